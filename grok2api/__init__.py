@@ -1,0 +1,1 @@
+"""OpenAI- and Anthropic-compatible APIs in front of an operator's own Grok accounts."""

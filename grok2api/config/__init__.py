@@ -1,0 +1,1 @@
+"""Settings: one typed schema, loaded from defaults, file and environment."""

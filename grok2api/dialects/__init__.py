@@ -1,0 +1,1 @@
+"""Client formats to and from the domain; pure."""

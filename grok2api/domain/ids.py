@@ -1,0 +1,8 @@
+"""Identifiers. Each is an opaque string; none of them is a secret."""
+
+from typing import NewType
+
+AccountId = NewType("AccountId", str)
+ClientKeyId = NewType("ClientKeyId", str)
+LeaseId = NewType("LeaseId", str)
+RequestId = NewType("RequestId", str)

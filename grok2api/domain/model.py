@@ -1,0 +1,47 @@
+"""Models: what a public name stands for."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from grok2api.domain.account import Mode, Pool, ProviderKind, Tier
+
+
+class Capability(StrEnum):
+    """What a model makes."""
+
+    CHAT = "chat"
+    IMAGE = "image"
+    IMAGE_EDIT = "image_edit"
+    VIDEO = "video"
+
+
+class Model(Struct, frozen=True):
+    """One row of the catalogue.
+
+    `tiers` are the tiers that may serve it, in the order in which they are tried.
+    `cost` is in quota units (1 low effort, 4 high effort).
+    """
+
+    name: str
+    title: str
+    capability: Capability
+    mode: Mode
+    tiers: tuple[Tier, ...]
+    cost: int = 1
+    kind: ProviderKind = ProviderKind.GROK_WEB
+
+
+class Route(Struct, frozen=True):
+    """How one request for a model is served.
+
+    `requested` is the name the client used, `model` the catalogue row it stands for.
+    """
+
+    requested: str
+    model: Model
+
+    @property
+    def pools(self) -> tuple[Pool, ...]:
+        """The pools to try, best first."""
+        return tuple(Pool(self.model.kind, tier) for tier in self.model.tiers)

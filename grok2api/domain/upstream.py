@@ -1,0 +1,20 @@
+"""Requests to an upstream, as values that a pure codec can build."""
+
+from msgspec import Struct
+
+
+class UpstreamRequest(Struct, frozen=True):
+    """One HTTP request. `headers` keep their order; a cookie is one of them."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = b""
+
+
+class UpstreamStatus(Struct, frozen=True):
+    """What an upstream answered when it refused: status, headers with lower-case names, head of the body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes

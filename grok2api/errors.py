@@ -1,0 +1,301 @@
+"""The error tree. An error says what happened; it knows nothing about HTTP.
+
+GatewayError
+├── RequestError                     the client's fault, nothing to retry
+│   ├── InvalidRequestError
+│   ├── AuthenticationError
+│   ├── PermissionDeniedError
+│   ├── NotFoundError                a path or an object that is not there
+│   ├── MethodNotAllowedError
+│   ├── ModelNotFoundError
+│   ├── RateLimitExceededError       this key's own limit
+│   ├── RequestTimeoutError          the body did not come in time
+│   └── BodyTooLargeError
+├── NoAccountAvailableError          the pool has nothing to give now
+├── UpstreamError
+│   ├── UpstreamRejectedError        the upstream refused this request         scope REQUEST
+│   ├── ContentRejectedError         its content rules refused it              scope REQUEST
+│   ├── UpstreamRateLimitError                                                 scope ACCOUNT
+│   ├── CredentialRejectedError      the session is dead                       scope ACCOUNT
+│   ├── AccountForbiddenError        blocked, or not entitled to this          scope ACCOUNT
+│   ├── EgressBlockedError           challenge page: the way out is refused    scope EGRESS
+│   ├── AntiBotError                 the site's own rule, not the account      scope EGRESS
+│   ├── UpstreamTimeoutError                                                   scope UPSTREAM
+│   ├── UpstreamUnavailableError                                               scope UPSTREAM
+│   └── UpstreamProtocolError        bytes we do not understand, or too few    scope UPSTREAM
+├── StoreUnavailableError
+├── ShuttingDownError                this worker is about to stop
+├── InternalError                    our own fault
+└── SettingsError                    a setting, file or folder we cannot work with
+"""
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class ErrorKind(StrEnum):
+    """One word per leaf class; dialects map it to status, type and code."""
+
+    INVALID_REQUEST = "invalid_request"
+    AUTHENTICATION = "authentication"
+    PERMISSION_DENIED = "permission_denied"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    MODEL_NOT_FOUND = "model_not_found"
+    RATE_LIMIT_EXCEEDED = "rate_limit_exceeded"
+    REQUEST_TIMEOUT = "request_timeout"
+    BODY_TOO_LARGE = "body_too_large"
+    NO_ACCOUNT_AVAILABLE = "no_account_available"
+    UPSTREAM_REJECTED = "upstream_rejected"
+    CONTENT_REJECTED = "content_rejected"
+    UPSTREAM_RATE_LIMIT = "upstream_rate_limit"
+    CREDENTIAL_REJECTED = "credential_rejected"
+    ACCOUNT_FORBIDDEN = "account_forbidden"
+    EGRESS_BLOCKED = "egress_blocked"
+    ANTI_BOT = "anti_bot"
+    UPSTREAM_TIMEOUT = "upstream_timeout"
+    UPSTREAM_UNAVAILABLE = "upstream_unavailable"
+    UPSTREAM_PROTOCOL = "upstream_protocol"
+    STORE_UNAVAILABLE = "store_unavailable"
+    SHUTTING_DOWN = "shutting_down"
+    INTERNAL = "internal"
+    SETTINGS = "settings"
+
+
+class Scope(StrEnum):
+    """Whose fault it is, and so what may help."""
+
+    REQUEST = "request"
+    ACCOUNT = "account"
+    EGRESS = "egress"
+    UPSTREAM = "upstream"
+    GATEWAY = "gateway"
+
+
+class GatewayError(Exception):
+    """Anything that can go wrong and has an owner.
+
+    `message` may be shown to any client. `detail` is for the log only; it is already free of
+    secrets. `retry_after_s` is when trying again makes sense, where that is known.
+    """
+
+    kind: ClassVar[ErrorKind] = ErrorKind.INTERNAL
+    scope: ClassVar[Scope] = Scope.GATEWAY
+
+    def __init__(
+        self, message: str, *, detail: str = "", retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+
+
+class RequestError(GatewayError):
+    """The client's fault; nothing to retry. `param` names the field, in the client's own spelling."""
+
+    kind = ErrorKind.INVALID_REQUEST
+    scope = Scope.REQUEST
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.param = param
+        self.code = code
+
+
+class InvalidRequestError(RequestError):
+    """The request does not make sense as it stands."""
+
+
+class AuthenticationError(RequestError):
+    """No key, or a wrong one."""
+
+    kind = ErrorKind.AUTHENTICATION
+
+
+class PermissionDeniedError(RequestError):
+    """The key is good but not for this."""
+
+    kind = ErrorKind.PERMISSION_DENIED
+
+
+class NotFoundError(RequestError):
+    """There is nothing at this path."""
+
+    kind = ErrorKind.NOT_FOUND
+
+
+class MethodNotAllowedError(RequestError):
+    """The path exists, the method does not."""
+
+    kind = ErrorKind.METHOD_NOT_ALLOWED
+
+
+class ModelNotFoundError(RequestError):
+    """No such model."""
+
+    kind = ErrorKind.MODEL_NOT_FOUND
+
+
+class RateLimitExceededError(RequestError):
+    """This client key's own limit."""
+
+    kind = ErrorKind.RATE_LIMIT_EXCEEDED
+
+
+class RequestTimeoutError(RequestError):
+    """The client did not send its request in time."""
+
+    kind = ErrorKind.REQUEST_TIMEOUT
+
+
+class BodyTooLargeError(RequestError):
+    """The request body is larger than allowed."""
+
+    kind = ErrorKind.BODY_TOO_LARGE
+
+
+class NoAccountAvailableError(GatewayError):
+    """No account can serve this now."""
+
+    kind = ErrorKind.NO_ACCOUNT_AVAILABLE
+
+
+class UpstreamError(GatewayError):
+    """The upstream failed or refused.
+
+    `status` is its HTTP status, or None where there was none. `code` refines the kind for the
+    client (such as `upstream_stream_empty`).
+    """
+
+    kind = ErrorKind.UPSTREAM_UNAVAILABLE
+    scope = Scope.UPSTREAM
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        detail: str = "",
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, detail=detail, retry_after_s=retry_after_s)
+        self.status = status
+        self.code = code
+
+
+class UpstreamRejectedError(UpstreamError):
+    """The upstream finds this request at fault; another account would too."""
+
+    kind = ErrorKind.UPSTREAM_REJECTED
+    scope = Scope.REQUEST
+
+
+class ContentRejectedError(UpstreamError):
+    """The upstream's content rules refuse the prompt or its pictures."""
+
+    kind = ErrorKind.CONTENT_REJECTED
+    scope = Scope.REQUEST
+
+
+class UpstreamRateLimitError(UpstreamError):
+    """The upstream limits this account now, or its quota is used up."""
+
+    kind = ErrorKind.UPSTREAM_RATE_LIMIT
+    scope = Scope.ACCOUNT
+
+
+class CredentialRejectedError(UpstreamError):
+    """The upstream no longer accepts this session.
+
+    `is_confirmed` is True when the answer carried a marker that leaves no doubt.
+    """
+
+    kind = ErrorKind.CREDENTIAL_REJECTED
+    scope = Scope.ACCOUNT
+
+    def __init__(
+        self, message: str, *, is_confirmed: bool, status: int | None = None, detail: str = ""
+    ) -> None:
+        super().__init__(message, status=status, code="upstream_unauthorized", detail=detail)
+        self.is_confirmed = is_confirmed
+
+
+class AccountForbiddenError(UpstreamError):
+    """The account is blocked, or may not use this product.
+
+    `is_blocked` is True when the upstream has blocked the account for good.
+    """
+
+    kind = ErrorKind.ACCOUNT_FORBIDDEN
+    scope = Scope.ACCOUNT
+
+    def __init__(
+        self, message: str, *, is_blocked: bool, status: int | None = None, detail: str = ""
+    ) -> None:
+        super().__init__(message, status=status, code="upstream_forbidden", detail=detail)
+        self.is_blocked = is_blocked
+
+
+class EgressBlockedError(UpstreamError):
+    """A challenge page or an empty refusal: the way out is at fault, not the account."""
+
+    kind = ErrorKind.EGRESS_BLOCKED
+    scope = Scope.EGRESS
+
+
+class AntiBotError(UpstreamError):
+    """The site's anti-bot rule refused signature or browser profile, not the account."""
+
+    kind = ErrorKind.ANTI_BOT
+    scope = Scope.EGRESS
+
+
+class UpstreamTimeoutError(UpstreamError):
+    """The upstream was silent for too long. `code` names the phase."""
+
+    kind = ErrorKind.UPSTREAM_TIMEOUT
+
+
+class UpstreamUnavailableError(UpstreamError):
+    """Connection failed or broke, or the upstream is in trouble (5xx)."""
+
+    kind = ErrorKind.UPSTREAM_UNAVAILABLE
+
+
+class UpstreamProtocolError(UpstreamError):
+    """The upstream sent bytes we do not understand, or ended too early."""
+
+    kind = ErrorKind.UPSTREAM_PROTOCOL
+
+
+class StoreUnavailableError(GatewayError):
+    """Redis did not answer, or cannot write."""
+
+    kind = ErrorKind.STORE_UNAVAILABLE
+
+
+class ShuttingDownError(GatewayError):
+    """This worker is draining; another one will take the request."""
+
+    kind = ErrorKind.SHUTTING_DOWN
+
+
+class InternalError(GatewayError):
+    """Our own fault."""
+
+    kind = ErrorKind.INTERNAL
+
+
+class SettingsError(GatewayError):
+    """A setting, file or folder we cannot work with; the message says how to mend it."""
+
+    kind = ErrorKind.SETTINGS

@@ -1,0 +1,1 @@
+"""Upstream kinds; each package is one plug."""

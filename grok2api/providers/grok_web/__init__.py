@@ -1,0 +1,1 @@
+"""Session accounts of the Grok web site."""

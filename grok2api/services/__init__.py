@@ -1,0 +1,1 @@
+"""Use cases; they speak domain types only."""

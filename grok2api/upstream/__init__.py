@@ -1,0 +1,1 @@
+"""Outbound connections: HTTP and WebSocket with a browser profile, abortable and back-pressured."""

@@ -1,0 +1,1 @@
+"""HTTP at our edge."""

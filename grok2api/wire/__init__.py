@@ -1,0 +1,1 @@
+"""msgspec Structs that mirror what is on the wire."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from grok2api.domain.account import Credentials, ProviderKind
+from grok2api.domain.account import Credentials, ProviderKind, Tier
 from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.model import Route
 
@@ -41,14 +41,29 @@ class ChatBackend(Protocol):
         ...
 
 
+class ImportEntry(Struct, frozen=True):
+    """A credential found in an import. `tier` is None where the entry does not say."""
+
+    line: int
+    credentials: Credentials
+    tier: Tier | None = None
+    tags: tuple[str, ...] = ()
+
+
+class ImportRefusal(Struct, frozen=True):
+    """An entry that cannot be a credential. `why` quotes nothing of it."""
+
+    line: int
+    why: str
+
+
 class CredentialBackend(Protocol):
-    """Understands what people paste as a credential."""
+    """Understands what people paste as credentials."""
 
-    def parse_credentials(self, text: str) -> Credentials:
-        """Clean one pasted credential.
+    def parse_import(self, text: str) -> list[ImportEntry | ImportRefusal]:
+        """Find every credential in `text`: one a line, or JSON; cleaned, in order.
 
-        Raises:
-            ValueError: it cannot be one; the message says why and quotes nothing of it.
+        `line` counts from 1; for JSON it is the number of the entry.
         """
         ...
 

@@ -1,0 +1,165 @@
+"""One attempt with one account: from the granted lease to its release."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import structlog
+
+from grok2api.clock import Clock
+from grok2api.config.schema import AccountSettings, ChatSettings, RetrySettings
+from grok2api.domain.account import Lease, Outcome, ProviderKind
+from grok2api.domain.chat import VISIBLE_EVENTS, ChatRequest, EventBatch
+from grok2api.domain.ids import AccountId
+from grok2api.domain.model import Route
+from grok2api.errors import (
+    GatewayError,
+    StoreUnavailableError,
+    UpstreamError,
+    UpstreamProtocolError,
+    UpstreamTimeoutError,
+    UpstreamUnavailableError,
+)
+from grok2api.providers.base import Provider, UpstreamSession
+from grok2api.services.cleanup import Cleanup
+from grok2api.services.leases import HeldLease, LeaseKeeper
+from grok2api.services.verdict import Verdict, judge, may_repeat_once
+from grok2api.store.accounts import AccountStore
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class AttemptRecord:
+    """What one attempt came to, for logs, metrics and explanations. `error_kind` is "" on success."""
+
+    account: AccountId
+    outcome: Outcome = Outcome.CANCELLED
+    error_kind: str = ""
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchParts:
+    """What serving a request needs, joined once per process."""
+
+    accounts: AccountStore
+    providers: Mapping[ProviderKind, Provider]
+    keeper: LeaseKeeper
+    cleanup: Cleanup
+    clock: Clock
+    retry: RetrySettings
+    account: AccountSettings
+    chat: ChatSettings
+
+
+async def release_lease(accounts: AccountStore, lease: Lease, verdict: Verdict) -> None:
+    """End `lease`. A store that does not answer is only logged: the lease frees itself in time."""
+    try:
+        await accounts.release(
+            lease, verdict.outcome, cooldown_s=verdict.cooldown_s, reason=verdict.reason
+        )
+    except StoreUnavailableError as error:
+        log.warning("lease_not_released", account=lease.account_id, detail=error.detail)
+
+
+class Attempt:
+    """Streams one answer from one account and ends its lease with the right outcome."""
+
+    __slots__ = ("_held", "_parts", "_request", "_route", "_stack", "_started_s", "_verdict", "record")
+
+    def __init__(
+        self, parts: DispatchParts, request: ChatRequest, route: Route, held: HeldLease
+    ) -> None:
+        self._parts = parts
+        self._request = request
+        self._route = route
+        self._held = held
+        self._stack = AsyncExitStack()
+        self._started_s = parts.clock.monotonic_s()
+        self._verdict = Verdict.cancelled()
+        self.record = AttemptRecord(held.lease.account_id)
+
+    async def batches(self) -> AsyncIterator[EventBatch]:
+        """Yield the answer; the first batch holds all that came up to the first visible event.
+
+        Raises:
+            UpstreamError: this account's try failed.
+        """
+        try:
+            events, first = await self._open()
+            yield first
+            async for batch in events:
+                if self._held.is_lost:
+                    raise UpstreamUnavailableError(
+                        "The account's slot was lost while answering.", code="lease_lost"
+                    )
+                yield batch
+        except UpstreamError as error:
+            self.record.error_kind = error.kind
+            self._verdict = judge(error, default_cooldown_s=self._parts.account.cooldown_s)
+            raise
+        except GatewayError as error:
+            self.record.error_kind = error.kind
+            self._verdict = Verdict.not_at_fault()
+            raise
+        self._verdict = Verdict.ok()
+
+    async def close(self) -> None:
+        """Stop the upstream, then free the slot; both happen even when the request is cancelled."""
+        self.record.outcome = self._verdict.outcome
+        self.record.duration_s = self._parts.clock.monotonic_s() - self._started_s
+        try:
+            await self._close_upstream()
+        finally:
+            self._parts.keeper.drop(self._held)
+            await self._parts.cleanup.run(
+                release_lease(self._parts.accounts, self._held.lease, self._verdict)
+            )
+
+    async def _close_upstream(self) -> None:
+        try:
+            await self._stack.aclose()
+        except GatewayError as error:
+            log.debug("upstream_close_failed", error=error.kind)
+
+    async def _open(self) -> tuple[AsyncIterator[EventBatch], EventBatch]:
+        try:
+            return await self._open_once()
+        except UpstreamError as error:
+            if not may_repeat_once(error):
+                raise
+            log.info("attempt_repeated", account=self.record.account, error=error.kind)
+        await self._close_upstream()
+        return await self._open_once()
+
+    async def _open_once(self) -> tuple[AsyncIterator[EventBatch], EventBatch]:
+        limit_s = self._parts.chat.first_event_timeout_s
+        try:
+            async with asyncio.timeout(limit_s):
+                return await self._wait_for_visible()
+        except TimeoutError:
+            raise UpstreamTimeoutError(
+                f"The upstream sent nothing for {limit_s:g} seconds.",
+                code="upstream_first_event_timeout",
+            ) from None
+
+    async def _wait_for_visible(self) -> tuple[AsyncIterator[EventBatch], EventBatch]:
+        lease = self._held.lease
+        provider = self._parts.providers[lease.pool.kind]
+        session = UpstreamSession(lease.credentials, lease.user_id, self._remember_user_id)
+        events = await self._stack.enter_async_context(
+            provider.chat.stream_chat(self._request, self._route, session)
+        )
+        held_back: EventBatch = []
+        async for batch in events:
+            held_back += batch
+            if any(isinstance(event, VISIBLE_EVENTS) for event in batch):
+                return events, held_back
+        raise UpstreamProtocolError(
+            "The upstream's answer was empty.", code="upstream_stream_empty"
+        )
+
+    async def _remember_user_id(self, user_id: str) -> None:
+        await self._parts.accounts.set_user_id(self.record.account, user_id)

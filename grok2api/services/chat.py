@@ -1,0 +1,81 @@
+"""A chat turn: streamed, or folded into one answer."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+
+from grok2api.domain.chat import Answer, AnswerFold, ChatRequest, EventBatch
+from grok2api.domain.limits import OutputLimiter
+from grok2api.domain.model import Route
+from grok2api.services.dispatch import Dispatcher, TurnRecord
+from grok2api.services.models import ModelCatalog
+
+
+@dataclass(frozen=True, slots=True)
+class ChatTurn:
+    """One running turn: iterate it for its event batches.
+
+    The iteration raises `GatewayError`; what it raises before the first batch can still become an
+    ordinary error answer. `record` fills while it runs.
+    """
+
+    route: Route
+    record: TurnRecord
+    _batches: AsyncIterator[EventBatch] = field(repr=False)
+
+    def __aiter__(self) -> AsyncIterator[EventBatch]:
+        return self._batches
+
+
+class ChatService:
+    """Turns chat requests into answers of an account."""
+
+    __slots__ = ("_count_tokens", "_dispatcher", "_models")
+
+    def __init__(
+        self, models: ModelCatalog, dispatcher: Dispatcher, *, count_tokens: Callable[[str], int]
+    ) -> None:
+        self._models = models
+        self._dispatcher = dispatcher
+        self._count_tokens = count_tokens
+
+    @asynccontextmanager
+    async def stream(self, request: ChatRequest) -> AsyncIterator[ChatTurn]:
+        """Open a turn. Leaving the context stops the upstream and frees the account.
+
+        Raises:
+            ModelNotFoundError: there is no such model.
+        """
+        route = self._models.resolve(request.model)
+        record = TurnRecord()
+        async with aclosing(self._limited(request, route, record)) as batches:
+            yield ChatTurn(route, record, batches)
+
+    async def complete(self, request: ChatRequest, record: TurnRecord) -> tuple[Route, Answer]:
+        """Return the whole answer; `record` is filled meanwhile.
+
+        Raises:
+            GatewayError: as `stream` and its iteration.
+        """
+        route = self._models.resolve(request.model)
+        fold = AnswerFold()
+        async with aclosing(self._limited(request, route, record)) as batches:
+            async for batch in batches:
+                fold.add(batch)
+        return route, fold.answer()
+
+    async def _limited(
+        self, request: ChatRequest, route: Route, record: TurnRecord
+    ) -> AsyncIterator[EventBatch]:
+        """The upstream's events, cut at the client's stop sequences and token limit."""
+        async with aclosing(self._dispatcher.stream(request, route, record)) as batches:
+            if not request.stop and request.max_output_tokens is None:
+                async for batch in batches:
+                    yield batch
+                return
+            limiter = OutputLimiter(request.stop, request.max_output_tokens, self._count_tokens)
+            async for batch in batches:
+                if kept := limiter.feed(batch):
+                    yield kept
+                if limiter.is_done:
+                    return

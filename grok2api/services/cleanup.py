@@ -1,0 +1,54 @@
+"""Work that must finish although its request is over: one owner, awaited at shutdown."""
+
+import asyncio
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+T = TypeVar("T")
+
+
+class Cleanup:
+    """Runs short coroutines that a cancelled request must not cut.
+
+    Use it as an async context manager; leaving it waits for all that still runs.
+    """
+
+    __slots__ = ("_running",)
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        while self._running:
+            await asyncio.wait(self._running)
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run `work` to its end and return its result.
+
+        When the caller is cancelled meanwhile, that is delivered only after `work` has ended; its
+        result or error is then dropped.
+        """
+        # A TaskGroup would cancel everybody's work when one fails; this set is the owner instead.
+        task = asyncio.get_running_loop().create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        cancelled: asyncio.CancelledError | None = None
+        while not task.done():
+            try:
+                await asyncio.wait((task,))
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            if not task.cancelled():
+                task.exception()  # seen, so that nobody warns about it
+            raise cancelled
+        return task.result()

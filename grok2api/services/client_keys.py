@@ -1,0 +1,124 @@
+"""Client keys: who may call us."""
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+
+from grok2api.clock import Clock
+from grok2api.domain.client_key import ClientKey
+from grok2api.domain.ids import ClientKeyId
+from grok2api.errors import AuthenticationError
+from grok2api.store.client_keys import ClientKeyStore
+
+_MAX_KEY_LENGTH = 512
+_CONFIGURED = "configured"
+
+
+def digest_key(key: str) -> str:
+    """Return the SHA-256 of the whole key, in hex: what is stored and looked up instead of it.
+
+    A key is 256 random bits, so it needs no slow hash, and a look-up by digest tells a guesser
+    nothing about how near he is.
+    """
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def new_key() -> str:
+    """Return a fresh random key."""
+    return "sk-" + secrets.token_urlsafe(32)
+
+
+class ClientKeys:
+    """Creates, finds and revokes client keys.
+
+    `configured` are the keys of the settings (`app.api_key`): they are valid as long as they stand
+    there and are not stored.
+    """
+
+    __slots__ = ("_allow_anonymous", "_clock", "_configured", "_store")
+
+    def __init__(
+        self,
+        store: ClientKeyStore,
+        clock: Clock,
+        *,
+        configured: Iterable[str] = (),
+        allow_anonymous: bool = False,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._allow_anonymous = allow_anonymous
+        self._configured = {
+            digest_key(key): ClientKey(
+                id=ClientKeyId(f"key_{digest_key(key)[:12]}"),
+                name=_CONFIGURED,
+                created_at_s=0.0,
+                hint=_hint(key),
+            )
+            for key in configured
+        }
+
+    async def admit(self, presented: str | None) -> ClientKey | None:
+        """Return the key that `presented` is; None only where anonymous calls are allowed.
+
+        Raises:
+            AuthenticationError: no key, or not one of ours.
+            StoreUnavailableError: the keys cannot be looked up now.
+        """
+        if not presented:
+            if self._allow_anonymous:
+                return None
+            raise AuthenticationError(
+                "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'.",
+                code="invalid_api_key",
+            )
+        key = await self._find(presented)
+        if key is None or not key.is_enabled:
+            raise AuthenticationError("Incorrect API key provided.", code="invalid_api_key")
+        return key
+
+    async def _find(self, presented: str) -> ClientKey | None:
+        if len(presented) > _MAX_KEY_LENGTH:
+            return None
+        digest = digest_key(presented)
+        return self._configured.get(digest) or await self._store.find(digest)
+
+    async def create(self, name: str) -> tuple[ClientKey, str]:
+        """Create a key; the second value is the key itself, which cannot be read again."""
+        record, plain = self.draft(name)
+        await self._store.save(record, digest_key(plain))
+        return record, plain
+
+    async def replace(self, name: str) -> tuple[ClientKey, str]:
+        """Create a key and revoke all others of the same name."""
+        old = [key for key in await self._store.list() if key.name == name]
+        created = await self.create(name)
+        for key in old:
+            await self._store.revoke(key.id)
+        return created
+
+    async def list(self) -> list[ClientKey]:
+        return await self._store.list()
+
+    async def revoke(self, id_or_name: str) -> int:
+        """Revoke the key of this id, or all keys of this name; return how many that were."""
+        count = 0
+        for key in await self._store.list():
+            if id_or_name in (key.id, key.name):
+                count += await self._store.revoke(key.id)
+        return count
+
+    def draft(self, name: str) -> tuple[ClientKey, str]:
+        """Make up a key without storing it."""
+        plain = new_key()
+        record = ClientKey(
+            id=ClientKeyId("key_" + secrets.token_hex(6)),
+            name=name,
+            created_at_s=self._clock.now_s(),
+            hint=_hint(plain),
+        )
+        return record, plain
+
+
+def _hint(key: str) -> str:
+    return f"{key[:3]}…{key[-4:]}" if len(key) >= 16 else "…"

@@ -1,0 +1,88 @@
+"""Keeps the leases of this process alive while their streams run."""
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from grok2api.domain.account import Lease
+from grok2api.domain.ids import LeaseId
+from grok2api.errors import StoreUnavailableError
+from grok2api.store.accounts import AccountStore
+
+log = structlog.get_logger(__name__)
+
+
+class HeldLease:
+    """A lease this process holds. `is_lost` turns True when it ended without us."""
+
+    __slots__ = ("is_lost", "lease")
+
+    def __init__(self, lease: Lease) -> None:
+        self.lease = lease
+        self.is_lost = False
+
+
+class LeaseKeeper:
+    """Renews every held lease at a third of its life, in one task for the whole process.
+
+    A worker that dies stops renewing, and its leases free themselves after `ttl_s`.
+    """
+
+    __slots__ = ("_accounts", "_group", "_held", "_task", "ttl_s")
+
+    def __init__(self, accounts: AccountStore, *, ttl_s: float) -> None:
+        self._accounts = accounts
+        self._held: dict[LeaseId, HeldLease] = {}
+        self._group = asyncio.TaskGroup()
+        self._task: asyncio.Task[None] | None = None
+        self.ttl_s = ttl_s
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        self._task = self._group.create_task(self._renew_for_ever())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        await self._group.__aexit__(None, None, None)
+
+    def hold(self, lease: Lease) -> HeldLease:
+        """Renew `lease` from now on."""
+        held = HeldLease(lease)
+        self._held[lease.id] = held
+        return held
+
+    def drop(self, held: HeldLease) -> None:
+        """Renew it no more; its owner releases it."""
+        self._held.pop(held.lease.id, None)
+
+    @property
+    def held_count(self) -> int:
+        """How many leases this process holds."""
+        return len(self._held)
+
+    async def _renew_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self.ttl_s / 3)
+            await self._renew_once()
+
+    async def _renew_once(self) -> None:
+        for held in list(self._held.values()):
+            if held.lease.id not in self._held:
+                continue
+            try:
+                is_ours = await self._accounts.renew(held.lease, ttl_s=self.ttl_s)
+            except StoreUnavailableError:
+                log.warning("leases_not_renewed", open=len(self._held))
+                return
+            if not is_ours and held.lease.id in self._held:
+                held.is_lost = True
+                log.warning("lease_lost", account=held.lease.account_id)

@@ -1,0 +1,340 @@
+"""Every setting: name, type, bounds, default and what it is for. The only place for any of these.
+
+`Settings` is everything that shapes behaviour; `BootSettings` is what a process needs to exist. A
+unit is part of the name (`_s` seconds, `_mb` megabytes). Secrets carry `extra={"secret": True}`.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from grok2api.config.boot import BootSettings
+
+__all__ = [
+    "AccountSettings",
+    "AppSettings",
+    "BootSettings",
+    "ChatSettings",
+    "ChatTransport",
+    "FeatureSettings",
+    "PerformanceSettings",
+    "ProxySettings",
+    "RetrySettings",
+    "SecuritySettings",
+    "Settings",
+    "StatsigMode",
+    "StreamSettings",
+    "UpstreamSettings",
+]
+
+ChatTransport = Literal["auto", "websocket", "http"]
+StatsigMode = Literal["none", "fallback", "manual"]
+
+
+class AppSettings(Struct, frozen=True, kw_only=True):
+    """Who may use the gateway, and where it is reached from outside."""
+
+    api_key: Annotated[
+        tuple[str, ...],
+        Meta(
+            title="Client keys",
+            description="Client keys set here, besides those made with `grok2api keys create`.",
+            extra={"secret": True},
+        ),
+    ] = ()
+    app_key: Annotated[
+        str,
+        Meta(
+            title="Administrator password",
+            description="Password of the pages; empty: the one made at the first start.",
+            extra={"secret": True},
+        ),
+    ] = ""
+    app_url: Annotated[
+        str,
+        Meta(
+            title="Public address",
+            description="Address clients reach the gateway at; the base of links to stored media.",
+            pattern=r"^(https?://\S+)?$",
+        ),
+    ] = ""
+
+    def __repr__(self) -> str:
+        return "AppSettings(…)"
+
+
+class FeatureSettings(Struct, frozen=True, kw_only=True):
+    """What a request gets when it does not say."""
+
+    stream: Annotated[
+        bool,
+        Meta(title="Stream", description="Stream the answer when the request does not say."),
+    ] = False
+    thinking: Annotated[
+        bool,
+        Meta(title="Reasoning", description="Show reasoning when the request does not say."),
+    ] = True
+    temporary: Annotated[
+        bool,
+        Meta(title="Temporary chats", description="Keep conversations out of the site's history."),
+    ] = True
+    memory: Annotated[
+        bool,
+        Meta(title="Memory", description="Let the site use what it remembers of the account."),
+    ] = False
+    custom_instruction: Annotated[
+        str,
+        Meta(
+            title="Custom instruction",
+            description="Personality text sent with each chat request; empty: none.",
+            max_length=16_000,
+        ),
+    ] = ""
+    show_search_sources: Annotated[
+        bool,
+        Meta(title="Search sources", description="End answers with a list of the pages searched."),
+    ] = False
+    auto_chat_mode_fallback: Annotated[
+        bool,
+        Meta(
+            title="Mode fallback",
+            description="When `auto` has no quota left, go on with `fast`, then `expert`.",
+        ),
+    ] = True
+
+
+class RetrySettings(Struct, frozen=True, kw_only=True):
+    """Failover between accounts, up to the first byte of the answer."""
+
+    max_attempts: Annotated[
+        int, Meta(title="Attempts", description="Accounts tried for one request.", ge=1, le=20)
+    ] = 3
+    budget_s: Annotated[
+        float,
+        Meta(
+            title="Budget",
+            description="No further attempt begins this long after the request came.",
+            ge=0,
+            le=3600,
+        ),
+    ] = 60.0
+    base_delay_s: Annotated[
+        float,
+        Meta(title="First pause", description="Longest pause before the 2nd attempt.", ge=0, le=60),
+    ] = 0.2
+    max_delay_s: Annotated[
+        float, Meta(title="Longest pause", description="Pauses double up to this.", ge=0, le=300)
+    ] = 5.0
+
+
+class AccountSettings(Struct, frozen=True, kw_only=True):
+    """How much one account is used, and how it rests."""
+
+    max_concurrency: Annotated[
+        int,
+        Meta(
+            title="Concurrent requests",
+            description="Requests one account serves at the same time, over all workers and hosts.",
+            ge=1,
+            le=1000,
+        ),
+    ] = 8
+    lease_ttl_s: Annotated[
+        float,
+        Meta(
+            title="Lease lifetime",
+            description="After a crash, a lost slot is free again this soon.",
+            ge=5,
+            le=3600,
+        ),
+    ] = 60.0
+    cooldown_s: Annotated[
+        float,
+        Meta(
+            title="Cooldown",
+            description="Rest of a rate-limited account when the upstream names no time.",
+            ge=1,
+            le=604_800,
+        ),
+    ] = 900.0
+
+
+class ChatSettings(Struct, frozen=True, kw_only=True):
+    """Deadlines of one chat turn."""
+
+    connect_timeout_s: Annotated[
+        float, Meta(title="Connect", description="Until the connection stands.", gt=0, le=600)
+    ] = 20.0
+    first_event_timeout_s: Annotated[
+        float,
+        Meta(title="First event", description="Until the first visible event.", gt=0, le=3600),
+    ] = 60.0
+    idle_timeout_s: Annotated[
+        float, Meta(title="Silence", description="Longest silence of the upstream.", gt=0, le=3600)
+    ] = 90.0
+    total_timeout_s: Annotated[
+        float, Meta(title="Total", description="Longest whole answer.", gt=0, le=86_400)
+    ] = 600.0
+
+
+class UpstreamSettings(Struct, frozen=True, kw_only=True):
+    """The site, and the browser we look like to it."""
+
+    grok_url: Annotated[
+        str,
+        Meta(title="Site", description="Where chats are held.", pattern=r"^https?://[^\s/]+/?$"),
+    ] = "https://grok.com"
+    assets_url: Annotated[
+        str,
+        Meta(title="Assets", description="Where files lie.", pattern=r"^https?://[^\s/]+/?$"),
+    ] = "https://assets.grok.com"
+    chat_transport: Annotated[
+        ChatTransport,
+        Meta(
+            title="Chat transport",
+            description="auto: WebSocket, and HTTP for accounts whose user id cannot be had.",
+        ),
+    ] = "auto"
+    browser: Annotated[
+        str,
+        Meta(
+            title="Browser profile",
+            description="TLS and HTTP/2 profile; it must fit the user agent.",
+            pattern=r"^[a-z0-9_]+$",
+        ),
+    ] = "chrome146"
+    user_agent: Annotated[
+        str,
+        Meta(
+            title="User agent",
+            description="Must fit the browser profile and any clearance cookie.",
+            pattern=r"^[\x20-\x7e]+$",
+        ),
+    ] = (
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 "
+        "(KHTML, like Gecko) Chrome/146.0.0.0 Safari/537.36"
+    )
+    accept_language: Annotated[
+        str,
+        Meta(title="Languages", description="Accept-Language.", pattern=r"^[\x20-\x7e]+$"),
+    ] = "en-US,en;q=0.9"
+    statsig_mode: Annotated[
+        StatsigMode,
+        Meta(
+            title="x-statsig-id",
+            description="none: not sent; fallback: the page's own substitute; manual: your value.",
+        ),
+    ] = "fallback"
+    statsig_value: Annotated[
+        str,
+        Meta(
+            title="x-statsig-id value",
+            description="Sent when the mode is manual.",
+            pattern=r"^[\x21-\x7e]*$",
+            extra={"secret": True},
+        ),
+    ] = ""
+
+    def __repr__(self) -> str:
+        return f"UpstreamSettings(grok_url={self.grok_url!r}, browser={self.browser!r})"
+
+
+class ProxySettings(Struct, frozen=True, kw_only=True):
+    """The way out to the site."""
+
+    url: Annotated[
+        str,
+        Meta(
+            title="Proxy",
+            description="http, https, socks4, socks4a, socks5 or socks5h URL; empty: direct.",
+            pattern=r"^((https?|socks4a?|socks5h?)://\S+)?$",
+            extra={"secret": True},
+        ),
+    ] = ""
+    cf_cookies: Annotated[
+        str,
+        Meta(
+            title="Clearance cookies",
+            description="`name=value; …` from your browser, on this exit and with this user agent.",
+            pattern=r"^[\x20-\x7e]*$",
+            extra={"secret": True},
+        ),
+    ] = ""
+
+    def __repr__(self) -> str:
+        return "ProxySettings(…)"
+
+
+class StreamSettings(Struct, frozen=True, kw_only=True):
+    """How streamed answers begin and stay alive."""
+
+    commit_after_s: Annotated[
+        float,
+        Meta(
+            title="Commit",
+            description="The status line waits this long for the first event.",
+            ge=0,
+            le=600,
+        ),
+    ] = 15.0
+    keep_alive_s: Annotated[
+        float,
+        Meta(
+            title="Keep-alive",
+            description="A comment line is sent after this much silence.",
+            ge=1,
+            le=600,
+        ),
+    ] = 10.0
+
+
+class SecuritySettings(Struct, frozen=True, kw_only=True):
+    """What a client may do."""
+
+    allow_anonymous_api: Annotated[
+        bool,
+        Meta(title="Anonymous API", description="Answer requests without any client key."),
+    ] = False
+    max_body_mb: Annotated[
+        int, Meta(title="Body size", description="Largest request body.", ge=1, le=1024)
+    ] = 32
+    header_timeout_s: Annotated[
+        float, Meta(title="Headers", description="Until request headers are in.", gt=0, le=600)
+    ] = 10.0
+    body_idle_timeout_s: Annotated[
+        float, Meta(title="Body pause", description="Longest pause in a body.", gt=0, le=600)
+    ] = 30.0
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Meta(
+            title="CORS origins",
+            description="Web pages that may call the API, as https://host; empty: none.",
+        ),
+    ] = ()
+
+
+class PerformanceSettings(Struct, frozen=True, kw_only=True):
+    """Sizes, per worker process."""
+
+    upstream_connections: Annotated[
+        int,
+        Meta(title="Upstream connections", description="Open upstream calls.", ge=1, le=65_535),
+    ] = 512
+    redis_connections: Annotated[
+        int, Meta(title="Store connections", description="Open store calls.", ge=1, le=4096)
+    ] = 64
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Everything that shapes behaviour; a request takes it once and uses it to its end."""
+
+    app: AppSettings = field(default_factory=AppSettings)
+    features: FeatureSettings = field(default_factory=FeatureSettings)
+    retry: RetrySettings = field(default_factory=RetrySettings)
+    account: AccountSettings = field(default_factory=AccountSettings)
+    chat: ChatSettings = field(default_factory=ChatSettings)
+    upstream: UpstreamSettings = field(default_factory=UpstreamSettings)
+    proxy: ProxySettings = field(default_factory=ProxySettings)
+    stream: StreamSettings = field(default_factory=StreamSettings)
+    security: SecuritySettings = field(default_factory=SecuritySettings)
+    performance: PerformanceSettings = field(default_factory=PerformanceSettings)

@@ -76,8 +76,10 @@ class BootSettings(Struct, frozen=True, kw_only=True):
         Meta(
             title="Redis or Valkey",
             description="URL of the store; empty: `serve` starts a private one in the data folder.",
+            pattern=r"^((redis|rediss|unix|redis\+sentinel|redis\+cluster)://\S+)?$",
             extra={
                 "secret": True,
+                "form": "a redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// URL",
                 "key": "store.redis_url",
                 "env": (
                     "GROK2API_REDIS_URL",
@@ -101,7 +103,11 @@ class BootSettings(Struct, frozen=True, kw_only=True):
         Meta(
             title="Log level",
             description="Least important lines that are still written.",
-            extra={"key": "logging.level", "env": ("LOG_LEVEL",)},
+            extra={
+                "key": "logging.level",
+                "env": ("LOG_LEVEL",),
+                "synonyms": {"warn": "warning", "critical": "error", "trace": "debug"},
+            },
         ),
     ] = "info"
     log_format: Annotated[

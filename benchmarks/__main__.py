@@ -1,0 +1,148 @@
+"""Measure what the gateway adds: `make bench`. How and what: benchmarks/README.md."""
+
+import argparse
+import asyncio
+import statistics
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from benchmarks.load import Target, run_many
+from benchmarks.upstream import time_direct
+from tests.e2e.installation import Installation, make_sessions
+
+ACCOUNTS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """CPU seconds used so far, by the web workers and by the store."""
+
+    workers_s: float
+    store_s: float
+
+
+def read_cpu(here: Installation) -> Cpu:
+    """Read the operating system's own accounting."""
+
+    def used(processes: list[psutil.Process]) -> float:
+        return sum(t.user + t.system for t in (p.cpu_times() for p in processes))
+
+    stores = [p for p in here.everything() if "server" in p.name() and "python" not in p.name()]
+    return Cpu(used(here.worker_processes()), used(stores))
+
+
+def report(name: str, value: float, unit: str, note: str = "") -> None:
+    """Print one figure."""
+    print(f"{name:<46} {value:>10.1f} {unit:<4} {note}", flush=True)  # noqa: T201
+
+
+async def paced_chunks(here: Installation, target: Target, *, streams: int) -> None:
+    """CPU for each chunk of streams whose tokens come one by one."""
+    prompt = "Go. [[sim: tokens=200; delay_ms=20; reasoning=none]]"
+    await run_many(target, prompt, count=streams, width=streams)
+    before = read_cpu(here)
+    seen = await run_many(target, prompt, count=streams, width=streams)
+    after = read_cpu(here)
+    short = "Go. [[sim: tokens=1; reasoning=none]]"
+    base_before = read_cpu(here)
+    await run_many(target, short, count=streams, width=streams)
+    base = read_cpu(here)
+    chunks = sum(s.chunks for s in seen)
+    requests_s = base.workers_s - base_before.workers_s
+    cost = (after.workers_s - before.workers_s - requests_s) / chunks
+    report(
+        f"CPU a paced chunk, {streams} streams", cost * 1e6, "µs", f"{chunks} chunks, requests not"
+    )
+
+
+async def requests(here: Installation, target: Target, *, count: int, width: int) -> None:
+    """CPU for each short request, streamed and not."""
+    for stream in (True, False):
+        prompt = "Hi. [[sim: tokens=3; reasoning=none]]"
+        await run_many(target, prompt, count=50, width=width, stream=stream)
+        before = read_cpu(here)
+        seen = await run_many(target, prompt, count=count, width=width, stream=stream)
+        after = read_cpu(here)
+        bad = [s.status for s in seen if s.status != 200]
+        if bad:
+            raise SystemExit(f"{len(bad)} of {count} requests failed: {sorted(set(bad))}")
+        kind = "streamed" if stream else "plain"
+        report(
+            f"CPU a request, {kind}", (after.workers_s - before.workers_s) / count * 1e3, "ms"
+        )
+        report(f"  of the store, {kind}", (after.store_s - before.store_s) / count * 1e3, "ms")
+
+
+async def first_token(here: Installation, target: Target, *, count: int) -> None:
+    """Time to the first token, through the gateway and straight from the simulator."""
+    prompt = "Hi. [[sim: tokens=3; reasoning=none]]"
+    through = [await target.run(prompt) for _ in range(count)]
+    direct = [await time_direct(here.sim, prompt) for _ in range(count)]
+    a, b = statistics.median(s.first_s for s in through), statistics.median(direct)
+    report("First token through the gateway", a * 1e3, "ms", "median")
+    report("First token straight from the simulator", b * 1e3, "ms", "median")
+    report("Added time to first token", (a - b) * 1e3, "ms", f"ratio {a / b:.1f}")
+
+
+async def open_streams(here: Installation, target: Target, *, count: int) -> None:
+    """Memory of the workers while many streams are open and idle."""
+
+    def rss() -> int:
+        return sum(p.memory_info().rss for p in here.worker_processes())
+
+    idle = rss()
+    prompt = "Hold. [[sim: tokens=100000; delay_ms=60000; reasoning=none]]"
+    await asyncio.gather(*(target.hold(prompt) for _ in range(count)))
+    held = rss()
+    await target.drop_all()
+    report("Memory of the worker, idle", idle / 2**20, "MB")
+    report(f"Memory of the worker, {count} open streams", held / 2**20, "MB")
+    report("Memory an open stream", (held - idle) / count / 1024, "kB")
+
+
+async def measure(here: Installation, *, is_quick: bool) -> None:
+    """Run every measurement."""
+    target = Target("127.0.0.1", here.port, here.key)
+    scale = 1 if is_quick else 4
+    await requests(here, target, count=100 * scale, width=8)
+    await first_token(here, target, count=20 * scale)
+    for streams in (1, 16, 16 * scale):
+        await paced_chunks(here, target, streams=streams)
+    await open_streams(here, target, count=125 * scale)
+
+
+def main() -> None:
+    """Start an installation for each transport and measure it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a quarter of the load")
+    parser.add_argument("--transport", choices=["websocket", "http"], action="append")
+    options = parser.parse_args()
+    for transport in options.transport or ["websocket", "http"]:
+        print(f"\n{transport} to the upstream, one worker, Python {sys.version.split()[0]}")  # noqa: T201
+        with tempfile.TemporaryDirectory() as folder:
+            here = Installation(
+                Path(folder),
+                workers=1,
+                settings={
+                    "GROK_UPSTREAM_CHAT_TRANSPORT": transport,
+                    "GROK_ACCOUNT_MAX_CONCURRENCY": "20",
+                    "GROK_PERFORMANCE_UPSTREAM_CONNECTIONS": "1000",
+                },
+            )
+            try:
+                here.start_simulator()
+                here.start()
+                sessions = make_sessions(ACCOUNTS)
+                here.register(sessions)
+                here.import_accounts(*sessions)
+                asyncio.run(measure(here, is_quick=options.quick))
+            finally:
+                here.close()
+
+
+if __name__ == "__main__":
+    main()

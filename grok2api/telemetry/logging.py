@@ -1,0 +1,121 @@
+"""One line per event, JSON or for the eye; secrets are cut out on every way to the output."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, TextIO
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from grok2api.telemetry.redaction import redact
+
+_FOREIGN_LOGGERS = (
+    "uvicorn",
+    "uvicorn.error",
+    "uvicorn.access",
+    "uvicorn.asgi",
+    "gunicorn.error",
+    "gunicorn.access",
+)
+_CHATTY_LOGGERS = ("httpx", "httpcore", "asyncio", "websockets", "multipart")
+_ENCODER = msgspec.json.Encoder(enc_hook=str)
+
+
+class LineLogger:
+    """Writes finished lines to one stream; what structlog wraps."""
+
+    __slots__ = ("_stream", "name")
+
+    def __init__(self, name: str, stream: TextIO) -> None:
+        self.name = name
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        """Write one line, in one call, so that lines of several processes do not mix."""
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+    log = debug = info = warning = warn = error = critical = fatal = exception = failure = msg
+
+
+def configure_logging(
+    level: str = "info", log_format: str = "auto", stream: TextIO | None = None
+) -> None:
+    """Send our events and those of every library to `stream` (default: standard output).
+
+    `log_format` is "json", "console" or "auto": console when the stream is a terminal. Call it once
+    per process, before the first request; calling it again replaces the earlier choice.
+    """
+    output = sys.stdout if stream is None else stream
+    is_console = log_format == "console" or (log_format == "auto" and output.isatty())
+    minimum = logging.getLevelNamesMapping()[level.upper()]
+    render = _console_renderer(output) if is_console else _json_renderer()
+    stamp: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        _add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+    ]
+    tail: list[Processor] = [structlog.processors.format_exc_info, _redact_event, *render]
+    structlog.configure(
+        processors=[*stamp, *tail],
+        wrapper_class=structlog.make_filtering_bound_logger(minimum),
+        logger_factory=lambda *names: LineLogger(names[0] if names else "grok2api", output),
+        cache_logger_on_first_use=False,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*stamp, structlog.stdlib.ExtraAdder()],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *tail],
+    )
+    _route_stdlib(formatter, minimum, output)
+
+
+def _route_stdlib(formatter: logging.Formatter, minimum: int, output: TextIO) -> None:
+    handler = logging.StreamHandler(output)
+    handler.addFilter(_is_worth_a_line)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(minimum)
+    for name in _FOREIGN_LOGGERS:
+        foreign = logging.getLogger(name)
+        foreign.handlers.clear()
+        foreign.propagate = True
+        foreign.setLevel(logging.NOTSET)
+    for name in _CHATTY_LOGGERS:
+        # At info some of these print whole URLs with their queries.
+        logging.getLogger(name).setLevel(max(minimum, logging.WARNING))
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Drop the traceback that uvicorn prints for every request cancelled at shutdown."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
+def _add_logger_name(logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    record = event.get("_record")
+    event["logger"] = record.name if record is not None else getattr(logger, "name", "grok2api")
+    return event
+
+
+def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    safe: MutableMapping[str, Any] = redact(event)
+    return safe
+
+
+def _json_renderer() -> list[Processor]:
+    return [
+        structlog.processors.EventRenamer("msg"),
+        structlog.processors.JSONRenderer(serializer=_encode_json),
+    ]
+
+
+def _console_renderer(output: TextIO) -> list[Processor]:
+    return [structlog.dev.ConsoleRenderer(colors=output.isatty(), timestamp_key="ts")]
+
+
+def _encode_json(event: EventDict, **_: Any) -> str:
+    return _ENCODER.encode(event).decode()

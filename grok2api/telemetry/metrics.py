@@ -1,0 +1,179 @@
+"""Every metric there is. Units are in the names; label values come from closed sets.
+
+`gen_ai_*` follow the conventions of OpenTelemetry for generative models, `g2a_*` are our own.
+"""
+
+from collections.abc import Collection
+from pathlib import Path
+
+import prometheus_client.values
+from msgspec import Struct
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from grok2api.telemetry.metric_values import Slot, slot_values, take_slot
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+OTHER = "other"
+
+_DURATION_BUCKETS_S = (0.01, 0.04, 0.16, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 300.0)
+_FIRST_TOKEN_BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_TOKEN_BUCKETS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144)
+_PROVIDER = "x_ai"
+_OPERATION = "chat"
+
+
+class ServedRequest(Struct, frozen=True, kw_only=True):
+    """What one finished request adds to the metrics.
+
+    `model` is "" where there was none; `first_token_s` None where nothing visible was sent.
+    """
+
+    route: str
+    method: str
+    dialect: str
+    model: str
+    status: int
+    error: str
+    duration_s: float
+    first_token_s: float | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class Metrics:
+    """The metrics of this process. Methods are cheap and never fail a request."""
+
+    def __init__(
+        self, directory: Path | None = None, slot: Slot | None = None, models: Collection[str] = ()
+    ) -> None:
+        self._directory = directory
+        self._slot = slot
+        self._models = frozenset(models)
+        self._registry = registry = CollectorRegistry()
+        self._requests = Counter(
+            "g2a_requests_total",
+            "Finished HTTP requests.",
+            ("route", "method", "dialect", "model", "status", "error_type"),
+            registry=registry,
+        )
+        self._in_flight = Gauge(
+            "g2a_requests_in_flight",
+            "HTTP requests being served now.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._duration = Histogram(
+            "gen_ai_server_request_duration_seconds",
+            "From the request's arrival to the end of its answer.",
+            ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"),
+            buckets=_DURATION_BUCKETS_S,
+            registry=registry,
+        )
+        self._first_token = Histogram(
+            "gen_ai_server_time_to_first_token_seconds",
+            "From the request's arrival to the first visible event of a stream.",
+            ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"),
+            buckets=_FIRST_TOKEN_BUCKETS_S,
+            registry=registry,
+        )
+        self._tokens = Histogram(
+            "gen_ai_client_token_usage",
+            "Estimated tokens of a request.",
+            (
+                "gen_ai_operation_name",
+                "gen_ai_provider_name",
+                "gen_ai_request_model",
+                "gen_ai_token_type",
+            ),
+            buckets=_TOKEN_BUCKETS,
+            registry=registry,
+        )
+        self._attempts = Counter(
+            "g2a_upstream_attempts_total",
+            "Tries to serve a request with one account.",
+            ("outcome", "error_type"),
+            registry=registry,
+        )
+        self._leases = Gauge(
+            "g2a_account_leases",
+            "Account slots held by this gateway's workers now.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._store_errors = Counter(
+            "g2a_redis_errors_total", "Requests that failed because of Redis.", registry=registry
+        )
+
+    def request_started(self) -> None:
+        """One more request is being served."""
+        self._in_flight.inc()
+
+    def request_ended(self, served: ServedRequest) -> None:
+        """A request is over, however it ended."""
+        self._in_flight.dec()
+        model = self._known_model(served.model)
+        status = f"{served.status // 100}xx"
+        self._requests.labels(
+            served.route, served.method, served.dialect, model, status, served.error
+        ).inc()
+        if not served.model:
+            return
+        labels = (_OPERATION, _PROVIDER, model)
+        self._duration.labels(*labels).observe(served.duration_s)
+        if served.first_token_s is not None:
+            self._first_token.labels(*labels).observe(served.first_token_s)
+        if served.output_tokens:
+            self._tokens.labels(*labels, "input").observe(served.input_tokens)
+            self._tokens.labels(*labels, "output").observe(served.output_tokens)
+
+    def attempt_ended(self, outcome: str, error: str) -> None:
+        """A try with one account is over; both are words of our own enums."""
+        self._attempts.labels(outcome, error).inc()
+
+    def lease_taken(self) -> None:
+        """One more account slot is held."""
+        self._leases.inc()
+
+    def lease_ended(self) -> None:
+        """An account slot is free again."""
+        self._leases.dec()
+
+    def store_failed(self) -> None:
+        """Redis did not answer."""
+        self._store_errors.inc()
+
+    def render(self) -> bytes:
+        """Return all workers' numbers in the text format; reads files, so call it in a thread."""
+        if self._directory is None:
+            return generate_latest(self._registry)
+        merged = CollectorRegistry()
+        MultiProcessCollector(merged, str(self._directory))  # type: ignore[no-untyped-call]
+        return generate_latest(merged)
+
+    def close(self) -> None:
+        """Give this process's slot back; its counters stay in the sums."""
+        if self._slot is not None:
+            self._slot.close()
+
+    def _known_model(self, name: str) -> str:
+        return name if not name or name in self._models else OTHER
+
+
+def open_metrics(directory: Path | None, *, models: Collection[str] = ()) -> Metrics:
+    """Build this process's metrics; call it once per process, after the fork.
+
+    `directory` is shared by the workers of one machine, on a memory file system and emptied when
+    the master starts; None keeps the numbers in this process alone. `models` are the names that may
+    appear as labels; any other is counted as "other".
+
+    Raises:
+        OSError: the directory cannot be used.
+    """
+    if directory is None:
+        prometheus_client.values.ValueClass = prometheus_client.values.MutexValue
+        return Metrics(models=models)
+    slot = take_slot(directory)
+    prometheus_client.values.ValueClass = slot_values(directory, slot)
+    return Metrics(directory, slot, models)

@@ -1,0 +1,75 @@
+"""Keeps secrets out of log lines: by the name of a key, and by the shape of a text."""
+
+import re
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Any
+
+REDACTED = "[redacted]"
+MAX_TEXT_CHARS = 8192
+MAX_ITEMS = 64
+MAX_DEPTH = 6
+
+_SECRET_NAMES = re.compile(
+    r"authorization|cookie|token|secret|passw|api[-_]?key|app[-_]?key|sso|private|credential|session",
+    re.IGNORECASE,
+)
+_PUBLIC_NAMES = frozenset(
+    {
+        "cached_tokens",
+        "input_tokens",
+        "max_tokens",
+        "output_tokens",
+        "reasoning_tokens",
+        "session_id",
+        "token_type",
+        "total_tokens",
+    }
+)
+_SECRET_SHAPES = re.compile(
+    r"(?:sk|gw|xai|ghp|pk)-[A-Za-z0-9_\-]{12,}"  # API keys
+    r"|eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]+)?"  # JSON web tokens
+    r"|\b[Bb]earer\s+[^\s\"',;]{6,}"
+    r"|\b(?:sso|sso-rw|cf_clearance|sessionid|__cf_bm)=[^;\s\"']{4,}"
+    r"|(?<=://)[^/\s:@]*:[^/\s]+(?=@)"  # user:password@ in URLs (Redis, proxies)
+    r"|[?&](?:key|api_key|token|access_token)=[^&\s\"']+"
+)
+
+
+def redact_text(text: str) -> str:
+    """Return `text` without what looks like a secret, cut to `MAX_TEXT_CHARS`."""
+    if len(text) > MAX_TEXT_CHARS:
+        # Cut first, so that a huge text costs no more than a long one. The cut may halve a secret
+        # and so hide its shape: the last word goes with it.
+        head = text[:MAX_TEXT_CHARS].rsplit(None, 1)[0]
+        kept = head if len(head) > MAX_TEXT_CHARS // 2 else head[: MAX_TEXT_CHARS // 2]
+        return f"{_SECRET_SHAPES.sub(REDACTED, kept)}…[{len(text)} characters]"
+    return _SECRET_SHAPES.sub(REDACTED, text)
+
+
+def redact(value: Any, depth: int = 0) -> Any:
+    """Return a copy of `value` that is safe to write down."""
+    if isinstance(value, str):
+        return redact_text(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"<{len(value)} bytes>"
+    if isinstance(value, Mapping | list | tuple | set | frozenset):
+        return _redact_items(value, depth) if depth < MAX_DEPTH else "…"
+    return redact_text(str(value))
+
+
+def _redact_items(value: Mapping[Any, Any] | Iterable[Any], depth: int) -> Any:
+    if isinstance(value, Mapping):
+        named = islice(value.items(), MAX_ITEMS)
+        return {str(name): _redact_named(str(name), item, depth) for name, item in named}
+    return [redact(item, depth + 1) for item in islice(value, MAX_ITEMS)]
+
+
+def _redact_named(name: str, value: Any, depth: int) -> Any:
+    if isinstance(value, bool | int | float) or value is None:
+        return value
+    if name not in _PUBLIC_NAMES and _SECRET_NAMES.search(name):
+        return REDACTED
+    return redact(value, depth + 1)

@@ -51,7 +51,7 @@ class UpstreamSettings(Struct, frozen=True, kw_only=True):
             title="User agent",
             description="Must fit the browser profile and any clearance cookie.",
             pattern=r"^[\x20-\x7e]+$",
-            extra={"form": "ASCII text"},
+            extra={"form": "printable ASCII text"},
         ),
     ] = (
         "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 "
@@ -63,7 +63,7 @@ class UpstreamSettings(Struct, frozen=True, kw_only=True):
             title="Languages",
             description="Accept-Language.",
             pattern=r"^[\x20-\x7e]+$",
-            extra={"form": "ASCII text"},
+            extra={"form": "printable ASCII text"},
         ),
     ] = "en-US,en;q=0.9"
     statsig_mode: Annotated[
@@ -79,7 +79,7 @@ class UpstreamSettings(Struct, frozen=True, kw_only=True):
             title="x-statsig-id value",
             description="Sent when the mode is manual.",
             pattern=r"^[\x21-\x7e]*$",
-            extra={"secret": True, "form": "ASCII text without spaces"},
+            extra={"secret": True, "form": "printable ASCII text without spaces"},
         ),
     ] = ""
 
@@ -105,7 +105,7 @@ class ProxySettings(Struct, frozen=True, kw_only=True):
             title="Clearance cookies",
             description="`name=value; …` from your browser, on this exit and with this user agent.",
             pattern=r"^[\x20-\x7e]*$",
-            extra={"secret": True, "form": "ASCII text"},
+            extra={"secret": True, "form": "printable ASCII text"},
         ),
     ] = ""
 

@@ -1,0 +1,95 @@
+"""Names and values of older configuration files, as data: what each is called today."""
+
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+
+PLACEHOLDERS = frozenset({"grok2api", "CHANGE_ME_NOW"})
+"""Values that example files carry where a secret belongs: everybody knows them."""
+
+IGNORED_VARIABLES = (
+    "ACCOUNT_MYSQL_URL",
+    "ACCOUNT_POSTGRESQL_URL",
+    "ACCOUNT_LOCAL_PATH",
+    "CONFIG_LOCAL_PATH",
+    "LOG_DIR",
+)
+"""Variables of older versions that have no counterpart: reported when they are set."""
+
+
+def _same(value: object, _file: Mapping[str, object]) -> object:
+    return value
+
+
+def _one_more(value: object, _file: Mapping[str, object]) -> object:
+    """Repeats become attempts."""
+    return value + 1 if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _not(value: object, _file: Mapping[str, object]) -> object:
+    return not value if isinstance(value, bool) else value
+
+
+def _clearance(value: object, _file: Mapping[str, object]) -> object:
+    """Older files held the bare value of this one cookie."""
+    is_bare = isinstance(value, str) and "=" not in value
+    return f"cf_clearance={value}" if is_bare else value
+
+
+def _single_proxy_only(value: object, file: Mapping[str, object]) -> object:
+    """The address counted only in this mode; it must not come into force by itself."""
+    return value if file.get("proxy.egress.mode") == "single_proxy" else ""
+
+
+class Alias(Struct, frozen=True):
+    """An old key, its key of today, and how its value reads today.
+
+    `translate` gets the value and all old keys beside it. An empty text counts as not set.
+    """
+
+    old: str
+    new: str
+    translate: Callable[[object, Mapping[str, object]], object] = _same
+
+
+# In rising order of weight: where two old keys mean one new key, the later one wins.
+ALIASES = (
+    Alias("account.selection.max_inflight", "account.max_concurrency"),
+    Alias("app.app_password", "app.app_key"),
+    Alias("app.disable_memory", "features.memory", _not),
+    Alias("app.stream", "features.stream"),
+    Alias("app.temporary", "features.temporary"),
+    Alias("app.thinking", "features.thinking"),
+    Alias("chat.disable_memory", "features.memory", _not),
+    Alias("chat.stream", "features.stream"),
+    Alias("chat.temporary", "features.temporary"),
+    Alias("chat.thinking", "features.thinking"),
+    Alias("timeout.stream_idle_timeout", "chat.idle_timeout_s"),
+    Alias("chat.timeout", "chat.idle_timeout_s"),
+    Alias("chat.stream_timeout", "chat.idle_timeout_s"),
+    Alias("chat.stream_first_timeout", "chat.first_event_timeout_s"),
+    Alias("chat.stream_total_timeout", "chat.total_timeout_s"),
+    Alias("network.base_proxy_url", "proxy.url"),
+    Alias("proxy.base_proxy_url", "proxy.url"),
+    Alias("proxy.proxy_url", "proxy.url"),
+    Alias("proxy.egress.proxy_url", "proxy.url", _single_proxy_only),
+    Alias("security.cf_clearance", "proxy.cf_cookies", _clearance),
+    Alias("proxy.clearance.cf_clearance", "proxy.cf_cookies", _clearance),
+    Alias("proxy.clearance.cf_cookies", "proxy.cf_cookies"),
+    Alias("proxy.cf_clearance", "proxy.cf_cookies", _clearance),
+    Alias("security.browser", "upstream.browser"),
+    Alias("proxy.clearance.browser", "upstream.browser"),
+    Alias("proxy.browser", "upstream.browser"),
+    Alias("security.user_agent", "upstream.user_agent"),
+    Alias("proxy.clearance.user_agent", "upstream.user_agent"),
+    Alias("proxy.user_agent", "upstream.user_agent"),
+    Alias("retry.max_retries", "retry.max_attempts", _one_more),
+    Alias("retry.max_retry", "retry.max_attempts"),
+    Alias("retry.retry_backoff_base", "retry.base_delay_s"),
+    Alias("retry.retry_backoff_max", "retry.max_delay_s"),
+    Alias("retry.retry_budget", "retry.budget_s"),
+    Alias("security.cors_allow_origins", "security.cors_origins"),
+    Alias("security.max_body_size_mb", "security.max_body_mb"),
+    Alias("security.trusted_proxy_ips", "server.forwarded_allow_ips"),
+    Alias("performance.sse_keepalive_sec", "stream.keep_alive_s"),
+)

@@ -1,0 +1,93 @@
+"""The schema is complete, and everything derived from it is current."""
+
+import re
+import tomllib
+
+import pytest
+
+from grok2api.config.defaults import render_defaults, render_value
+from grok2api.config.fields import Kind, convert_value, describe, mask
+from grok2api.config.layers import read_toml
+from grok2api.config.legacy import ALIASES
+from grok2api.config.loader import load_boot, load_settings
+from grok2api.config.schema import BootSettings, Settings
+from grok2api.resources import find_resource
+
+SPECS = [*describe(BootSettings), *describe(Settings)]
+BY_KEY = {spec.key: spec for spec in SPECS if spec.key}
+
+
+def uncommented() -> str:
+    return re.sub(r"(?m)^#(\w+ = )", r"\1", render_defaults())
+
+
+def test_committed_defaults_file_is_the_generated_one():
+    committed = find_resource("config.defaults.toml").read_text(encoding="utf-8")
+
+    assert committed == render_defaults(), "run: grok2api config defaults > config.defaults.toml"
+
+
+def test_defaults_file_changes_nothing_as_it_is():
+    tables = tomllib.loads(render_defaults())
+
+    assert all(not table for table in tables.values())
+
+
+def test_uncommented_defaults_file_states_exactly_the_defaults(tmp_path):
+    (tmp_path / "config.toml").write_text(uncommented())
+
+    loaded = load_settings(tmp_path, {})
+    boot = load_boot({"data_dir": tmp_path}, {})
+
+    assert loaded.settings == Settings()
+    assert loaded.unknown == []
+    assert boot == BootSettings(data_dir=tmp_path)
+
+
+def test_defaults_file_names_every_setting(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(uncommented())
+
+    named = {f"{table}.{key}" for table, keys in read_toml(path).items() for key in keys}
+
+    assert named == set(BY_KEY)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.key or spec.attribute)
+def test_setting_is_described_and_its_default_is_allowed(spec):
+    assert spec.title
+    assert spec.help.endswith(".")
+    if spec.kind is not Kind.KEYS:
+        assert convert_value(spec, spec.default, "here") == spec.default
+
+
+def test_number_of_seconds_or_bytes_says_its_unit():
+    bare = {"server.port", "server.workers", "retry.max_attempts", "account.max_concurrency"}
+    bare |= {"performance.upstream_connections", "performance.redis_connections"}
+
+    numbers = {spec.key for spec in SPECS if spec.kind in {Kind.INT, Kind.FLOAT} and not spec.unit}
+
+    assert numbers == bare
+
+
+def test_variables_are_unambiguous():
+    names = [name for spec in SPECS for name in spec.variables]
+
+    assert len(names) == len(set(names))
+
+
+def test_old_names_point_to_settings_and_hide_none():
+    assert {alias.new for alias in ALIASES} <= set(BY_KEY)
+    assert not {alias.old for alias in ALIASES} & set(BY_KEY)
+
+
+def test_secret_is_masked_and_the_rest_shown():
+    assert mask(BY_KEY["app.app_key"], "hunter2") == "(set)"
+    assert mask(BY_KEY["app.app_key"], "") == "(empty)"
+    assert mask(BY_KEY["retry.max_attempts"], 3) == 3
+
+
+def test_values_are_written_as_toml():
+    value = ['say "hi" \\d', True, 3, 2.5, "ü\n"]
+
+    assert tomllib.loads(f"x = {render_value(value)}")["x"] == value

@@ -72,9 +72,10 @@ class LeaseKeeper:
     async def _renew_for_ever(self) -> None:
         while True:
             await asyncio.sleep(self.ttl_s / 3)
-            await self._renew_once()
+            await self.renew_all()
 
-    async def _renew_once(self) -> None:
+    async def renew_all(self) -> None:
+        """Renew every held lease now; mark those that are lost."""
         for held in list(self._held.values()):
             if held.lease.id not in self._held:
                 continue

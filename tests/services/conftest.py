@@ -1,0 +1,120 @@
+"""Services on a real store, in front of a provider that plays a script."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from grok2api.clock import SystemClock
+from grok2api.config.schema import AccountSettings, ChatSettings, RetrySettings
+from grok2api.domain.account import Credentials, Pool, ProviderKind, Tier
+from grok2api.domain.chat import ChatRequest, EventBatch, Message, Role, TextPart
+from grok2api.domain.ids import AccountId
+from grok2api.domain.model import Route
+from grok2api.providers.base import (
+    ImportEntry,
+    ImportRefusal,
+    Provider,
+    UpstreamSession,
+)
+from grok2api.services.attempt import DispatchParts
+from grok2api.services.chat import ChatService
+from grok2api.services.cleanup import Cleanup
+from grok2api.services.dispatch import Dispatcher
+from grok2api.services.leases import LeaseKeeper
+from grok2api.services.models import ModelCatalog
+from grok2api.store.accounts import AccountStore, NewAccount
+
+BASIC = Pool(ProviderKind.GROK_WEB, Tier.BASIC)
+Play = Callable[[UpstreamSession], AsyncIterator[EventBatch]]
+
+
+@dataclass
+class ScriptedChat:
+    """Plays the next script of `plays` for each call; notes who was asked and who was closed."""
+
+    plays: list[Play] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def stream_chat(
+        self, request: ChatRequest, route: Route, session: UpstreamSession
+    ) -> AsyncIterator[AsyncIterator[EventBatch]]:
+        name = session.credentials.session
+        self.asked.append(name)
+        play = self.plays.pop(0)
+        try:
+            yield play(session)
+        finally:
+            self.closed.append(name)
+
+
+class PlainCredentials:
+    """One session a line; `bad` is refused."""
+
+    def parse_import(self, text: str) -> list[ImportEntry | ImportRefusal]:
+        return [
+            ImportRefusal(number, "is bad")
+            if line == "bad"
+            else ImportEntry(number, Credentials(line))
+            for number, line in enumerate(text.splitlines(), 1)
+        ]
+
+
+@dataclass
+class Bench:
+    """All that a service test needs."""
+
+    chat: ChatService
+    script: ScriptedChat
+    store: AccountStore
+    parts: DispatchParts
+    providers: dict[ProviderKind, Provider]
+
+    async def add(self, *sessions: str, pool: Pool = BASIC) -> list[AccountId]:
+        ids = [AccountId(f"acc_{session}") for session in sessions]
+        for account_id, session in zip(ids, sessions, strict=True):
+            await self.store.save(
+                NewAccount(
+                    id=account_id,
+                    pool=pool,
+                    credentials=Credentials(session),
+                    mask="…",
+                    created_at_s=1.0,
+                )
+            )
+        return ids
+
+    async def open_leases(self) -> int:
+        return sum(account.open_leases for account in (await self.store.list()).accounts)
+
+    async def statuses(self) -> dict[str, str]:
+        return {a.id: a.status.value for a in (await self.store.list()).accounts}
+
+
+def ask(text: str = "Hello", **options: object) -> ChatRequest:
+    message = Message(Role.USER, (TextPart(text),))
+    return ChatRequest(model="grok-chat-fast", messages=(message,), **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def bench(account_store: AccountStore) -> AsyncIterator[Bench]:
+    script = ScriptedChat()
+    provider = Provider(ProviderKind.GROK_WEB, PlainCredentials(), script)
+    providers = {ProviderKind.GROK_WEB: provider}
+    async with Cleanup() as cleanup, LeaseKeeper(account_store, ttl_s=60.0) as keeper:
+        parts = DispatchParts(
+            accounts=account_store,
+            providers=providers,
+            keeper=keeper,
+            cleanup=cleanup,
+            clock=SystemClock(),
+            retry=RetrySettings(base_delay_s=0.0),
+            account=AccountSettings(max_concurrency=2),
+            chat=ChatSettings(first_event_timeout_s=1.0),
+        )
+        models = ModelCatalog(account_store)
+        chat = ChatService(models, Dispatcher(parts), count_tokens=len)
+        yield Bench(chat, script, account_store, parts, providers)

@@ -1,0 +1,135 @@
+"""Import, keys and the first start on a real store."""
+
+import asyncio
+
+import pytest
+
+from grok2api.clock import SystemClock
+from grok2api.domain.account import Tier
+from grok2api.errors import AuthenticationError
+from grok2api.services.accounts import Accounts, mask_session
+from grok2api.services.client_keys import ClientKeys
+from grok2api.services.models import ModelCatalog
+from grok2api.services.setup import Setup
+from grok2api.store.client_keys import ClientKeyStore
+from grok2api.store.connection import RedisClient
+from grok2api.store.setup import SetupStore
+from tests.services.conftest import Bench
+
+
+@pytest.fixture
+def accounts(bench: Bench) -> Accounts:
+    return Accounts(bench.store, bench.providers, SystemClock())
+
+
+@pytest.fixture
+def keys(redis: RedisClient) -> ClientKeys:
+    return ClientKeys(
+        ClientKeyStore(redis), SystemClock(), configured=("sk-from-the-settings-file",)
+    )
+
+
+async def test_import_says_what_was_new_known_and_refused(accounts: Accounts) -> None:
+    progress: list[tuple[int, int]] = []
+
+    first = await accounts.import_text("one\nbad\ntwo")
+    again = await accounts.import_text(
+        "two\nthree", on_progress=lambda done, total: progress.append((done, total))
+    )
+
+    assert (len(first.added), len(first.known)) == (2, 0)
+    assert [(r.line, r.why) for r in first.refused] == [(2, "is bad")]
+    assert (len(again.added), len(again.known)) == (1, 1)
+    assert progress == [(1, 2), (2, 2)]
+    assert len([a async for a in accounts.list()]) == 3
+
+
+async def test_import_again_changes_nothing_of_a_known_account(accounts: Accounts) -> None:
+    await accounts.import_text("one", tier=Tier.HEAVY)
+
+    await accounts.import_text("one", tier=Tier.BASIC)
+
+    assert [a.pool.tier async for a in accounts.list()] == [Tier.HEAVY]
+
+
+async def test_removed_account_is_gone(accounts: Accounts) -> None:
+    report = await accounts.import_text("one\ntwo")
+
+    removed = await accounts.remove([report.added[0], report.added[0]])
+
+    assert removed == 1
+    assert [a.id async for a in accounts.list()] == [report.added[1]]
+
+
+async def test_models_are_listed_by_the_tiers_there_are(
+    accounts: Accounts, bench: Bench
+) -> None:
+    catalog = ModelCatalog(bench.store, aliases={"claude-x": "grok-chat-fast"})
+    assert await catalog.available() == []
+
+    await accounts.import_text("one", tier=Tier.BASIC)
+    basic = {m.name for m in await catalog.available()}
+    await accounts.import_text("two", tier=Tier.HEAVY)
+    heavy = {m.name for m in await catalog.available()}
+
+    assert "grok-chat-fast" in basic
+    assert "grok-chat-expert" not in basic
+    assert {"grok-chat-fast", "grok-chat-expert", "grok-chat-heavy"} <= heavy
+    assert catalog.resolve("claude-x").model.name == "grok-chat-fast"
+
+
+@pytest.mark.parametrize("session", ["", "short", "x" * 23])
+def test_mask_of_a_short_session_shows_nothing(session: str) -> None:
+    assert mask_session(session) == "…"
+
+
+async def test_key_is_good_until_it_is_revoked(keys: ClientKeys) -> None:
+    record, plain = await keys.create("laptop")
+
+    admitted = await keys.admit(plain)
+    assert admitted is not None
+    assert admitted.id == record.id
+    assert plain not in repr(await keys.list())
+
+    assert await keys.revoke("laptop") == 1
+    with pytest.raises(AuthenticationError):
+        await keys.admit(plain)
+
+
+@pytest.mark.parametrize("wrong", [None, "", "sk-nope", "ключ", "\ud800", "x" * 5000])
+async def test_wrong_key_is_refused(keys: ClientKeys, wrong: str | None) -> None:
+    await keys.create("laptop")
+
+    with pytest.raises(AuthenticationError):
+        await keys.admit(wrong)
+
+
+async def test_key_of_the_settings_is_good(keys: ClientKeys) -> None:
+    admitted = await keys.admit("sk-from-the-settings-file")
+
+    assert admitted is not None
+    assert admitted.name == "configured"
+
+
+async def test_replace_leaves_one_key_of_that_name(keys: ClientKeys) -> None:
+    _, old = await keys.replace("demo")
+    _, new = await keys.replace("demo")
+
+    with pytest.raises(AuthenticationError):
+        await keys.admit(old)
+    assert await keys.admit(new) is not None
+    assert [k.name for k in await keys.list()] == ["demo"]
+
+
+async def test_first_credentials_are_made_once_by_racing_hosts(
+    redis: RedisClient, keys: ClientKeys
+) -> None:
+    setups = [Setup(SetupStore(redis), keys) for _ in range(4)]
+
+    made = await asyncio.gather(*(setup.ensure_credentials() for setup in setups))
+
+    (first,) = [credentials for credentials in made if credentials is not None]
+    assert await keys.admit(first.client_key) is not None
+    assert len(first.admin_password) >= 12
+    assert await setups[0].ensure_credentials() is None
+    assert len(await keys.list()) == 1

@@ -187,7 +187,7 @@ def _refuse_placeholders(found: Mapping[str, Found]) -> None:
         value = found[key].value if key in found else ()
         if PLACEHOLDERS & set((value,) if isinstance(value, str) else value):
             raise SettingsError(
-                f"{found[key].source}: {key} is a placeholder that everybody knows; "
+                f"{found[key].source}: {key} is a placeholder everybody knows; "
                 f"choose your own, {remedy}"
             )
 

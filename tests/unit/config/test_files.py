@@ -20,7 +20,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_prepared_folder_and_files_are_for_their_owner_only(tmp_path):
+def test_prepared_folder_and_files_are_for_their_owner_only(tmp_path: Path) -> None:
     boot = prepare(load_boot({"data_dir": tmp_path / "a" / "data"}, {}))
 
     assert mode(boot.data_dir) == 0o700
@@ -29,7 +29,7 @@ def test_prepared_folder_and_files_are_for_their_owner_only(tmp_path):
     assert sorted(path.name for path in boot.data_dir.iterdir()) == ["config.toml", "secret.key"]
 
 
-def test_second_start_keeps_key_and_settings(tmp_path):
+def test_second_start_keeps_key_and_settings(tmp_path: Path) -> None:
     first = prepare(load_boot({"data_dir": tmp_path}, {}))
     (tmp_path / "config.toml").write_text("[server]\nport = 81\n")
 
@@ -39,14 +39,14 @@ def test_second_start_keeps_key_and_settings(tmp_path):
     assert second.port == 81
 
 
-def test_key_of_the_environment_makes_no_file(tmp_path):
+def test_key_of_the_environment_makes_no_file(tmp_path: Path) -> None:
     boot = prepare(load_boot({"data_dir": tmp_path}, {"GROK2API_SECRET_KEY": NEW.hex()}))
 
     assert boot.secret_keys == (NEW,)
     assert not (tmp_path / "secret.key").exists()
 
 
-def test_key_of_the_environment_comes_before_those_of_the_file(tmp_path):
+def test_key_of_the_environment_comes_before_those_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "secret.key").write_text(OLD.hex())
 
     boot = load_boot({"data_dir": tmp_path}, {"GROK2API_SECRET_KEY": NEW.hex()})
@@ -54,7 +54,7 @@ def test_key_of_the_environment_comes_before_those_of_the_file(tmp_path):
     assert boot.secret_keys == (NEW, OLD)
 
 
-def test_existing_file_is_never_replaced(tmp_path):
+def test_existing_file_is_never_replaced(tmp_path: Path) -> None:
     path = tmp_path / "file"
 
     assert create_once(path, b"first")
@@ -62,7 +62,7 @@ def test_existing_file_is_never_replaced(tmp_path):
     assert path.read_bytes() == b"first"
 
 
-def test_processes_that_start_together_agree_on_one_key(tmp_path):
+def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from grok2api.config.secret_key import ensure_keys\n"
         "sys.stdin.readline(); print(ensure_keys(Path(sys.argv[1]))[0].hex())"
@@ -83,20 +83,22 @@ def test_processes_that_start_together_agree_on_one_key(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["secret.key"]
 
 
-def test_several_keys_stand_one_a_line_newest_first():
+def test_several_keys_stand_one_a_line_newest_first() -> None:
     text = f"# rotated\n{base64.b64encode(NEW).decode()}\n\n{OLD.hex()}\n"
 
     assert parse_keys(text, "here") == (NEW, OLD)
 
 
-def test_url_safe_key_without_padding_is_read():
+def test_url_safe_key_without_padding_is_read() -> None:
     key = bytes([251, 255] * 16)
 
     assert parse_keys(base64.urlsafe_b64encode(key).decode().rstrip("="), "here") == (key,)
 
 
 @pytest.mark.parametrize("text", ["", "# none\n"])
-def test_key_file_without_key_is_an_error_that_says_how_to_make_one(tmp_path, text):
+def test_key_file_without_key_is_an_error_that_says_how_to_make_one(
+    tmp_path: Path, text: str
+) -> None:
     (tmp_path / "secret.key").write_text(text)
 
     with pytest.raises(SettingsError, match=r"secret\.key: holds no key; .*openssl rand"):
@@ -104,14 +106,14 @@ def test_key_file_without_key_is_an_error_that_says_how_to_make_one(tmp_path, te
 
 
 @pytest.mark.parametrize("text", ["hunter2", "zz" * 32, "é" * 32, "ab" * 31])
-def test_bad_key_is_refused_without_being_quoted(text):
+def test_bad_key_is_refused_without_being_quoted(text: str) -> None:
     with pytest.raises(SettingsError, match="a key is 32 bytes as base64 or hex") as caught:
         parse_keys(text, "here")
 
     assert text not in str(caught.value)
 
 
-def test_folder_that_is_a_file_is_an_error_that_says_what_to_do(tmp_path):
+def test_folder_that_is_a_file_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "data"
     path.write_text("")
 
@@ -122,7 +124,7 @@ def test_folder_that_is_a_file_is_an_error_that_says_what_to_do(tmp_path):
     assert "--data-dir" in str(caught.value)
 
 
-def test_failed_write_leaves_nothing_behind(tmp_path):
+def test_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be written"):
         create_once(tmp_path / "missing" / "file", b"x")
 

@@ -1,5 +1,6 @@
 """Settings come from defaults, file, environment and flags, in this order of weight."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,11 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_without_file_and_variables_the_defaults_hold(tmp_path):
+def test_without_file_and_variables_the_defaults_hold(tmp_path: Path) -> None:
     assert load_settings(tmp_path, {}).settings == Settings()
 
 
-def test_file_wins_over_default(tmp_path):
+def test_file_wins_over_default(tmp_path: Path) -> None:
     write(tmp_path, "[retry]\nmax_attempts = 5\n")
 
     loaded = load_settings(tmp_path, {})
@@ -34,7 +35,7 @@ def test_file_wins_over_default(tmp_path):
 @pytest.mark.parametrize(
     "name", ["GROK_RETRY_MAX_ATTEMPTS", "GROK_RETRY__MAX_ATTEMPTS", "GROK_RETRY_MAX_RETRY"]
 )
-def test_environment_wins_over_file(tmp_path, name):
+def test_environment_wins_over_file(tmp_path: Path, name: str) -> None:
     write(tmp_path, "[retry]\nmax_attempts = 5\n")
 
     loaded = load_settings(tmp_path, {name: "7"})
@@ -46,11 +47,11 @@ def test_environment_wins_over_file(tmp_path, name):
 @pytest.mark.parametrize(
     "name", ["GROK_ACCOUNT__SELECTION__MAX_INFLIGHT", "GROK_ACCOUNT_SELECTION_MAX_INFLIGHT"]
 )
-def test_three_level_variable_reaches_its_setting(tmp_path, name):
+def test_three_level_variable_reaches_its_setting(tmp_path: Path, name: str) -> None:
     assert load_settings(tmp_path, {name: "3"}).settings.account.max_concurrency == 3
 
 
-def test_empty_variable_counts_as_not_set(tmp_path):
+def test_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
     write(tmp_path, '[app]\napp_url = "https://gw.example"\n')
 
     loaded = load_settings(tmp_path, {"GROK_APP_APP_URL": ""})
@@ -58,7 +59,7 @@ def test_empty_variable_counts_as_not_set(tmp_path):
     assert loaded.settings.app.app_url == "https://gw.example"
 
 
-def test_flag_wins_over_environment_and_file(tmp_path):
+def test_flag_wins_over_environment_and_file(tmp_path: Path) -> None:
     write(tmp_path, "[server]\nport = 1001\n")
 
     assert load_boot({"data_dir": tmp_path}, {}).port == 1001
@@ -90,20 +91,24 @@ def test_flag_wins_over_environment_and_file(tmp_path):
         ({"FORWARDED_ALLOW_IPS": "10.0.0.0/8, ::1"}, "forwarded_allow_ips", ("10.0.0.0/8", "::1")),
     ],
 )
-def test_variables_of_the_process_are_read(tmp_path, variables, attribute, value):
+def test_variables_of_the_process_are_read(
+    tmp_path: Path, variables: dict[str, str], attribute: str, value: object
+) -> None:
     boot = load_boot({"data_dir": tmp_path}, variables)
 
     assert getattr(boot, attribute) == value
 
 
-def test_relative_data_folder_is_made_absolute(tmp_path, monkeypatch):
+def test_relative_data_folder_is_made_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
 
     assert load_boot({}, {"DATA_DIR": "here"}).data_dir == tmp_path / "here"
 
 
 @pytest.mark.parametrize("name", ["GROK_APP_API_KEY", "GROK2API_REDIS_URL", "GROK2API_SECRET_KEY"])
-def test_secret_is_read_from_the_file_its_variable_names(tmp_path, name):
+def test_secret_is_read_from_the_file_its_variable_names(tmp_path: Path, name: str) -> None:
     text = {"GROK_APP_API_KEY": "sk-one", "GROK2API_REDIS_URL": "redis://x"}.get(name, KEY)
     secret = tmp_path / "secret"
     secret.write_text(text + "\n")
@@ -126,7 +131,9 @@ def test_secret_is_read_from_the_file_its_variable_names(tmp_path, name):
         ('api_key = ""', ()),
     ],
 )
-def test_client_keys_may_be_a_text_or_a_list(tmp_path, text, expected):
+def test_client_keys_may_be_a_text_or_a_list(
+    tmp_path: Path, text: str, expected: tuple[str, ...]
+) -> None:
     write(tmp_path, f"[app]\n{text}\n")
 
     assert load_settings(tmp_path, {}).settings.app.api_key == expected
@@ -164,7 +171,7 @@ def test_client_keys_may_be_a_text_or_a_list(tmp_path, text, expected):
             "",
             {"GROK_APP_APP_KEY": "grok2api"},
             (
-                "GROK_APP_APP_KEY: app.app_key is a placeholder that everybody knows; choose your own, "
+                "GROK_APP_APP_KEY: app.app_key is a placeholder everybody knows; choose your own, "
                 "or take it out: the first start makes one and prints it"
             ),
         ),
@@ -172,7 +179,7 @@ def test_client_keys_may_be_a_text_or_a_list(tmp_path, text, expected):
             '[app]\napi_key = ["fine", "CHANGE_ME_NOW"]\n',
             {},
             (
-                "{file}: app.api_key is a placeholder that everybody knows; choose your own, "
+                "{file}: app.api_key is a placeholder everybody knows; choose your own, "
                 "or make a client key with `grok2api keys create NAME`"
             ),
         ),
@@ -180,7 +187,7 @@ def test_client_keys_may_be_a_text_or_a_list(tmp_path, text, expected):
             '[app]\napp_password = "CHANGE_ME_NOW"\n',
             {},
             (
-                "{file}: app.app_password: app.app_key is a placeholder that everybody knows; "
+                "{file}: app.app_password: app.app_key is a placeholder everybody knows; "
                 "choose your own, or take it out: the first start makes one and prints it"
             ),
         ),
@@ -206,7 +213,9 @@ def test_client_keys_may_be_a_text_or_a_list(tmp_path, text, expected):
         ),
     ],
 )
-def test_error_is_one_line_that_says_where_and_what_is_allowed(tmp_path, toml, variables, message):
+def test_error_is_one_line_that_says_where_and_what_is_allowed(
+    tmp_path: Path, toml: str, variables: dict[str, str], message: str
+) -> None:
     path = write(tmp_path, toml)
 
     with pytest.raises(SettingsError) as caught:
@@ -238,21 +247,23 @@ def test_error_is_one_line_that_says_where_and_what_is_allowed(tmp_path, toml, v
         ),
     ],
 )
-def test_boot_error_is_one_line(tmp_path, overrides, variables, message):
+def test_boot_error_is_one_line(
+    tmp_path: Path, overrides: dict[str, object], variables: dict[str, str], message: str
+) -> None:
     with pytest.raises(SettingsError) as caught:
         load_boot({"data_dir": tmp_path, **overrides}, variables)
 
     assert str(caught.value) == message
 
 
-def test_unreadable_text_is_named_with_its_byte(tmp_path):
+def test_unreadable_text_is_named_with_its_byte(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_bytes(b"[app]\n\xff")
 
     with pytest.raises(SettingsError, match="byte 6 is not UTF-8 text"):
         load_settings(tmp_path, {})
 
 
-def test_unknown_settings_are_reported_and_do_not_stop_the_start(tmp_path):
+def test_unknown_settings_are_reported_and_do_not_stop_the_start(tmp_path: Path) -> None:
     path = write(tmp_path, "[retry]\non_codes = '429'\n[wheels]\nspare = 1\n")
     variables = {"GROK_WHEELS_SPARE": "2", "ACCOUNT_MYSQL_URL": "mysql://x", "TZ": "UTC"}
 
@@ -267,7 +278,7 @@ def test_unknown_settings_are_reported_and_do_not_stop_the_start(tmp_path):
     ]
 
 
-def test_settings_of_the_process_are_not_unknown_to_the_others(tmp_path):
+def test_settings_of_the_process_are_not_unknown_to_the_others(tmp_path: Path) -> None:
     write(tmp_path, "[server]\nport = 81\n[logging]\nlevel = 'debug'\n")
 
     assert load_settings(tmp_path, {"GROK_SERVER_PORT": "82"}).unknown == []
@@ -289,13 +300,15 @@ def test_settings_of_the_process_are_not_unknown_to_the_others(tmp_path):
         ('[security]\nuser_agent = ""', lambda s: s.upstream.user_agent.startswith("Mozilla")),
     ],
 )
-def test_old_name_means_its_setting_of_today(tmp_path, toml, read):
+def test_old_name_means_its_setting_of_today(
+    tmp_path: Path, toml: str, read: Callable[[Settings], bool]
+) -> None:
     write(tmp_path, toml)
 
     assert read(load_settings(tmp_path, {}).settings)
 
 
-def test_old_value_that_makes_no_sense_today_is_reported_only(tmp_path):
+def test_old_value_that_makes_no_sense_today_is_reported_only(tmp_path: Path) -> None:
     path = write(tmp_path, "[timeout]\nstream_idle_timeout = 0\n")
 
     loaded = load_settings(tmp_path, {})
@@ -309,7 +322,7 @@ def test_old_value_that_makes_no_sense_today_is_reported_only(tmp_path):
     ]
 
 
-def test_child_loads_what_its_parent_was_told(tmp_path):
+def test_child_loads_what_its_parent_was_told(tmp_path: Path) -> None:
     secret = tmp_path / "url"
     secret.write_text("redis://elsewhere")
     variables = {"GROK2API_REDIS_URL_FILE": str(secret), "PATH": "/bin"}
@@ -322,14 +335,14 @@ def test_child_loads_what_its_parent_was_told(tmp_path):
     assert child["PATH"] == "/bin"
 
 
-def test_loading_writes_nothing(tmp_path):
+def test_loading_writes_nothing(tmp_path: Path) -> None:
     load_boot({"data_dir": tmp_path / "new"}, {})
     load_settings(tmp_path / "new", {})
 
     assert not (tmp_path / "new").exists()
 
 
-def test_every_setting_is_shown_with_its_source(tmp_path):
+def test_every_setting_is_shown_with_its_source(tmp_path: Path) -> None:
     write(tmp_path, "[retry]\nmax_attempts = 4\n")
 
     shown = load_shown({"data_dir": tmp_path}, {"LOG_LEVEL": "debug"})
@@ -342,7 +355,7 @@ def test_every_setting_is_shown_with_its_source(tmp_path):
     assert by_name["chat.idle_timeout_s"].source == "default"
 
 
-def test_settings_never_show_secrets_when_printed():
+def test_settings_never_show_secrets_when_printed() -> None:
     boot = BootSettings(redis_url="redis://:hunter2@h", secret_keys=(b"k" * 32,))
     settings = load_settings(
         Path("nowhere"),

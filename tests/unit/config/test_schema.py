@@ -2,11 +2,12 @@
 
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from grok2api.config.defaults import render_defaults, render_value
-from grok2api.config.fields import Kind, convert_value, describe, mask
+from grok2api.config.fields import FieldSpec, Kind, convert_value, describe, mask
 from grok2api.config.layers import read_toml
 from grok2api.config.legacy import ALIASES
 from grok2api.config.loader import load_boot, load_settings
@@ -21,19 +22,19 @@ def uncommented() -> str:
     return re.sub(r"(?m)^#(\w+ = )", r"\1", render_defaults())
 
 
-def test_committed_defaults_file_is_the_generated_one():
+def test_committed_defaults_file_is_the_generated_one() -> None:
     committed = find_resource("config.defaults.toml").read_text(encoding="utf-8")
 
     assert committed == render_defaults(), "run: grok2api config defaults > config.defaults.toml"
 
 
-def test_defaults_file_changes_nothing_as_it_is():
+def test_defaults_file_changes_nothing_as_it_is() -> None:
     tables = tomllib.loads(render_defaults())
 
     assert all(not table for table in tables.values())
 
 
-def test_uncommented_defaults_file_states_exactly_the_defaults(tmp_path):
+def test_uncommented_defaults_file_states_exactly_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(uncommented())
 
     loaded = load_settings(tmp_path, {})
@@ -44,7 +45,7 @@ def test_uncommented_defaults_file_states_exactly_the_defaults(tmp_path):
     assert boot == BootSettings(data_dir=tmp_path)
 
 
-def test_defaults_file_names_every_setting(tmp_path):
+def test_defaults_file_names_every_setting(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(uncommented())
 
@@ -54,14 +55,14 @@ def test_defaults_file_names_every_setting(tmp_path):
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.key or spec.attribute)
-def test_setting_is_described_and_its_default_is_allowed(spec):
+def test_setting_is_described_and_its_default_is_allowed(spec: FieldSpec) -> None:
     assert spec.title
     assert spec.help.endswith(".")
     if spec.kind is not Kind.KEYS:
         assert convert_value(spec, spec.default, "here") == spec.default
 
 
-def test_number_of_seconds_or_bytes_says_its_unit():
+def test_number_of_seconds_or_bytes_says_its_unit() -> None:
     bare = {"server.port", "server.workers", "retry.max_attempts", "account.max_concurrency"}
     bare |= {"performance.upstream_connections", "performance.redis_connections"}
 
@@ -70,24 +71,24 @@ def test_number_of_seconds_or_bytes_says_its_unit():
     assert numbers == bare
 
 
-def test_variables_are_unambiguous():
+def test_variables_are_unambiguous() -> None:
     names = [name for spec in SPECS for name in spec.variables]
 
     assert len(names) == len(set(names))
 
 
-def test_old_names_point_to_settings_and_hide_none():
+def test_old_names_point_to_settings_and_hide_none() -> None:
     assert {alias.new for alias in ALIASES} <= set(BY_KEY)
     assert not {alias.old for alias in ALIASES} & set(BY_KEY)
 
 
-def test_secret_is_masked_and_the_rest_shown():
+def test_secret_is_masked_and_the_rest_shown() -> None:
     assert mask(BY_KEY["app.app_key"], "hunter2") == "(set)"
     assert mask(BY_KEY["app.app_key"], "") == "(empty)"
     assert mask(BY_KEY["retry.max_attempts"], 3) == 3
 
 
-def test_values_are_written_as_toml():
+def test_values_are_written_as_toml() -> None:
     value = ['say "hi" \\d', True, 3, 2.5, "ü\n"]
 
     assert tomllib.loads(f"x = {render_value(value)}")["x"] == value

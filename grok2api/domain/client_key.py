@@ -1,0 +1,18 @@
+"""Client keys: who calls us."""
+
+from msgspec import Struct
+
+from grok2api.domain.ids import ClientKeyId
+
+
+class ClientKey(Struct, frozen=True):
+    """A key that clients present, as pages show it: the key itself is not kept anywhere.
+
+    `hint` is enough for its owner to recognise it (`sk-…x9Qk`). Times are seconds since epoch.
+    """
+
+    id: ClientKeyId
+    name: str
+    created_at_s: float
+    is_enabled: bool = True
+    hint: str = ""

@@ -1,0 +1,47 @@
+"""The read commands allowed outside scripts. They change nothing and never walk a whole key."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from grok2api.store.connection import RedisClient
+from grok2api.store.failure import STORE_ERRORS, explain_failure
+
+
+async def hash_get(redis: RedisClient, key: str, field: str) -> bytes | None:
+    """Return one field of a hash."""
+    found: bytes | None = await _read(redis, "HGET", key, field)
+    return found
+
+
+async def hash_get_many(redis: RedisClient, key: str, fields: Sequence[str]) -> list[bytes | None]:
+    """Return some fields of a hash, in the order asked for."""
+    found: list[bytes | None] = await _read(redis, "HMGET", key, *fields)
+    return found
+
+
+async def hash_length(redis: RedisClient, key: str) -> int:
+    """Return how many fields a hash has."""
+    found: int = await _read(redis, "HLEN", key)
+    return found
+
+
+async def range_after(redis: RedisClient, key: str, after: str, limit: int) -> list[str]:
+    """Return up to `limit` members behind `after`, of a sorted set whose scores are equal."""
+    first = f"({after}" if after else "-"
+    found: list[bytes] = await _read(
+        redis, "ZRANGEBYLEX", key, first, "+", "LIMIT", "0", str(limit)
+    )
+    return [member.decode() for member in found]
+
+
+async def server_time_ms(redis: RedisClient) -> int:
+    """Return the server's time in ms since epoch."""
+    seconds, microseconds = await _read(redis, "TIME")
+    return int(seconds) * 1000 + int(microseconds) // 1000
+
+
+async def _read(redis: RedisClient, command: str, *args: str) -> Any:
+    try:
+        return await redis.execute_command(command, *args)
+    except STORE_ERRORS as error:
+        raise explain_failure(error, command) from error

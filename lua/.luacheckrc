@@ -1,0 +1,9 @@
+std = "lua51"            -- what Redis embeds
+codes = true
+max_line_length = 100
+max_cyclomatic_complexity = 10
+read_globals = {
+  "KEYS", "ARGV", "cjson", "cmsgpack", "bit",
+  redis = { fields = { "call", "pcall", "error_reply", "status_reply", "log", "LOG_WARNING" } },
+}
+not_globals = { "os", "io", "require", "dofile", "loadfile", "print" }

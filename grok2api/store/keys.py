@@ -1,7 +1,7 @@
 """Every key name, one function each.
 
 All keys share one hash tag, so that every script works on a Cluster. What is kept per pool is kept
-apart already: past one shard, `_pool` gets a hash tag of its own.
+apart already: past one shard, the pool keys get a hash tag per pool.
 """
 
 from typing import Final
@@ -94,11 +94,11 @@ def client_key_digest_of() -> str:
     return f"{_PREFIX}client_key:digest_of"
 
 
-def client_key_names() -> str:
-    """HASH name -> client key id."""
-    return f"{_PREFIX}client_key:names"
+def client_key_index() -> str:
+    """ZSET of all client keys with equal scores, so that lists page by id."""
+    return f"{_PREFIX}client_key:index"
 
 
 def setup_claims() -> str:
-    """HASH of what is set once at first start: name -> value."""
+    """HASH of what the first start stored: "admin_password" and "client_key"."""
     return f"{_PREFIX}setup:claims"

@@ -76,7 +76,7 @@ class BootSettings(Struct, frozen=True, kw_only=True):
         Meta(
             title="Redis or Valkey",
             description="URL of the store; empty: `serve` starts a private one in the data folder.",
-            pattern=r"^((redis|rediss|unix|redis\+sentinel|redis\+cluster)://\S+)?$",
+            pattern=r"^((rediss?(\+(sentinel|cluster))?|unix)://\S+)?$",
             extra={
                 "secret": True,
                 "form": "a redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// URL",

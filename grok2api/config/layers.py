@@ -18,7 +18,7 @@ FILE_NAME = "config.toml"
 _PREFIX = "GROK_"
 _FILE_SUFFIX = "_FILE"
 _SHARED_VARIABLE = "SERVER_STORAGE_URL"
-_REDIS_URL = re.compile(r"(redis|rediss|unix|redis\+sentinel|redis\+cluster)://")
+_REDIS_URL = re.compile(r"(rediss?(\+(sentinel|cluster))?|unix)://")
 
 
 class Found(Struct, frozen=True):

@@ -15,6 +15,7 @@ from benchmarks.upstream import time_direct
 from tests.e2e.installation import Installation, make_sessions
 
 ACCOUNTS = 50
+HTTP_OK = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +68,11 @@ async def requests(here: Installation, target: Target, *, count: int, width: int
         before = read_cpu(here)
         seen = await run_many(target, prompt, count=count, width=width, stream=stream)
         after = read_cpu(here)
-        bad = [s.status for s in seen if s.status != 200]
+        bad = [s.status for s in seen if s.status != HTTP_OK]
         if bad:
             raise SystemExit(f"{len(bad)} of {count} requests failed: {sorted(set(bad))}")
         kind = "streamed" if stream else "plain"
-        report(
-            f"CPU a request, {kind}", (after.workers_s - before.workers_s) / count * 1e3, "ms"
-        )
+        report(f"CPU a request, {kind}", (after.workers_s - before.workers_s) / count * 1e3, "ms")
         report(f"  of the store, {kind}", (after.store_s - before.store_s) / count * 1e3, "ms")
 
 

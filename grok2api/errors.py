@@ -92,7 +92,7 @@ class GatewayError(Exception):
 
 
 class RequestError(GatewayError):
-    """The client's fault; nothing to retry. `param` names the field, in the client's own spelling."""
+    """The client's fault; nothing to retry. `param` names the field as the client spells it."""
 
     kind = ErrorKind.INVALID_REQUEST
     scope = Scope.REQUEST

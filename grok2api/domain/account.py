@@ -78,7 +78,7 @@ class Credentials(Struct, frozen=True):
 class Account(Struct, frozen=True):
     """An account as pages and lists show it: no secret in it.
 
-    `mask` is a short hint of the session for its owner (`eyJh…x9Qk`). Times are seconds since epoch.
+    `mask` is a short hint of the session for its owner (`eyJh…x9Qk`). Times: seconds since epoch.
     """
 
     id: AccountId

@@ -4,7 +4,7 @@ from grok2api.domain.account import Mode, Tier
 from grok2api.domain.model import Capability, Model
 
 CATALOGUE_SINCE_S = 1_767_225_600
-"""What `created` says of every model: a constant, because a model does not change by being asked."""
+"""What `created` says of every model: a constant, for a model does not change by being asked."""
 
 _FROM_BASIC = (Tier.BASIC, Tier.SUPER, Tier.HEAVY)
 _FROM_SUPER = (Tier.SUPER, Tier.HEAVY)

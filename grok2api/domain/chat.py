@@ -199,7 +199,7 @@ VISIBLE_EVENTS = (TextDelta, ReasoningDelta, SearchCall, ImageProgress, ImageRea
 
 
 class Usage(Struct, frozen=True):
-    """Tokens of one turn. `completion` includes `reasoning`; `is_estimate` is True when counted by us."""
+    """Tokens of one turn. `completion` includes `reasoning`; `is_estimate`: counted by us."""
 
     prompt: int = 0
     completion: int = 0

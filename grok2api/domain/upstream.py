@@ -13,7 +13,10 @@ class UpstreamRequest(Struct, frozen=True):
 
 
 class UpstreamStatus(Struct, frozen=True):
-    """What an upstream answered when it refused: status, headers with lower-case names, head of the body."""
+    """What an upstream answered when it refused.
+
+    `headers` have lower-case names; `body` is at most the first 64 KiB.
+    """
 
     status: int
     headers: dict[str, str]

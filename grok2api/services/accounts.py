@@ -33,9 +33,13 @@ def account_id_of(kind: ProviderKind, credentials: Credentials) -> AccountId:
     return AccountId(f"acc_{digest[:20]}")
 
 
+MASKED_FROM_LENGTH = 24
+"""Shorter sessions show nothing of themselves."""
+
+
 def mask_session(session: str) -> str:
     """Return a hint by which an owner recognises a session: at most 8 of its characters."""
-    return f"{session[:4]}…{session[-4:]}" if len(session) >= 24 else "…"
+    return f"{session[:4]}…{session[-4:]}" if len(session) >= MASKED_FROM_LENGTH else "…"
 
 
 class Accounts:

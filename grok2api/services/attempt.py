@@ -1,7 +1,7 @@
 """One attempt with one account: from the granted lease to its release."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class AttemptRecord:
-    """What one attempt came to, for logs, metrics and explanations. `error_kind` is "" on success."""
+    """What one attempt came to, for logs, metrics, explanations. `error_kind` is "" on success."""
 
     account: AccountId
     outcome: Outcome = Outcome.CANCELLED
@@ -67,7 +67,16 @@ async def release_lease(accounts: AccountStore, lease: Lease, verdict: Verdict) 
 class Attempt:
     """Streams one answer from one account and ends its lease with the right outcome."""
 
-    __slots__ = ("_held", "_parts", "_request", "_route", "_stack", "_started_s", "_verdict", "record")
+    __slots__ = (
+        "_held",
+        "_parts",
+        "_request",
+        "_route",
+        "_stack",
+        "_started_s",
+        "_verdict",
+        "record",
+    )
 
     def __init__(
         self, parts: DispatchParts, request: ChatRequest, route: Route, held: HeldLease
@@ -81,7 +90,7 @@ class Attempt:
         self._verdict = Verdict.cancelled()
         self.record = AttemptRecord(held.lease.account_id)
 
-    async def batches(self) -> AsyncIterator[EventBatch]:
+    async def batches(self) -> AsyncGenerator[EventBatch, None]:
         """Yield the answer; the first batch holds all that came up to the first visible event.
 
         Raises:

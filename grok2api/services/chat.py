@@ -1,6 +1,6 @@
 """A chat turn: streamed, or folded into one answer."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -66,7 +66,7 @@ class ChatService:
 
     async def _limited(
         self, request: ChatRequest, route: Route, record: TurnRecord
-    ) -> AsyncIterator[EventBatch]:
+    ) -> AsyncGenerator[EventBatch, None]:
         """The upstream's events, cut at the client's stop sequences and token limit."""
         async with aclosing(self._dispatcher.stream(request, route, record)) as batches:
             if not request.stop and request.max_output_tokens is None:

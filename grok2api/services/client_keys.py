@@ -11,6 +11,7 @@ from grok2api.errors import AuthenticationError
 from grok2api.store.client_keys import ClientKeyStore
 
 _MAX_KEY_LENGTH = 512
+_HINT_FROM_LENGTH = 16
 _CONFIGURED = "configured"
 
 
@@ -121,4 +122,4 @@ class ClientKeys:
 
 
 def _hint(key: str) -> str:
-    return f"{key[:3]}…{key[-4:]}" if len(key) >= 16 else "…"
+    return f"{key[:3]}…{key[-4:]}" if len(key) >= _HINT_FROM_LENGTH else "…"

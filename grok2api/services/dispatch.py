@@ -7,7 +7,7 @@ point); from then on it stays with the one it has, and a failure ends it.
 import asyncio
 import random
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -44,7 +44,7 @@ class Dispatcher:
 
     async def stream(
         self, request: ChatRequest, route: Route, record: TurnRecord
-    ) -> AsyncIterator[EventBatch]:
+    ) -> AsyncGenerator[EventBatch, None]:
         """Yield the answer to `request`; iterate it under `aclosing`.
 
         Closing it stops the upstream and frees the account's slot.

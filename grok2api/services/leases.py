@@ -2,7 +2,7 @@
 
 import asyncio
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import structlog
 
@@ -12,6 +12,14 @@ from grok2api.errors import StoreUnavailableError
 from grok2api.store.accounts import AccountStore
 
 log = structlog.get_logger(__name__)
+
+
+class LeaseGauge(Protocol):
+    """Counts the slots that are held."""
+
+    def lease_taken(self) -> None: ...
+
+    def lease_ended(self) -> None: ...
 
 
 class HeldLease:
@@ -30,9 +38,12 @@ class LeaseKeeper:
     A worker that dies stops renewing, and its leases free themselves after `ttl_s`.
     """
 
-    __slots__ = ("_accounts", "_group", "_held", "_task", "ttl_s")
+    __slots__ = ("_accounts", "_gauge", "_group", "_held", "_task", "ttl_s")
 
-    def __init__(self, accounts: AccountStore, *, ttl_s: float) -> None:
+    def __init__(
+        self, accounts: AccountStore, *, ttl_s: float, gauge: LeaseGauge | None = None
+    ) -> None:
+        self._gauge = gauge
         self._accounts = accounts
         self._held: dict[LeaseId, HeldLease] = {}
         self._group = asyncio.TaskGroup()
@@ -58,11 +69,15 @@ class LeaseKeeper:
         """Renew `lease` from now on."""
         held = HeldLease(lease)
         self._held[lease.id] = held
+        if self._gauge is not None:
+            self._gauge.lease_taken()
         return held
 
     def drop(self, held: HeldLease) -> None:
         """Renew it no more; its owner releases it."""
-        self._held.pop(held.lease.id, None)
+        del self._held[held.lease.id]
+        if self._gauge is not None:
+            self._gauge.lease_ended()
 
     @property
     def held_count(self) -> int:

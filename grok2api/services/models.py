@@ -7,6 +7,9 @@ from grok2api.domain.model import Model, Route
 from grok2api.errors import ModelNotFoundError
 from grok2api.store.accounts import AccountStore
 
+MAX_SHOWN = 80
+"""How much of an unknown name is repeated to the client."""
+
 
 class ModelCatalog:
     """The catalogue plus the operator's aliases."""
@@ -36,7 +39,7 @@ class ModelCatalog:
         """
         model = self.find(name)
         if model is None:
-            shown = name if len(name) <= 80 else name[:80] + "…"
+            shown = name if len(name) <= MAX_SHOWN else name[:MAX_SHOWN] + "…"
             raise ModelNotFoundError(
                 f"The model '{shown}' does not exist. GET /v1/models lists those that do.",
                 param="model",

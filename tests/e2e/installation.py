@@ -49,7 +49,11 @@ class Installation:
         self.sim = f"http://127.0.0.1:{self.sim_port}"
         self.url = f"http://127.0.0.1:{self.port}"
         self.env = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("GROK", "SERVER_"))},
+            **{
+                k: v
+                for k, v in os.environ.items()  # noqa: TID251 - children need a PATH
+                if not k.startswith(("GROK", "SERVER_"))
+            },
             "GROK_UPSTREAM_GROK_URL": self.sim,
             "GROK_APP_API_KEY": "sk-test-0123456789abcdef",
             **(settings or {}),

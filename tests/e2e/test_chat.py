@@ -62,7 +62,8 @@ def test_http_transport_answers_the_same(install: Install) -> None:
     there = install(accounts=1, settings={"GROK_UPSTREAM_CHAT_TRANSPORT": "websocket"})
 
     answers = [
-        i.client().chat.completions.create(model=MODEL, messages=ask("Same?")) for i in (here, there)
+        i.client().chat.completions.create(model=MODEL, messages=ask("Same?"))
+        for i in (here, there)
     ]
 
     assert answers[0].choices[0].message.content == answers[1].choices[0].message.content
@@ -155,11 +156,11 @@ def test_killed_worker_loses_only_its_own_streams(install: Install) -> None:
 
     async def main() -> list[bool]:
         async with here.async_client(max_retries=0) as client:
-            running = [asyncio.ensure_future(one(client)) for _ in range(16)]
-            await asyncio.sleep(2)
-            busy = [w for w in here.worker_processes() if w.is_running()]
-            busy[0].kill()
-            return await asyncio.gather(*running)
+            async with asyncio.TaskGroup() as group:
+                running = [group.create_task(one(client)) for _ in range(16)]
+                await asyncio.sleep(2)
+                here.worker_processes()[0].kill()
+            return [task.result() for task in running]
 
     results = asyncio.run(main())
 
@@ -213,9 +214,7 @@ def test_running_stream_survives_a_stop(install: Install) -> None:
 
 def test_no_account_goes_over_its_limit_in_200_parallel_streams(install: Install) -> None:
     limit = 10
-    here = install(
-        accounts=20, workers=4, settings={"GROK_ACCOUNT_MAX_CONCURRENCY": str(limit)}
-    )
+    here = install(accounts=20, workers=4, settings={"GROK_ACCOUNT_MAX_CONCURRENCY": str(limit)})
 
     async def one(client: openai.AsyncOpenAI) -> str:
         stream = await client.chat.completions.create(

@@ -1,5 +1,6 @@
 """Services on a real store, in front of a provider that plays a script."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ class ScriptedChat:
     plays: list[Play] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
+    is_asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
     async def stream_chat(
@@ -44,6 +46,7 @@ class ScriptedChat:
     ) -> AsyncIterator[AsyncIterator[EventBatch]]:
         name = session.credentials.session
         self.asked.append(name)
+        self.is_asked.set()
         play = self.plays.pop(0)
         try:
             yield play(session)

@@ -61,9 +61,7 @@ async def test_removed_account_is_gone(accounts: Accounts) -> None:
     assert [a.id async for a in accounts.list()] == [report.added[1]]
 
 
-async def test_models_are_listed_by_the_tiers_there_are(
-    accounts: Accounts, bench: Bench
-) -> None:
+async def test_models_are_listed_by_the_tiers_there_are(accounts: Accounts, bench: Bench) -> None:
     catalog = ModelCatalog(bench.store, aliases={"claude-x": "grok-chat-fast"})
     assert await catalog.available() == []
 

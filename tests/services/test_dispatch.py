@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 import msgspec
 import pytest
@@ -138,10 +137,13 @@ async def test_nothing_is_repeated_after_the_first_event(bench: Bench) -> None:
     bench.script.plays = [fails(UpstreamUnavailableError("cut"), after=1)]
     seen = []
 
-    with pytest.raises(UpstreamUnavailableError):
+    async def read() -> None:
         async with bench.chat.stream(ask()) as turn:
             async for batch in turn:
-                seen += batch
+                seen.extend(batch)
+
+    with pytest.raises(UpstreamUnavailableError):
+        await read()
 
     assert TextDelta("x") in seen
     assert len(bench.script.asked) == 1
@@ -202,20 +204,15 @@ async def test_silence_everywhere_is_a_timeout(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("after", [0, 1])
-async def test_client_that_leaves_frees_the_slot_and_hurts_nobody(
-    bench: Bench, after: int
-) -> None:
+async def test_client_that_leaves_frees_the_slot_and_hurts_nobody(bench: Bench, after: int) -> None:
     await bench.add("a")
     bench.script.plays = [hangs(after=after)]
     record = TurnRecord()
-    task = asyncio.ensure_future(bench.chat.complete(ask(), record))
-    async with asyncio.timeout(5):
-        while not bench.script.asked:
-            await asyncio.sleep(0.01)
 
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        task = group.create_task(bench.chat.complete(ask(), record))
+        await bench.script.is_asked.wait()
+        task.cancel()
 
     assert bench.script.closed == ["a"]
     assert [a.outcome for a in record.attempts] == [Outcome.CANCELLED]
@@ -227,12 +224,11 @@ async def test_cancelling_at_any_moment_leaves_no_lease(bench: Bench) -> None:
     await bench.add("a", "b")
     for turns in range(12):
         bench.script.plays = [says("one", "two")]
-        task = asyncio.ensure_future(bench.chat.complete(ask(), TurnRecord()))
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(bench.chat.complete(ask(), TurnRecord()))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
 
         assert await bench.open_leases() == 0
     assert bench.parts.keeper.held_count == 0
@@ -242,11 +238,14 @@ async def test_lease_that_ended_elsewhere_ends_the_stream(bench: Bench) -> None:
     (account_id,) = await bench.add("a")
     bench.script.plays = [says("one", "two", "three")]
 
-    with pytest.raises(UpstreamUnavailableError, match="slot was lost"):
+    async def read() -> None:
         async with bench.chat.stream(ask()) as turn:
             async for _ in turn:
                 await bench.store.remove(account_id)
                 await bench.parts.keeper.renew_all()
+
+    with pytest.raises(UpstreamUnavailableError, match="slot was lost"):
+        await read()
 
 
 async def test_stop_sequence_ends_the_upstream(bench: Bench) -> None:
@@ -265,8 +264,6 @@ async def test_unknown_model_takes_no_account(bench: Bench) -> None:
     await bench.add("a")
 
     with pytest.raises(ModelNotFoundError):
-        await bench.chat.complete(
-            msgspec.structs.replace(ask(), model="gpt-nothing"), TurnRecord()
-        )
+        await bench.chat.complete(msgspec.structs.replace(ask(), model="gpt-nothing"), TurnRecord())
 
     assert bench.script.asked == []

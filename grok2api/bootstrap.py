@@ -1,0 +1,162 @@
+"""The object graph: the one place that loads settings and joins the parts."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from grok2api.clock import SystemClock
+from grok2api.config.loader import load_boot, load_settings
+from grok2api.config.schema import BootSettings, Settings
+from grok2api.domain.account import ProviderKind
+from grok2api.domain.catalogue import CATALOGUE
+from grok2api.providers.base import Provider
+from grok2api.providers.registry import GrokWebOptions, build_providers
+from grok2api.services.accounts import Accounts
+from grok2api.services.attempt import DispatchParts
+from grok2api.services.chat import ChatService
+from grok2api.services.cleanup import Cleanup
+from grok2api.services.client_keys import ClientKeys
+from grok2api.services.dispatch import Dispatcher
+from grok2api.services.health import Health
+from grok2api.services.leases import LeaseKeeper
+from grok2api.services.models import ModelCatalog
+from grok2api.services.setup import Setup
+from grok2api.store.accounts import AccountStore
+from grok2api.store.cipher import SecretCipher
+from grok2api.store.client_keys import ClientKeyStore
+from grok2api.store.connection import RedisClient, open_redis, ping
+from grok2api.store.setup import SetupStore
+from grok2api.telemetry.metrics import open_metrics
+from grok2api.telemetry.tokens import estimate_tokens
+from grok2api.upstream.curl import open_transport
+from grok2api.upstream.transport import Timeouts, Transport
+from grok2api.web.state import AppState
+
+ADMIN_CONNECTIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class AdminTools:
+    """What commands and the first start work with."""
+
+    accounts: Accounts
+    keys: ClientKeys
+    models: ModelCatalog
+    setup: Setup
+    health: Health
+
+
+def load_boot_settings() -> BootSettings:
+    """Read what this process needs to exist, for workers that are started without flags.
+
+    Raises:
+        SettingsError: a setting does not hold.
+    """
+    return load_boot()
+
+
+@asynccontextmanager
+async def open_gateway(
+    boot: BootSettings, *, metrics_folder: Path | None = None
+) -> AsyncIterator[AppState]:
+    """Build everything one worker needs; all of it is closed at the end, in reverse.
+
+    Raises:
+        SettingsError: a setting does not hold.
+    """
+    settings = load_settings(boot.data_dir).settings
+    clock = SystemClock()
+    metrics = open_metrics(metrics_folder, models=[model.name for model in CATALOGUE])
+    async with AsyncExitStack() as stack:
+        stack.callback(metrics.close)
+        redis = await stack.enter_async_context(
+            open_redis(boot.redis_url, pool_size=settings.performance.redis_connections)
+        )
+        accounts = AccountStore(redis, SecretCipher(list(boot.secret_keys)))
+        transport = await stack.enter_async_context(
+            open_transport(settings.performance.upstream_connections)
+        )
+        cleanup = await stack.enter_async_context(Cleanup())
+        keeper = await stack.enter_async_context(
+            LeaseKeeper(accounts, ttl_s=settings.account.lease_ttl_s, gauge=metrics)
+        )
+        models = ModelCatalog(accounts)
+        parts = DispatchParts(
+            accounts=accounts,
+            providers=_build_providers(transport, settings),
+            keeper=keeper,
+            cleanup=cleanup,
+            clock=clock,
+            retry=settings.retry,
+            account=settings.account,
+            chat=settings.chat,
+        )
+        yield AppState(
+            settings=settings,
+            chat=ChatService(models, Dispatcher(parts), count_tokens=estimate_tokens),
+            models=models,
+            keys=_build_keys(redis, settings),
+            health=Health(partial(ping, redis)),
+            clock=clock,
+            metrics=metrics,
+        )
+
+
+@asynccontextmanager
+async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
+    """Build what commands need; `boot.redis_url` names a store that runs.
+
+    Raises:
+        SettingsError: a setting does not hold.
+    """
+    settings = load_settings(boot.data_dir).settings
+    async with (
+        open_redis(boot.redis_url, pool_size=ADMIN_CONNECTIONS) as redis,
+        open_transport(1) as transport,
+    ):
+        store = AccountStore(redis, SecretCipher(list(boot.secret_keys)))
+        keys = _build_keys(redis, settings)
+        yield AdminTools(
+            accounts=Accounts(store, _build_providers(transport, settings), SystemClock()),
+            keys=keys,
+            models=ModelCatalog(store),
+            setup=Setup(SetupStore(redis), keys),
+            health=Health(partial(ping, redis)),
+        )
+
+
+def _build_keys(redis: RedisClient, settings: Settings) -> ClientKeys:
+    return ClientKeys(
+        ClientKeyStore(redis),
+        SystemClock(),
+        configured=settings.app.api_key,
+        allow_anonymous=settings.security.allow_anonymous_api,
+    )
+
+
+def _build_providers(transport: Transport, settings: Settings) -> dict[ProviderKind, Provider]:
+    upstream, features, chat = settings.upstream, settings.features, settings.chat
+    options = GrokWebOptions(
+        grok_url=upstream.grok_url.rstrip("/"),
+        assets_url=upstream.assets_url.rstrip("/"),
+        chat_transport=upstream.chat_transport,
+        user_agent=upstream.user_agent,
+        profile=upstream.browser,
+        accept_language=upstream.accept_language,
+        statsig_mode=upstream.statsig_mode,
+        statsig_value=upstream.statsig_value,
+        temporary=features.temporary,
+        memory=features.memory,
+        custom_instruction=features.custom_instruction,
+        cf_cookies=settings.proxy.cf_cookies,
+        proxy_url=settings.proxy.url,
+        timeouts=Timeouts(
+            connect_s=chat.connect_timeout_s,
+            header_s=chat.first_event_timeout_s,
+            idle_s=chat.idle_timeout_s,
+        ),
+        total_timeout_s=chat.total_timeout_s,
+    )
+    return build_providers(transport, options, SystemClock())

@@ -1,0 +1,119 @@
+"""The pretend accounts: who a session token belongs to and how that account is doing."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from grok2api.simulator.identity import make_uuid, short_hash
+from grok2api.simulator.ledger import Entry, Ledger
+from grok2api.simulator.options import SimulatorOptions, Tier
+from grok2api.simulator.quota import Quota
+
+AccountStatus = Literal["ok", "expired", "blocked", "rate_limited"]
+
+
+class Registration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An account as the control API receives it.
+
+    An empty `name` becomes the short hash of the session, an empty `tier` the simulator's default.
+    `rate_limited_s` is how long `rate_limited` lasts from now.
+    """
+
+    session: str
+    name: str = ""
+    tier: Tier | Literal[""] = ""
+    status: AccountStatus = "ok"
+    rate_limited_s: float = 60.0
+    user_id: str = ""
+
+
+class Account:
+    """One pretend account."""
+
+    __slots__ = ("entry", "limited_until_s", "quota", "serial", "user_id")
+
+    def __init__(self, user_id: str, quota: Quota, entry: Entry) -> None:
+        self.user_id = user_id
+        self.quota = quota
+        self.entry = entry
+        self.limited_until_s = 0.0
+        self.serial = 0
+
+    def next_serial(self) -> int:
+        """Number the calls of this account, from 1."""
+        self.serial += 1
+        return self.serial
+
+
+class Accounts:
+    """All pretend accounts, by session token."""
+
+    def __init__(self, options: SimulatorOptions, ledger: Ledger) -> None:
+        self._options = options
+        self._ledger = ledger
+        self._by_session: dict[str, Account] = {}
+        self._names: dict[str, str] = {}
+
+    def register(self, wanted: Registration) -> Account:
+        """Add an account, or change the one that has this session.
+
+        Raises:
+            ValueError: the name belongs to another session.
+        """
+        ref = short_hash(wanted.session)
+        name = wanted.name or ref
+        if self._names.setdefault(name, wanted.session) != wanted.session:
+            raise ValueError(f"the name {name!r} belongs to another session")
+        tier = wanted.tier or self._options.tier
+        fresh = Account(
+            wanted.user_id or make_uuid("user", wanted.session),
+            Quota(tier, self._options.clock),
+            Entry(name=name, ref=ref, tier=tier, status=wanted.status),
+        )
+        account = self._by_session.setdefault(wanted.session, fresh)
+        if account is not fresh:
+            self._change(account, fresh)
+        account.limited_until_s = self._options.clock.now_s() + wanted.rate_limited_s
+        self._ledger.add(account.entry)
+        return account
+
+    def _change(self, account: Account, fresh: Account) -> None:
+        """Give an account what `fresh` says; its counters stay."""
+        if account.entry.name != fresh.entry.name:
+            self._ledger.remove(account.entry.name)
+            self._names.pop(account.entry.name, None)
+        account.user_id, account.quota = fresh.user_id, fresh.quota
+        entry = account.entry
+        entry.name, entry.tier, entry.status = (
+            fresh.entry.name,
+            fresh.entry.tier,
+            fresh.entry.status,
+        )
+
+    def reset(self, *, forget: bool) -> None:
+        """Give every account a new page in the ledger and full windows, or forget them all."""
+        if forget:
+            self._by_session.clear()
+            self._names.clear()
+        for account in self._by_session.values():
+            old = account.entry
+            account.entry = Entry(name=old.name, ref=old.ref, tier=old.tier, status=old.status)
+            account.quota = account.quota.renew()
+            account.serial = 0
+            self._ledger.add(account.entry)
+
+    def find(self, session: str) -> Account | None:
+        """Return the account of a session; with `accept_any` a stranger becomes an account."""
+        account = self._by_session.get(session)
+        if account is None and self._options.accept_any and session:
+            return self.register(Registration(session=session))
+        return account
+
+    def limited_for_s(self, account: Account) -> float:
+        """Return how many seconds the account's rate limit still lasts; 0 if there is none."""
+        if account.entry.status != "rate_limited":
+            return 0.0
+        left_s = account.limited_until_s - self._options.clock.now_s()
+        if left_s <= 0:
+            account.entry.status = "ok"
+        return max(left_s, 0.0)

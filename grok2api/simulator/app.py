@@ -1,0 +1,54 @@
+"""The simulator as a Starlette application."""
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from grok2api.simulator.chat_socket import SocketChat
+from grok2api.simulator.chat_stream import StreamChat
+from grok2api.simulator.control import Control
+from grok2api.simulator.ledger import Ledger
+from grok2api.simulator.options import SimulatorOptions
+from grok2api.simulator.site import SmallCall, answer_page, answer_quota, answer_session
+from grok2api.simulator.world import World
+
+_CONTROL = "/_sim"
+
+
+class _RequestLog:
+    """Writes every request but those of the control API into the ledger."""
+
+    def __init__(self, app: ASGIApp, ledger: Ledger) -> None:
+        self._app = app
+        self._ledger = ledger
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan" and not scope["path"].startswith(f"{_CONTROL}/"):
+            method = scope.get("method", "WEBSOCKET")
+            request = (method, scope["path"], scope["query_string"], scope["headers"])
+            self._ledger.note_request(request)
+        await self._app(scope, receive, send)
+
+
+def create_simulator(options: SimulatorOptions) -> Starlette:
+    """Return an application that plays the site; all its state is its own.
+
+    Served by `grok2api.simulator.server` it can do everything; under another server it cannot break
+    connections or put several WebSocket messages into one write.
+    """
+    world = World(options)
+    chat = StreamChat(world)
+    page = SmallCall(world, "page", answer_page)
+    routes = [
+        WebSocketRoute("/ws/mgw/", SocketChat(world)),
+        Route("/rest/app-chat/conversations/new", chat, methods=["POST"]),
+        Route("/rest/app-chat/conversations/{conversation}/responses", chat, methods=["POST"]),
+        Route("/rest/rate-limits", SmallCall(world, "quota", answer_quota), methods=["POST"]),
+        Route("/api/auth/session", SmallCall(world, "session", answer_session), methods=["GET"]),
+        Route("/index", page, methods=["GET"]),
+        Route("/", page, methods=["GET"]),
+        Mount(_CONTROL, routes=Control(world).routes()),
+    ]
+    log = Middleware(_RequestLog, ledger=world.ledger)
+    return Starlette(routes=routes, middleware=[log])

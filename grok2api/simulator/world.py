@@ -1,0 +1,71 @@
+"""Everything one simulator knows."""
+
+from collections import OrderedDict
+
+from msgspec import Struct, field
+
+from grok2api.simulator.accounts import Account, Accounts
+from grok2api.simulator.identity import make_uuid
+from grok2api.simulator.ledger import Ledger
+from grok2api.simulator.options import SimulatorOptions
+from grok2api.simulator.scripts import Scripts
+
+_MAX_CONVERSATIONS = 10_000
+
+
+class Conversation(Struct):
+    """A conversation and the responses that a next turn may follow."""
+
+    id: str
+    user_id: str
+    parents: set[str] = field(default_factory=set)
+
+
+class TurnIds(Struct, frozen=True):
+    """The ids of one turn."""
+
+    conversation: str
+    response: str
+    user_response: str
+
+
+class World:
+    """Accounts, books, scripts and conversations of one simulator."""
+
+    def __init__(self, options: SimulatorOptions) -> None:
+        self.options = options
+        self.ledger = Ledger(options.keep_requests)
+        self.accounts = Accounts(options, self.ledger)
+        self.scripts = Scripts()
+        self._conversations: OrderedDict[str, Conversation] = OrderedDict()
+
+    def reset(self, *, forget_accounts: bool) -> None:
+        """Forget counters, scripts and conversations, and the accounts if wanted."""
+        self.ledger.reset()
+        self.scripts = Scripts()
+        self._conversations.clear()
+        self.accounts.reset(forget=forget_accounts)
+
+    def name_turn(self, account: Account, conversation: str = "") -> TurnIds:
+        """Return the ids of the account's next turn, in `conversation` or a new one."""
+        place = (self.options.seed, account.user_id, account.next_serial())
+        return TurnIds(
+            conversation or make_uuid("conversation", *place),
+            make_uuid("response", *place),
+            make_uuid("user-response", *place),
+        )
+
+    def find_conversation(self, account: Account, conversation: str) -> Conversation | None:
+        """Return a conversation that belongs to the account."""
+        found = self._conversations.get(conversation)
+        return found if found and found.user_id == account.user_id else None
+
+    def keep_turn(self, account: Account, ids: TurnIds) -> None:
+        """Let later turns follow this one. The oldest conversation goes when there are too many."""
+        conversation = self._conversations.setdefault(
+            ids.conversation, Conversation(ids.conversation, account.user_id)
+        )
+        conversation.parents |= {ids.response, ids.user_response}
+        self._conversations.move_to_end(ids.conversation)
+        if len(self._conversations) > _MAX_CONVERSATIONS:
+            self._conversations.popitem(last=False)

@@ -1,0 +1,168 @@
+"""The error table: what each kind of error is in each dialect; and how bad bodies are described."""
+
+import math
+import re
+
+import msgspec
+from msgspec import Struct
+
+from grok2api.errors import (
+    ErrorKind,
+    GatewayError,
+    InvalidRequestError,
+    RequestError,
+    UpstreamError,
+)
+from grok2api.wire.openai.errors import ErrorBody, ErrorObject
+
+MAX_RETRY_AFTER_S = 3600
+"""More is never told: clients that obey would seem dead."""
+LONGEST_WORTHWHILE_WAIT_S = 60
+"""A client library that slept longer inside one call would seem to hang; its user should decide."""
+
+_INVALID = "invalid_request_error"
+_SERVER = "server_error"
+_LIMIT = "rate_limit_error"
+
+_EXIT_HINT = " The operator should check proxy, browser profile and clearance cookies."
+_LOG_HINT = " The operator finds the cause in the log under request {request_id}."
+
+
+class _Row(Struct, frozen=True):
+    """One kind in the OpenAI dialect.
+
+    `code` is used where the error has none of its own. `is_exhausted` says that this gateway has
+    already tried what a repetition could try. `message` replaces one that is not for clients;
+    `hint` is added to it.
+    """
+
+    status: int
+    type: str
+    code: str | None = None
+    is_exhausted: bool = False
+    retry_after_s: float | None = None
+    message: str = ""
+    hint: str = ""
+
+
+_OPENAI: dict[ErrorKind, _Row] = {
+    ErrorKind.INVALID_REQUEST: _Row(400, _INVALID),
+    ErrorKind.AUTHENTICATION: _Row(401, "authentication_error", "invalid_api_key"),
+    ErrorKind.PERMISSION_DENIED: _Row(403, "permission_error", "permission_denied"),
+    ErrorKind.NOT_FOUND: _Row(404, "not_found_error", "not_found"),
+    ErrorKind.METHOD_NOT_ALLOWED: _Row(405, _INVALID, "method_not_allowed"),
+    ErrorKind.MODEL_NOT_FOUND: _Row(404, _INVALID, "model_not_found"),
+    ErrorKind.RATE_LIMIT_EXCEEDED: _Row(429, _LIMIT, "rate_limit_exceeded"),
+    ErrorKind.REQUEST_TIMEOUT: _Row(408, _INVALID, "request_timeout"),
+    ErrorKind.BODY_TOO_LARGE: _Row(413, _INVALID, "request_too_large"),
+    ErrorKind.NO_ACCOUNT_AVAILABLE: _Row(503, _SERVER, "no_account_available", is_exhausted=True),
+    ErrorKind.UPSTREAM_REJECTED: _Row(400, _INVALID, "upstream_rejected"),
+    ErrorKind.CONTENT_REJECTED: _Row(400, _INVALID, "content_policy_violation"),
+    ErrorKind.UPSTREAM_RATE_LIMIT: _Row(429, _LIMIT, "rate_limit_exceeded", is_exhausted=True),
+    # An account's 401 or 403 must not look like one of the client's own key.
+    ErrorKind.CREDENTIAL_REJECTED: _Row(502, _SERVER, "upstream_unauthorized", is_exhausted=True),
+    ErrorKind.ACCOUNT_FORBIDDEN: _Row(502, _SERVER, "upstream_forbidden", is_exhausted=True),
+    ErrorKind.EGRESS_BLOCKED: _Row(
+        502, _SERVER, "upstream_blocked", is_exhausted=True, hint=_EXIT_HINT
+    ),
+    ErrorKind.ANTI_BOT: _Row(502, _SERVER, "anti_bot_rejected", is_exhausted=True, hint=_EXIT_HINT),
+    ErrorKind.UPSTREAM_TIMEOUT: _Row(504, _SERVER, "upstream_timeout", is_exhausted=True),
+    ErrorKind.UPSTREAM_UNAVAILABLE: _Row(502, _SERVER, "upstream_unavailable", is_exhausted=True),
+    ErrorKind.UPSTREAM_PROTOCOL: _Row(502, _SERVER, "upstream_error", is_exhausted=True),
+    ErrorKind.STORE_UNAVAILABLE: _Row(503, _SERVER, "store_unavailable", retry_after_s=2),
+    ErrorKind.SHUTTING_DOWN: _Row(503, _SERVER, "shutting_down", retry_after_s=1),
+    ErrorKind.INTERNAL: _Row(500, _SERVER, "internal_error", hint=_LOG_HINT),
+    # The message of a settings error names files and keys of the operator's.
+    ErrorKind.SETTINGS: _Row(
+        500,
+        _SERVER,
+        "internal_error",
+        message="The gateway is not set up correctly.",
+        hint=_LOG_HINT,
+    ),
+}
+
+
+class RenderedError(Struct, frozen=True):
+    """An error answer, ready to be sent. Header names are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def openai_status(kind: ErrorKind) -> int:
+    """Return the HTTP status of `kind` on OpenAI routes."""
+    return _OPENAI[kind].status
+
+
+def render_openai_error(error: GatewayError, request_id: str) -> RenderedError:
+    """Return `error` as the OpenAI API would answer it."""
+    row = _OPENAI[error.kind]
+    own_code = error.code if isinstance(error, RequestError | UpstreamError) else None
+    body = ErrorBody(
+        ErrorObject(
+            message=(row.message or error.message) + row.hint.format(request_id=request_id),
+            type=row.type,
+            param=error.param if isinstance(error, RequestError) else None,
+            code=own_code or row.code,
+        )
+    )
+    return RenderedError(row.status, _headers(error, row), msgspec.json.encode(body))
+
+
+def _headers(error: GatewayError, row: _Row) -> dict[str, str]:
+    headers = {"content-type": "application/json"}
+    if error.kind is ErrorKind.AUTHENTICATION:
+        headers["www-authenticate"] = "Bearer"
+    known_s = row.retry_after_s if error.retry_after_s is None else error.retry_after_s
+    if known_s is not None:
+        wait_s = min(max(known_s, 0.0), MAX_RETRY_AFTER_S)
+        headers["retry-after"] = str(math.ceil(wait_s))
+        headers["retry-after-ms"] = str(math.ceil(wait_s * 1000))
+    is_hopeless = row.is_exhausted and known_s is None
+    if is_hopeless or (known_s is not None and known_s > LONGEST_WORTHWHILE_WAIT_S):
+        headers["x-should-retry"] = "false"
+    return headers
+
+
+_PLACE = re.compile(r" - at `(?:key in )?\$(?P<path>.*)`$")
+_MISSING = re.compile(r"^Object missing required field `(?P<name>.+)`$")
+
+
+def parse_problem(
+    problem: msgspec.DecodeError | RecursionError | UnicodeDecodeError, at: str = ""
+) -> InvalidRequestError:
+    """Describe why a body could not be decoded, in the client's own field names.
+
+    `at` is the path of what was decoded, when that is a part of the body only.
+    """
+    if not isinstance(problem, msgspec.ValidationError):
+        why = (
+            "it is nested too deeply"
+            if isinstance(problem, RecursionError)
+            else "it is not UTF-8"
+            if isinstance(problem, UnicodeDecodeError)
+            else str(problem).removeprefix("JSON is malformed: ").lower()
+        )
+        return InvalidRequestError(f"The request body is not valid JSON: {why}.", param=at or None)
+    text, path = str(problem), ""
+    if place := _PLACE.search(text):
+        text, path = text[: place.start()], place["path"]
+    if missing := _MISSING.match(text):
+        param = _join(_join(at, path), "." + missing["name"])
+        return InvalidRequestError(
+            f"Missing required parameter: '{param}'.",
+            param=param,
+            code="missing_required_parameter",
+        )
+    param = _join(at, path)
+    return InvalidRequestError(
+        f"Invalid value for '{param or 'body'}': {text[:1].lower()}{text[1:]}.",
+        param=param or None,
+        code="invalid_value",
+    )
+
+
+def _join(base: str, path: str) -> str:
+    return (base + path).lstrip(".")

@@ -85,6 +85,15 @@ def test_estimated_tokens_cut_at_the_same_place_in_any_split(
     assert results[0] == results[1] == results[2]
 
 
+@pytest.mark.parametrize("size", [1, 7, 511, 512, 513, 3000])
+def test_long_text_is_cut_at_the_same_place_in_any_split(size: int) -> None:
+    text = "abcdefghij" * 300
+
+    texts = [text[i : i + size] for i in range(0, len(text), size)]
+
+    assert run(deltas(*texts), [], 1500) == (text[:1500], FinishReason.LENGTH)
+
+
 def test_stop_sequence_across_events_is_found() -> None:
     assert run(deltas("Hello ST", "O", "P there"), ["STOP"]) == ("Hello ", FinishReason.STOP)
 

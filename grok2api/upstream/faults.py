@@ -1,0 +1,106 @@
+"""What curl's result codes mean to us, in words that hold no secret."""
+
+from curl_cffi import CurlECode
+
+from grok2api.errors import (
+    InternalError,
+    UpstreamError,
+    UpstreamProtocolError,
+    UpstreamTimeoutError,
+    UpstreamUnavailableError,
+)
+
+_LIMIT_CODES = frozenset({CurlECode.BAD_CONTENT_ENCODING, CurlECode.TOO_LARGE})
+
+
+def describe(code: int) -> str:
+    """Name a curl code. curl's own text is left out: it may quote the proxy or the URL."""
+    try:
+        return f"curl {code} {CurlECode(code).name}"
+    except ValueError:
+        return f"curl {code}"
+
+
+def no_connection(detail: str) -> UpstreamUnavailableError:
+    """No answer came: name, route, TLS or proxy failed, or the peer hung up before its headers."""
+    return UpstreamUnavailableError(
+        "The upstream could not be reached.", code="upstream_network_error", detail=detail
+    )
+
+
+def connect_timeout(seconds: float) -> UpstreamTimeoutError:
+    """No connection within the connect deadline."""
+    return UpstreamTimeoutError(
+        "Connecting to the upstream took too long.",
+        code="upstream_connect_timeout",
+        detail=f"no connection after {seconds:g} s",
+    )
+
+
+def header_timeout(seconds: float) -> UpstreamTimeoutError:
+    """A connection, but no answer within the header deadline."""
+    return UpstreamTimeoutError(
+        "The upstream did not answer in time.",
+        code="upstream_header_timeout",
+        detail=f"no headers after {seconds:g} s",
+    )
+
+
+def idle_timeout(seconds: float) -> UpstreamTimeoutError:
+    """The stream went silent."""
+    return UpstreamTimeoutError(
+        "The upstream went silent in the middle of its answer.",
+        code="upstream_stream_idle_timeout",
+        detail=f"silent for {seconds:g} s",
+    )
+
+
+def write_timeout(seconds: float) -> UpstreamTimeoutError:
+    """The peer did not take what we sent."""
+    return UpstreamTimeoutError(
+        "The upstream does not take our message.",
+        code="upstream_write_timeout",
+        detail=f"blocked for {seconds:g} s",
+    )
+
+
+def truncated(detail: str) -> UpstreamUnavailableError:
+    """The connection broke in the middle of an answer."""
+    return UpstreamUnavailableError(
+        "The upstream broke off its answer.", code="upstream_stream_truncated", detail=detail
+    )
+
+
+def exhausted(limit: int, seconds: float) -> UpstreamUnavailableError:
+    """All connections this worker may have are in use."""
+    return UpstreamUnavailableError(
+        "Too many upstream connections are open.",
+        code="upstream_connections_exhausted",
+        detail=f"all {limit} connections were in use for {seconds:g} s",
+        retry_after_s=1.0,
+    )
+
+
+def protocol(detail: str) -> UpstreamProtocolError:
+    """Bytes that break the protocol."""
+    return UpstreamProtocolError(
+        "The upstream sent something we do not understand.",
+        code="upstream_protocol_error",
+        detail=detail,
+    )
+
+
+def unsendable(detail: str) -> InternalError:
+    """A request that must not be sent as it stands."""
+    return InternalError("The request to the upstream could not be built.", detail=detail)
+
+
+def from_curl(code: int, *, has_head: bool, connect_s: float) -> UpstreamError:
+    """Translate the result of a failed transfer. `has_head`: the headers had come."""
+    if code in _LIMIT_CODES:
+        return protocol(describe(code))
+    if has_head:
+        return truncated(describe(code))
+    if code == CurlECode.OPERATION_TIMEDOUT:
+        return connect_timeout(connect_s)
+    return no_connection(describe(code))

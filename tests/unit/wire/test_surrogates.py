@@ -2,7 +2,7 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
-from grok2api.wire.surrogates import repair_surrogates
+from grok2api.wire.surrogates import MAX_REPAIRS, repair_surrogates
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,23 @@ def test_repaired_json_always_decodes(text: str) -> None:
     repaired = msgspec.json.decode(repair_surrogates(body))
 
     assert repaired == text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+@given(st.lists(st.sampled_from(["\\", "\n", "x", "\ud83d", "\ude00"]), max_size=12))
+def test_repair_among_other_escapes_is_exact(characters: list[str]) -> None:
+    escapes = {"\\": r"\\", "\n": r"\n", "\ud83d": r"\uD83D", "\ude00": r"\ude00"}
+    body = '"' + "".join(escapes.get(c, c) for c in characters) + '"'
+
+    text = "".join(characters).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+    assert msgspec.json.decode(repair_surrogates(body.encode())) == text
+
+
+def test_half_after_an_escaped_backslash_is_told_from_a_pair() -> None:
+    assert msgspec.json.decode(repair_surrogates(rb'"\\\\\ud83d\ude00\ude00"')) == "\\\\😀\ufffd"
+
+
+def test_repairs_are_bounded() -> None:
+    body = b'"' + rb"\ud83d" * (MAX_REPAIRS + 5) + b'"'
+
+    assert repair_surrogates(body).count(rb"\ud83d") == 5

@@ -38,7 +38,7 @@ loglevel = _boot.log_level
 proc_name = "grok2api"
 
 
-def on_starting(server: Any) -> None:
+def on_starting(_server: Any) -> None:
     """Begin with empty metrics, log as the workers do, and never outlive the supervisor."""
     configure_logging(_boot.log_level, _boot.log_format)
     shutil.rmtree(_metrics, ignore_errors=True)
@@ -48,6 +48,6 @@ def on_starting(server: Any) -> None:
         end_with_parent(int(supervisor))
 
 
-def post_fork(server: Any, worker: Any) -> None:
+def post_fork(server: Any, _worker: Any) -> None:
     """Let no worker outlive its master: it would keep the port."""
     end_with_parent(server.pid)

@@ -1,13 +1,13 @@
 """The object graph: the one place that loads settings and joins the parts."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from grok2api.clock import SystemClock
-from grok2api.config.loader import load_boot, load_settings
+from grok2api.config.loader import load_boot, load_settings, prepare
 from grok2api.config.schema import BootSettings, Settings
 from grok2api.domain.account import ProviderKind
 from grok2api.domain.catalogue import CATALOGUE
@@ -27,6 +27,7 @@ from grok2api.store.accounts import AccountStore
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis, ping
+from grok2api.store.server_facts import ServerFacts, read_server_facts
 from grok2api.store.setup import SetupStore
 from grok2api.telemetry.metrics import open_metrics
 from grok2api.telemetry.tokens import estimate_tokens
@@ -46,15 +47,16 @@ class AdminTools:
     models: ModelCatalog
     setup: Setup
     health: Health
+    read_server_facts: Callable[[], Awaitable[ServerFacts]]
 
 
 def load_boot_settings() -> BootSettings:
-    """Read what this process needs to exist, for workers that are started without flags.
+    """Read what this process needs to exist, its data folder made ready.
 
     Raises:
-        SettingsError: a setting does not hold.
+        SettingsError: a setting does not hold, or the folder cannot be used.
     """
-    return load_boot()
+    return prepare(load_boot())
 
 
 @asynccontextmanager
@@ -124,6 +126,7 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
             models=ModelCatalog(store),
             setup=Setup(SetupStore(redis), keys),
             health=Health(partial(ping, redis)),
+            read_server_facts=partial(read_server_facts, redis),
         )
 
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from msgspec import structs
 
@@ -59,17 +58,12 @@ def running_store(boot: BootSettings) -> Iterator[BootSettings]:
     if boot.redis_url:
         yield boot
         return
-    server = EmbeddedServer(store_folder(boot))
+    server = EmbeddedServer(boot.data_dir)
     server.start()
     try:
         yield structs.replace(boot, redis_url=server.url)
     finally:
         server.stop()
-
-
-def store_folder(boot: BootSettings) -> Path:
-    """Return where the embedded store keeps its data."""
-    return boot.data_dir / "store"
 
 
 def supervise(plan: Plan) -> int:
@@ -86,7 +80,7 @@ def supervise(plan: Plan) -> int:
         check_port(boot, patience_s=_UNCLEAN_PATIENCE_S if was_killed else 0.0)
         server = None
         if not boot.redis_url:
-            server = EmbeddedServer(store_folder(boot))
+            server = EmbeddedServer(boot.data_dir)
             server.start()
             stack.callback(server.stop)
             boot = structs.replace(boot, redis_url=server.url)
@@ -116,6 +110,18 @@ def local_url(boot: BootSettings) -> str:
     """Return the address at which this machine reaches the gateway."""
     host = _local_host(boot.host)
     return f"http://{f'[{host}]' if ':' in host else host}:{boot.port}"
+
+
+def gateway_answers(boot: BootSettings) -> bool:
+    """Return whether a gateway lives at this address."""
+    connection = http.client.HTTPConnection(_local_host(boot.host), boot.port, timeout=1.0)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 class _Run:
@@ -166,7 +172,7 @@ class _Run:
                 return self._drain(gunicorn)
             self._tend_store()
             self._tend_helpers()
-            if not is_ready and _answers(self._boot):
+            if not is_ready and gateway_answers(self._boot):
                 is_ready = True
                 for line in ready_lines:
                     self._plan.say(line)
@@ -246,17 +252,6 @@ def _try_port(host: str, port: int) -> str | None:
             remedy = "choose an address of this machine with --host (SERVER_HOST, server.host)"
         return f"cannot listen on {host} port {port}: {error.strerror}; {remedy}"
     return None
-
-
-def _answers(boot: BootSettings) -> bool:
-    connection = http.client.HTTPConnection(_local_host(boot.host), boot.port, timeout=1.0)
-    try:
-        connection.request("GET", "/healthz")
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def _local_host(host: str) -> str:

@@ -147,6 +147,17 @@ def child_environment(
     }
 
 
+def demo_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return this process's environment without what names real accounts, stores or folders."""
+    own = {name for spec in _BOOT_SPECS if spec.is_secret for name in spec.variables}
+    own |= {f"{name}_FILE" for name in own} | {"DATA_DIR"}
+    return {
+        name: text
+        for name, text in _environment(environment).items()
+        if name not in own and not name.startswith("GROK_")
+    }
+
+
 def _environment(given: Mapping[str, str] | None) -> Mapping[str, str]:
     return os.environ if given is None else given
 

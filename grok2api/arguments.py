@@ -1,0 +1,227 @@
+"""The command line: commands, flags, and help that teaches."""
+
+import argparse
+from argparse import ArgumentParser
+from collections.abc import Callable
+from typing import Any
+
+from grok2api.domain.account import Tier
+
+_HIGHEST_PORT = 65_535
+_MAIN_EXAMPLES = """\
+examples:
+  grok2api demo                              try it without an account
+  grok2api accounts import sessions.txt      bring your own accounts in
+  grok2api serve --workers 4                 run the gateway
+  grok2api keys create laptop                make one more client key
+  grok2api doctor                            find out what is wrong and how to mend it
+
+Settings come from DATA_DIR/config.toml, GROK_* variables and flags; the later ones win.
+"""
+_SERVE_EXAMPLES = """\
+Without a Redis URL a private store is started in the data folder. The first start prints one client
+key and the administrator's password, once.
+
+examples:
+  grok2api serve
+  grok2api serve --host 0.0.0.0 --port 80 --workers 8 --data-dir /var/lib/grok2api
+  grok2api serve --redis-url rediss://user:password@store.example:6380/0
+
+Ctrl-C lets running answers end; a second Ctrl-C hurries.
+"""
+_IMPORT_EXAMPLES = """\
+Reads session tokens (one a line, bare, as `sso=…` or as a whole cookie string) or JSON. Accounts
+that are known stay as they are, so importing twice does no harm.
+
+examples:
+  grok2api accounts import sessions.txt
+  grok2api accounts import --tier super heavy-users.txt
+  pass show grok/session | grok2api accounts import -
+"""
+_SHOW_EXAMPLES = """\
+Secrets are masked. The last column says where a value comes from: default, the file, a variable.
+"""
+_DOCTOR_EXAMPLES = """\
+Changes nothing. Ends with 1 when something is broken (✗), with 0 otherwise; "!" is worth a look.
+"""
+
+
+def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
+    """Return the parser; `commands` maps "accounts list" and the like to what runs it.
+
+    The namespace holds it as `run`.
+    """
+    parser = _Parser(
+        prog="grok2api",
+        description="OpenAI-compatible API in front of your own Grok accounts.",
+        epilog=_MAIN_EXAMPLES,
+    )
+    groups = {"": parser.add_subparsers(metavar="COMMAND", required=True)}
+    about = {
+        "accounts": "import, list and remove accounts",
+        "keys": "make, list and revoke client keys",
+        "config": "show and check settings",
+        "scripts": "for those who work on the Lua scripts",
+    }
+    builders: dict[str, Callable[[ArgumentParser], None]] = {
+        "serve": _serve,
+        "demo": _demo,
+        "simulate": _simulate,
+        "accounts import": _accounts_import,
+        "accounts list": _listing,
+        "accounts remove": _accounts_remove,
+        "keys create": _keys_create,
+        "keys list": _listing,
+        "keys revoke": _keys_revoke,
+        "config show": _config_show,
+        "config check": _data_dir,
+        "config defaults": _nothing,
+        "doctor": _doctor,
+        "scripts expand": _scripts_expand,
+        "version": _nothing,
+    }
+    for name, run in commands.items():
+        group, _, word = name.rpartition(" ")
+        if group not in groups:
+            outer = groups[""].add_parser(group, help=about[group], description=about[group])
+            groups[group] = outer.add_subparsers(metavar="COMMAND", required=True)
+        summary = (run.__doc__ or "").split("\n", 1)[0]
+        command = groups[group].add_parser(word, help=summary, description=summary)
+        builders[name](command)
+        command.set_defaults(run=run)
+    return parser
+
+
+class _Parser(ArgumentParser):
+    """Keeps the line breaks of examples, and takes no shortened flags."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **options)
+
+
+def _data_dir(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="folder of config.toml, secret key and embedded store (default: ./data)",
+    )
+
+
+def _store(parser: ArgumentParser) -> None:
+    _data_dir(parser)
+    parser.add_argument(
+        "--redis-url", metavar="URL", help="store to use instead of the data folder's own"
+    )
+
+
+def _json(parser: ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _listing(parser: ArgumentParser) -> None:
+    _store(parser)
+    _json(parser)
+
+
+def _address(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--host", metavar="ADDRESS", help="address to listen on (default: 127.0.0.1)"
+    )
+    parser.add_argument("--port", metavar="N", help="port to listen on (default: 8000)")
+    parser.add_argument("--workers", metavar="N", help="web worker processes (default: 2)")
+
+
+def _serve(parser: ArgumentParser) -> None:
+    parser.epilog = _SERVE_EXAMPLES
+    _address(parser)
+    _store(parser)
+
+
+def _demo(parser: ArgumentParser) -> None:
+    _address(parser)
+    parser.add_argument(
+        "--data-dir", metavar="DIR", help="the demo's own folder (default: ./data/demo)"
+    )
+
+
+def _simulate(parser: ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="default: 127.0.0.1")
+    parser.add_argument(
+        "--port", type=_port, default=8900, metavar="N", help="default: 8900; 0 takes a free one"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="same seed, same answers (default: 0)"
+    )
+    parser.add_argument(
+        "--accept-any", action="store_true", help="take every session token for a healthy account"
+    )
+    parser.add_argument(
+        "--tier",
+        choices=list(Tier),
+        type=Tier,
+        default=Tier.BASIC,
+        help="plan of accounts that are registered without one (default: basic)",
+    )
+    parser.add_argument(
+        "--delay-ms", type=float, default=0.0, metavar="N", help="pause after every token"
+    )
+    parser.add_argument(
+        "--enforce-quota", action="store_true", help="refuse calls beyond an account's quota"
+    )
+    parser.add_argument("--parent", type=int, metavar="PID", help=argparse.SUPPRESS)
+
+
+def _accounts_import(parser: ArgumentParser) -> None:
+    parser.epilog = _IMPORT_EXAMPLES
+    parser.add_argument(
+        "file", nargs="?", default="-", metavar="FILE", help='file to read; "-": standard input'
+    )
+    parser.add_argument(
+        "--tier",
+        choices=list(Tier),
+        type=Tier,
+        help="plan of these accounts (default: what the file says, else basic)",
+    )
+    _listing(parser)
+
+
+def _accounts_remove(parser: ArgumentParser) -> None:
+    parser.add_argument("ids", nargs="+", metavar="ID", help="as `accounts list` shows it")
+    _store(parser)
+
+
+def _keys_create(parser: ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="who or what will use the key")
+    _listing(parser)
+
+
+def _keys_revoke(parser: ArgumentParser) -> None:
+    parser.add_argument("key", metavar="ID_OR_NAME", help="one id, or a name: all keys of it")
+    _store(parser)
+
+
+def _config_show(parser: ArgumentParser) -> None:
+    parser.epilog = _SHOW_EXAMPLES
+    _data_dir(parser)
+    _json(parser)
+
+
+def _doctor(parser: ArgumentParser) -> None:
+    parser.epilog = _DOCTOR_EXAMPLES
+    _address(parser)
+    _store(parser)
+
+
+def _scripts_expand(parser: ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR", help="where the scripts are written")
+
+
+def _nothing(parser: ArgumentParser) -> None:
+    """Add nothing: the command has no flags."""
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {_HIGHEST_PORT}")
+    return int(text)

@@ -1,0 +1,282 @@
+"""`grok2api`: one thin function a command; its docstring is its help. Errors are one line."""
+
+import asyncio
+import sys
+from argparse import Namespace
+from collections.abc import Awaitable, Callable, Sequence
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from grok2api import launch
+from grok2api.arguments import build_parser
+from grok2api.bootstrap import AdminTools, open_admin
+from grok2api.config.defaults import render_defaults
+from grok2api.config.fields import mask
+from grok2api.config.loader import (
+    child_environment,
+    demo_environment,
+    load_boot,
+    load_settings,
+    load_shown,
+    prepare,
+)
+from grok2api.config.schema import BootSettings
+from grok2api.console import (
+    read_input,
+    remark,
+    say,
+    say_json,
+    say_table,
+    show_progress,
+    silence_output,
+)
+from grok2api.doctor import Grade, examine
+from grok2api.domain.account import Account
+from grok2api.domain.ids import AccountId
+from grok2api.errors import GatewayError, SettingsError
+from grok2api.processes import end_with_parent
+from grok2api.simulator.options import SimulatorOptions
+from grok2api.simulator.server import run_simulator
+from grok2api.store.header import expand_all
+from grok2api.supervisor import running_store
+
+_DONE, _BROKEN, _MISUSED, _INTERRUPTED = 0, 1, 2, 130
+_DEMO_FOLDER = Path("data", "demo")
+_ResultT = TypeVar("_ResultT")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and end the process with its exit code."""
+    parsed = build_parser(COMMANDS).parse_args(arguments)
+    run: Callable[[Namespace], int] = parsed.run
+    try:
+        code = run(parsed)
+    except GatewayError as error:
+        detail = f" ({error.detail})" if error.detail else ""
+        remark(f"grok2api: {error.message}{detail}")
+        code = _MISUSED if isinstance(error, SettingsError) else _BROKEN
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
+    except BrokenPipeError:
+        silence_output()
+        code = _BROKEN
+    sys.exit(code)
+
+
+def serve(arguments: Namespace) -> int:
+    """Run the whole service on this host."""
+    boot = prepare(load_boot(_flags(arguments)))
+    _remark_unknown(boot)
+    return launch.serve(boot, child_environment, say)
+
+
+def demo(arguments: Namespace) -> int:
+    """Try the gateway: pretend accounts, a simulated upstream, a key that works."""
+    environment = demo_environment()
+    boot = prepare(load_boot({"data_dir": _DEMO_FOLDER, **_flags(arguments)}, environment))
+    return launch.demo(
+        boot,
+        lambda boot: child_environment(boot, environment),
+        say,
+        may_move=arguments.port is None,
+    )
+
+
+def simulate(arguments: Namespace) -> int:
+    """Play the upstream, for tests and demos."""
+    if arguments.parent is not None:
+        end_with_parent(arguments.parent)
+    options = SimulatorOptions(
+        accept_any=arguments.accept_any,
+        tier=arguments.tier.value,
+        seed=arguments.seed,
+        delay_ms=arguments.delay_ms,
+        enforce_quota=arguments.enforce_quota,
+    )
+    host = arguments.host
+    run_simulator(
+        host,
+        arguments.port,
+        options,
+        announce=lambda port: say(f"The simulated upstream listens: http://{host}:{port}"),
+    )
+    return _DONE
+
+
+def accounts_import(arguments: Namespace) -> int:
+    """Bring accounts in from a file or standard input."""
+    text = read_input(
+        arguments.file, invitation="Paste session tokens, one a line; end with Ctrl-D."
+    )
+    report = _administer(
+        arguments,
+        lambda admin: admin.accounts.import_text(
+            text, tier=arguments.tier, on_progress=show_progress
+        ),
+    )
+    if arguments.json:
+        say_json(report)
+        return _DONE
+    for line in report.refused:
+        remark(f"line {line.line}: {line.why}")
+    added, known, refused = len(report.added), len(report.known), len(report.refused)
+    say(f"{added} added, {known} known already, {refused} refused")
+    return _DONE if added or known else _BROKEN
+
+
+def accounts_list(arguments: Namespace) -> int:
+    """List accounts; no secret is shown."""
+
+    async def collect(admin: AdminTools) -> list[Account]:
+        return [account async for account in admin.accounts.list()]
+
+    accounts = _administer(arguments, collect)
+    if arguments.json:
+        say_json(accounts)
+        return _DONE
+    rows = [
+        (a.id, a.pool.tier, a.status, a.mask, a.open_leases, a.reason, ",".join(a.tags))
+        for a in accounts
+    ]
+    say_table(("id", "tier", "status", "session", "in use", "reason", "tags"), rows)
+    return _DONE
+
+
+def accounts_remove(arguments: Namespace) -> int:
+    """Remove accounts and everything kept of them."""
+    ids = [AccountId(given) for given in dict.fromkeys(arguments.ids)]
+    removed = _administer(arguments, lambda admin: admin.accounts.remove(ids))
+    say(f"{removed} removed, {len(ids) - removed} not found")
+    return _DONE if removed == len(ids) else _BROKEN
+
+
+def keys_create(arguments: Namespace) -> int:
+    """Make a client key; it is shown once."""
+    record, plain = _administer(arguments, lambda admin: admin.keys.create(arguments.name))
+    if arguments.json:
+        say_json({"id": record.id, "name": record.name, "key": plain})
+        return _DONE
+    remark(f"Key {record.id} ({record.name}), shown only now:")
+    say(plain)
+    return _DONE
+
+
+def keys_list(arguments: Namespace) -> int:
+    """List client keys; none is shown in full."""
+    keys = _administer(arguments, lambda admin: admin.keys.list())
+    if arguments.json:
+        say_json(keys)
+        return _DONE
+    rows = [(key.id, key.name, key.hint, "" if key.is_enabled else "disabled") for key in keys]
+    say_table(("id", "name", "key", "state"), rows)
+    return _DONE
+
+
+def keys_revoke(arguments: Namespace) -> int:
+    """Revoke a client key at once."""
+    count = _administer(arguments, lambda admin: admin.keys.revoke(arguments.key))
+    if not count:
+        raise SettingsError("no key has this id or name; see `grok2api keys list`")
+    say(f"{count} revoked")
+    return _DONE
+
+
+def config_show(arguments: Namespace) -> int:
+    """Show every setting in force and where it comes from."""
+    rows = [
+        (item.spec.key or item.spec.attribute, mask(item.spec, item.value), item.source)
+        for item in load_shown(_flags(arguments))
+    ]
+    if arguments.json:
+        say_json([dict(zip(("key", "value", "source"), row, strict=True)) for row in rows])
+        return _DONE
+    texts = [(key, msgspec.json.encode(value).decode(), source) for key, value, source in rows]
+    say_table(("setting", "value", "from"), texts)
+    return _DONE
+
+
+def config_check(arguments: Namespace) -> int:
+    """Check the settings; unknown ones are named but do no harm."""
+    boot = load_boot(_flags(arguments))
+    _remark_unknown(boot)
+    say(f"The settings for {boot.data_dir} are fine.")
+    return _DONE
+
+
+def config_defaults(_arguments: Namespace) -> int:
+    """Print config.defaults.toml: every setting, its meaning and its default."""
+    say(render_defaults().rstrip("\n"))
+    return _DONE
+
+
+def doctor(arguments: Namespace) -> int:
+    """Find out what is wrong and how to mend it."""
+    try:
+        boot = load_boot(_flags(arguments))
+        loaded = load_settings(boot.data_dir)
+    except SettingsError as error:
+        say(f"{Grade.BROKEN} settings: {error.message}")
+        return _BROKEN
+    code = _DONE
+    for finding in examine(boot, loaded.settings, loaded.unknown):
+        say(f"{finding.grade} {finding.about}: {finding.text}")
+        code = _BROKEN if finding.grade is Grade.BROKEN else code
+    return code
+
+
+def scripts_expand(arguments: Namespace) -> int:
+    """Write the Lua scripts with their includes, for luacheck and a debugger."""
+    written = expand_all(Path(arguments.folder))
+    say(f"{len(written)} scripts written to {arguments.folder}")
+    return _DONE
+
+
+def version(_arguments: Namespace) -> int:
+    """Print the version."""
+    say(f"grok2api {version_of('grok2api')}")
+    return _DONE
+
+
+COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "serve": serve,
+    "demo": demo,
+    "simulate": simulate,
+    "accounts import": accounts_import,
+    "accounts list": accounts_list,
+    "accounts remove": accounts_remove,
+    "keys create": keys_create,
+    "keys list": keys_list,
+    "keys revoke": keys_revoke,
+    "config show": config_show,
+    "config check": config_check,
+    "config defaults": config_defaults,
+    "doctor": doctor,
+    "scripts expand": scripts_expand,
+    "version": version,
+}
+
+
+def _administer(
+    arguments: Namespace, work: Callable[[AdminTools], Awaitable[_ResultT]]
+) -> _ResultT:
+    """Do `work` on the store, whether the gateway runs or not."""
+    boot = prepare(load_boot(_flags(arguments)))
+
+    async def run(boot: BootSettings) -> _ResultT:
+        async with open_admin(boot) as admin:
+            return await work(admin)
+
+    with running_store(boot) as with_store:
+        return asyncio.run(run(with_store))
+
+
+def _flags(arguments: Namespace) -> dict[str, object]:
+    return {name: value for name, value in vars(arguments).items() if value is not None}
+
+
+def _remark_unknown(boot: BootSettings) -> None:
+    for name in load_settings(boot.data_dir).unknown:
+        remark(f"not known to this version, ignored: {name}")

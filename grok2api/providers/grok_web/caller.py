@@ -1,0 +1,76 @@
+"""One site as one account sees it: requests with its cookies, browser and exit."""
+
+import secrets
+import string
+import uuid
+from typing import Final
+
+from grok2api.domain.upstream import UpstreamRequest
+from grok2api.providers.base import UpstreamSession
+from grok2api.providers.grok_web.codec import requests
+from grok2api.providers.grok_web.codec.identity import (
+    Browser,
+    build_cookie,
+    clearance_cookies,
+    fallback_statsig,
+    json_headers,
+    manual_statsig,
+    session_headers,
+    socket_headers,
+)
+from grok2api.providers.grok_web.options import GrokWebOptions
+from grok2api.upstream.transport import Exit
+
+_LETTERS: Final = string.ascii_lowercase
+_LETTERS_AND_DIGITS: Final = _LETTERS + string.digits
+
+
+class Caller:
+    """Builds requests; all that does not change is made once."""
+
+    __slots__ = ("_browser", "_clearance", "_manual", "_mode", "_url", "exit", "turn")
+
+    def __init__(self, options: GrokWebOptions) -> None:
+        self._url = options.grok_url.rstrip("/")
+        self._browser = Browser(options.user_agent, options.accept_language)
+        self._clearance = clearance_cookies(options.cf_cookies)
+        self._mode = options.statsig_mode
+        self._manual = manual_statsig(options.statsig_value)
+        self.exit = Exit(options.proxy_url, options.profile)
+        self.turn = requests.TurnOptions(
+            is_temporary=options.temporary,
+            has_memory=options.memory,
+            instruction=options.custom_instruction,
+        )
+
+    def http_turn(self, session: UpstreamSession, prompt: str, mode: str) -> UpstreamRequest:
+        """Build the request of a turn over HTTP."""
+        headers = json_headers(
+            self._browser, self._cookie(session), str(uuid.uuid4()), self._statsig()
+        )
+        return requests.http_turn(self._url, headers, prompt, mode, self.turn)
+
+    def session_query(self, session: UpstreamSession) -> UpstreamRequest:
+        """Build the request that asks for the account's user id."""
+        return requests.session_query(
+            self._url, session_headers(self._browser, self._cookie(session))
+        )
+
+    def gateway_handshake(self, session: UpstreamSession, user_id: str) -> UpstreamRequest:
+        """Build the WebSocket upgrade."""
+        cookie = self._cookie(session, user_id)
+        return requests.gateway_handshake(self._url, socket_headers(self._browser, cookie), user_id)
+
+    def _cookie(self, session: UpstreamSession, user_id: str = "") -> str:
+        own = clearance_cookies(session.credentials.cookies)
+        return build_cookie(session.credentials.session, own or self._clearance, user_id=user_id)
+
+    def _statsig(self) -> str:
+        match self._mode:
+            case "none":
+                return ""
+            case "manual":
+                return self._manual
+            case "fallback":
+                alphabet, count = secrets.choice(((_LETTERS_AND_DIGITS, 5), (_LETTERS, 10)))
+                return fallback_statsig("".join(secrets.choice(alphabet) for _ in range(count)))

@@ -1,0 +1,182 @@
+"""Chat with grok.com: which protocol, who the account is, and what a refusal means."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+import structlog
+
+from grok2api.clock import Clock
+from grok2api.domain.chat import ChatRequest, EventBatch
+from grok2api.domain.model import Route
+from grok2api.domain.upstream import UpstreamStatus
+from grok2api.errors import Scope, StoreUnavailableError, UpstreamError, UpstreamProtocolError
+from grok2api.providers.base import UpstreamSession
+from grok2api.providers.grok_web.caller import Caller
+from grok2api.providers.grok_web.codec import refusal
+from grok2api.providers.grok_web.codec.gateway_decoder import GatewayDecoder
+from grok2api.providers.grok_web.codec.http_decoder import HttpDecoder
+from grok2api.providers.grok_web.codec.identity import canonical_uuid
+from grok2api.providers.grok_web.codec.prompt import build_prompt, put_instruction_first
+from grok2api.providers.grok_web.codec.requests import ask
+from grok2api.providers.grok_web.codec.status import (
+    MAX_BODY_BYTES,
+    classify_body,
+    classify_status,
+)
+from grok2api.providers.grok_web.codec.whoami import MAX_SESSION_BYTES, parse_user_id
+from grok2api.providers.grok_web.deadline import Deadline
+from grok2api.providers.grok_web.gateway import GatewayBatches, Heartbeat, open_conversation
+from grok2api.providers.grok_web.http_stream import HttpBatches
+from grok2api.providers.grok_web.options import GrokWebOptions
+from grok2api.upstream.transport import HandshakeRefusedError, Timeouts, Transport, UpstreamStream
+
+log = structlog.get_logger(__name__)
+
+IDENTITY_TIMEOUT_S: Final = 15.0
+_FORBIDDEN: Final = 403
+_MS_PER_S: Final = 1000
+
+
+class GrokWebChat:
+    """Streams chat turns from grok.com. Keeps nothing between turns."""
+
+    __slots__ = ("_caller", "_clock", "_options", "_transport")
+
+    def __init__(self, transport: Transport, options: GrokWebOptions, clock: Clock) -> None:
+        self._transport = transport
+        self._options = options
+        self._clock = clock
+        self._caller = Caller(options)
+
+    @asynccontextmanager
+    async def stream_chat(
+        self, request: ChatRequest, route: Route, session: UpstreamSession
+    ) -> AsyncIterator[AsyncIterator[EventBatch]]:
+        """Open one turn; see `ChatBackend.stream_chat`."""
+        prompt = build_prompt(request)
+        deadline = Deadline(self._clock, self._options.total_timeout_s)
+        user_id = await self._find_user_id(session)
+        mode = route.model.mode.value
+        opened = (
+            self._over_gateway(prompt, mode, session, user_id, deadline)
+            if user_id
+            else self._over_http(prompt, mode, session, deadline)
+        )
+        async with opened as batches:
+            yield batches
+
+    @asynccontextmanager
+    async def _over_gateway(
+        self, prompt: str, mode: str, session: UpstreamSession, user_id: str, deadline: Deadline
+    ) -> AsyncIterator[GatewayBatches]:
+        options, caller = self._options, self._caller
+        decoder = GatewayDecoder(assets_url=options.assets_url)
+        prompt = put_instruction_first(prompt, caller.turn.instruction)
+        handshake = caller.gateway_handshake(session, user_id)
+        try:
+            async with (
+                self._transport.connect(handshake, caller.exit, options.timeouts) as socket,
+                Heartbeat(socket, self._clock, options.heartbeat_s),
+            ):
+                conversation_id, first = await open_conversation(
+                    socket, decoder, mode, caller.turn, f"evt_init_{uuid.uuid4()}"
+                )
+                for message in ask(
+                    prompt,
+                    conversation_id=conversation_id,
+                    message_id=str(uuid.uuid4()),
+                    at_ms=int(self._clock.now_s() * _MS_PER_S),
+                ):
+                    await socket.send(message)
+                yield GatewayBatches(socket, decoder, first, deadline)
+        except HandshakeRefusedError as refused:
+            raise self._refusal(refused.answer) from None
+        finally:
+            _note_unknown(decoder.unknown_frames, "gateway")
+
+    @asynccontextmanager
+    async def _over_http(
+        self, prompt: str, mode: str, session: UpstreamSession, deadline: Deadline
+    ) -> AsyncIterator[HttpBatches]:
+        options, caller = self._options, self._caller
+        decoder = HttpDecoder(assets_url=options.assets_url)
+        request = caller.http_turn(session, prompt, mode)
+        try:
+            async with self._transport.open(request, caller.exit, options.timeouts) as stream:
+                await self._check(stream)
+                yield HttpBatches(stream, decoder, deadline)
+        finally:
+            _note_unknown(decoder.unknown_frames, "http")
+
+    async def _find_user_id(self, session: UpstreamSession) -> str:
+        """Return the account's user id, or "" where the turn shall go over HTTP.
+
+        Raises:
+            UpstreamError: it cannot be had and is needed; or asking showed that the account or the
+                way out is at fault.
+        """
+        if self._options.chat_transport == "http":
+            return ""
+        known = canonical_uuid(session.user_id)
+        if known:
+            return known
+        try:
+            user_id = await self._ask_user_id(session)
+        except UpstreamError as error:
+            if self._options.chat_transport == "auto" and error.scope is Scope.UPSTREAM:
+                log.info("user_id_not_found", error=error.kind, detail=error.detail)
+                return ""
+            raise
+        with suppress(StoreUnavailableError):  # it only saves the question next time
+            await session.remember_user_id(user_id)
+        return user_id
+
+    async def _ask_user_id(self, session: UpstreamSession) -> str:
+        timeouts = Timeouts(
+            self._options.timeouts.connect_s, IDENTITY_TIMEOUT_S, IDENTITY_TIMEOUT_S
+        )
+        request = self._caller.session_query(session)
+        async with self._transport.open(request, self._caller.exit, timeouts) as stream:
+            await self._check(stream)
+            return parse_user_id(await stream.read_head(MAX_SESSION_BYTES))
+
+    async def _check(self, stream: UpstreamStream) -> None:
+        """Raise what an answer means that is no success, or a page where data should be."""
+        is_page = stream.headers.get("content-type", "").lower().startswith("text/html")
+        is_good = 200 <= stream.status <= 299  # noqa: PLR2004 - the success statuses
+        if is_good and not is_page:
+            return
+        answer = UpstreamStatus(stream.status, stream.headers, await _read_body(stream))
+        if not is_good:
+            raise self._refusal(answer)
+        if classify_body(answer.body) == "challenge":
+            raise refusal.egress_blocked(status=answer.status, detail="challenge page as success")
+        raise UpstreamProtocolError(
+            "The upstream sent a page instead of an answer.",
+            status=answer.status,
+            code="upstream_unexpected_content",
+        )
+
+    def _refusal(self, answer: UpstreamStatus) -> UpstreamError:
+        return classify_status(answer, now_s=self._clock.now_s())
+
+
+async def _read_body(stream: UpstreamStream) -> bytes:
+    """Return the head of an error's body, which tells a dead session from a mere refusal.
+
+    A 403 without its body would be taken for a blocked exit, so there a failure to read counts;
+    every other status speaks for itself.
+    """
+    try:
+        return await stream.read_head(MAX_BODY_BYTES)
+    except UpstreamError:
+        if stream.status == _FORBIDDEN:
+            raise
+        return b""
+
+
+def _note_unknown(count: int, protocol: str) -> None:
+    if count:
+        log.info("upstream_frames_left_out", count=count, protocol=protocol)

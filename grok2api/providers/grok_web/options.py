@@ -1,0 +1,38 @@
+"""What the operator sets for this kind of upstream."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from grok2api.upstream.transport import Timeouts
+
+ChatTransport = Literal["auto", "websocket", "http"]
+StatsigMode = Literal["none", "fallback", "manual"]
+
+
+class GrokWebOptions(Struct, frozen=True, kw_only=True):
+    """Settings of the site, taken once. Secret in part, so its text shows nothing of them.
+
+    `chat_transport` is `auto` for the gateway, and HTTP where an account's user id cannot be had.
+    `cf_cookies` serve accounts that bring no clearance cookies of their own.
+    """
+
+    grok_url: str = "https://grok.com"
+    assets_url: str = "https://assets.grok.com"
+    chat_transport: ChatTransport = "auto"
+    user_agent: str
+    profile: str
+    accept_language: str = "en-US,en;q=0.9"
+    statsig_mode: StatsigMode = "fallback"
+    statsig_value: str = ""
+    temporary: bool = True
+    memory: bool = False
+    custom_instruction: str = ""
+    cf_cookies: str = ""
+    proxy_url: str = ""
+    timeouts: Timeouts
+    total_timeout_s: float = 600.0
+    heartbeat_s: float = 25.0
+
+    def __repr__(self) -> str:
+        return f"GrokWebOptions(grok_url={self.grok_url!r}, chat_transport={self.chat_transport!r})"

@@ -1,0 +1,18 @@
+"""The grok.com kind of upstream as one record."""
+
+from grok2api.clock import Clock
+from grok2api.domain.account import ProviderKind
+from grok2api.providers.base import Provider
+from grok2api.providers.grok_web.client import GrokWebChat
+from grok2api.providers.grok_web.credentials import GrokWebCredentials
+from grok2api.providers.grok_web.options import GrokWebOptions
+from grok2api.upstream.transport import Transport
+
+
+def build_grok_web(transport: Transport, options: GrokWebOptions, clock: Clock) -> Provider:
+    """Build the record of this kind."""
+    return Provider(
+        kind=ProviderKind.GROK_WEB,
+        credentials=GrokWebCredentials(),
+        chat=GrokWebChat(transport, options, clock),
+    )

@@ -115,8 +115,13 @@ class Attempt:
             raise
         self._verdict = Verdict.ok()
 
-    async def close(self) -> None:
-        """Stop the upstream, then free the slot; both happen even when the request is cancelled."""
+    async def close(self, *, is_enough: bool = False) -> None:
+        """Stop the upstream, then free the slot; both happen even when the request is cancelled.
+
+        `is_enough` says that the reader stopped because it had its answer.
+        """
+        if is_enough and not self.record.error_kind:
+            self._verdict = Verdict.ok()
         self.record.outcome = self._verdict.outcome
         self.record.duration_s = self._parts.clock.monotonic_s() - self._started_s
         try:

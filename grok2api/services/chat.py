@@ -78,4 +78,5 @@ class ChatService:
                 if kept := limiter.feed(batch):
                     yield kept
                 if limiter.is_done:
+                    record.is_enough = True
                     return

@@ -32,6 +32,8 @@ class TurnRecord:
 
     attempts: list[AttemptRecord] = field(default_factory=list)
     is_committed: bool = False
+    is_enough: bool = False
+    """Set by a reader that closes the stream because it has all it wants: no cancellation."""
 
 
 class Dispatcher:
@@ -82,7 +84,7 @@ class Dispatcher:
                     detail=error.detail,
                 )
             finally:
-                await attempt.close()
+                await attempt.close(is_enough=record.is_enough)
             wait_s = self._backoff_s(failure, len(tried))
             is_late = clock.monotonic_s() + wait_s - started_s > retry.budget_s
             if len(tried) >= retry.max_attempts or is_late:

@@ -252,10 +252,13 @@ async def test_stop_sequence_ends_the_upstream(bench: Bench) -> None:
     await bench.add("a")
     bench.script.plays = [hangs(after=50)]
 
-    _, answer = await bench.chat.complete(ask(stop=("xxx",)), TurnRecord())
+    record = TurnRecord()
+
+    _, answer = await bench.chat.complete(ask(stop=("xxx",)), record)
 
     assert answer.text == ""
     assert answer.finish_reason is FinishReason.STOP
+    assert [a.outcome for a in record.attempts] == [Outcome.OK]
     assert bench.script.closed == ["a"]
     assert await bench.open_leases() == 0
 

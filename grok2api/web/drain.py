@@ -1,0 +1,79 @@
+"""What this worker knows about its own end: that it comes, when, and which requests still run."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Listener = Callable[[], None]
+
+
+class Drain:
+    """Whether this worker is about to stop. One per process; all methods run on its event loop.
+
+    After `begin` the worker still finishes what it has; at the end of the grace period everything
+    that listens is told to come to its end at once.
+    """
+
+    __slots__ = ("_idle", "_in_flight", "_listeners", "_timer", "is_draining", "is_over")
+
+    def __init__(self) -> None:
+        self.is_draining = False
+        self.is_over = False
+        self._in_flight = 0
+        self._listeners: set[Listener] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, grace_s: float) -> None:
+        """Start draining: running requests have `grace_s` seconds left. Later calls do nothing."""
+        if self.is_draining:
+            return
+        self.is_draining = True
+        self._timer = asyncio.get_running_loop().call_later(max(0.0, grace_s), self._end)
+
+    def _end(self) -> None:
+        self.is_over = True
+        for listener in tuple(self._listeners):
+            listener()
+
+    @contextmanager
+    def listening(self, listener: Listener) -> Iterator[None]:
+        """Call `listener` once, without arguments, when the grace period ends in the body."""
+        if self.is_over:
+            listener()
+        self._listeners.add(listener)
+        try:
+            yield
+        finally:
+            self._listeners.discard(listener)
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Count the body as one running request."""
+        self._in_flight += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._idle.set()
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests run now."""
+        return self._in_flight
+
+    async def wait_idle(self, timeout_s: float) -> bool:
+        """Wait until no request runs; return False when some still do after `timeout_s`.
+
+        Requests that were cancelled at the deadline free their accounts in their last steps; what
+        they need for it must not be closed before.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True

@@ -1,0 +1,38 @@
+"""Every URL and its handler."""
+
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+
+from grok2api.resources import find_resource
+from grok2api.web import health
+from grok2api.web.api import openai_chat, openai_models
+from grok2api.web.home import home_page, open_templates, refuse_websocket
+from grok2api.web.intake import BodyLimit, CanonicalPath, CrossOrigin
+from grok2api.web.middleware import RequestContext
+
+
+def build_routes() -> list[BaseRoute]:
+    """Return the table of all routes; `CanonicalPath` maps the other spellings to these."""
+    return [
+        Route("/v1/chat/completions", openai_chat.create_chat_completion, methods=["POST"]),
+        Route("/v1/models", openai_models.list_models),
+        Route("/v1/models/{model_id:path}", openai_models.retrieve_model),
+        Route("/healthz", health.healthz),
+        Route("/readyz", health.readyz),
+        Route("/health", health.readyz),
+        Route("/metrics", health.metrics),
+        Route("/", home_page(open_templates())),
+        Mount("/static", StaticFiles(directory=find_resource("static"))),
+        WebSocketRoute("/{path:path}", refuse_websocket),
+    ]
+
+
+def build_middleware() -> list[Middleware]:
+    """Return the layers around the router, the outermost first."""
+    return [
+        Middleware(RequestContext),
+        Middleware(CanonicalPath),
+        Middleware(CrossOrigin),
+        Middleware(BodyLimit),
+    ]

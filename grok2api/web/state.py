@@ -1,0 +1,42 @@
+"""What the lifespan hands to every handler."""
+
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+from starlette.types import Scope
+
+from grok2api.clock import Clock
+from grok2api.config.schema import Settings
+from grok2api.services.chat import ChatService
+from grok2api.services.client_keys import ClientKeys
+from grok2api.services.health import Health
+from grok2api.services.models import ModelCatalog
+from grok2api.telemetry.metrics import Metrics
+from grok2api.web.drain import Drain
+
+KEY = "state"
+
+
+@dataclass(frozen=True, slots=True)
+class AppState:
+    """The object graph of one worker, as far as the edge sees it."""
+
+    settings: Settings
+    chat: ChatService
+    models: ModelCatalog
+    keys: ClientKeys
+    health: Health
+    clock: Clock
+    metrics: Metrics
+    drain: Drain = field(default_factory=Drain)
+
+
+def state_of(request: Request) -> AppState:
+    """Return the state of the worker that serves `request`."""
+    return state_in(request.scope)
+
+
+def state_in(scope: Scope) -> AppState:
+    """Return the state in an ASGI scope; the lifespan has put it there."""
+    state: AppState = scope["state"][KEY]
+    return state

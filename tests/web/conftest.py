@@ -1,0 +1,266 @@
+"""The edge on a real socket, in front of a provider that plays a script on a real store."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx2
+import msgspec
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+
+from grok2api.clock import SystemClock
+from grok2api.config.schema import (
+    AccountSettings,
+    ChatSettings,
+    RetrySettings,
+    SecuritySettings,
+    Settings,
+    StreamSettings,
+)
+from grok2api.domain.account import Credentials, Pool, ProviderKind, Tier
+from grok2api.domain.chat import ChatRequest, EventBatch, Finished, TextDelta
+from grok2api.domain.ids import AccountId
+from grok2api.domain.model import Route
+from grok2api.providers.base import Provider, UpstreamSession
+from grok2api.services.attempt import DispatchParts
+from grok2api.services.chat import ChatService
+from grok2api.services.cleanup import Cleanup
+from grok2api.services.client_keys import ClientKeys
+from grok2api.services.dispatch import Dispatcher
+from grok2api.services.health import Health
+from grok2api.services.leases import LeaseKeeper
+from grok2api.services.models import ModelCatalog
+from grok2api.store.accounts import AccountStore, NewAccount
+from grok2api.store.cipher import SecretCipher
+from grok2api.store.client_keys import ClientKeyStore
+from grok2api.store.connection import RedisClient, open_redis, ping
+from grok2api.telemetry.metrics import open_metrics
+from grok2api.web.application import build_app
+from grok2api.web.server import GuardedProtocol
+from grok2api.web.state import AppState
+
+API_KEY = "sk-test-0123456789abcdefghijklmnop"
+SESSION = "eyJhbGciOiJIUzI1NiJ9.planted-session-secret"
+MODEL = "grok-chat-fast"
+WAIT_S = 20.0
+"""An upper bound for what a test waits for; nothing is asserted about how long it took."""
+
+Play = Callable[[], AsyncIterator[EventBatch]]
+
+
+def question(**changes: object) -> dict[str, object]:
+    """Return the smallest chat body, changed."""
+    body: dict[str, object] = {
+        "model": MODEL,
+        "messages": [{"role": "user", "content": "Hello"}],
+    }
+    return body | changes
+
+
+async def answer_hello() -> AsyncIterator[EventBatch]:
+    yield [TextDelta("Hel"), TextDelta("lo")]
+    yield [TextDelta(" there"), Finished()]
+
+
+@dataclass
+class Script:
+    """An upstream that plays `play`; says who is connected."""
+
+    play: Play = answer_hello
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @asynccontextmanager
+    async def stream_chat(
+        self, request: ChatRequest, route: Route, session: UpstreamSession
+    ) -> AsyncIterator[AsyncIterator[EventBatch]]:
+        self.opened.set()
+        try:
+            yield self.play()
+        finally:
+            self.closed.set()
+
+
+class NoCredentials:
+    """Imports nothing."""
+
+    def parse_import(self, text: str) -> list[object]:
+        return []
+
+
+@dataclass
+class Edge:
+    """A running gateway and what a test looks at."""
+
+    url: str
+    port: int
+    state: AppState
+    script: Script
+    store: AccountStore
+    server: uvicorn.Server
+    client: httpx2.AsyncClient
+
+    async def leases_are_free(self) -> None:
+        """Wait until no account is held any more."""
+
+        async def is_free() -> bool:
+            return not sum(a.open_leases for a in (await self.store.list()).accounts)
+
+        await wait_until(is_free)
+
+    async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+    async def send_chat(
+        self, **changes: object
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Send a chat request over a raw connection and read nothing."""
+        reader, writer = await self.open()
+        writer.write(raw_chat(**changes))
+        await writer.drain()
+        return reader, writer
+
+
+def raw_chat(**changes: object) -> bytes:
+    body = msgspec.json.encode(question(**changes))
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {API_KEY}\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+async def wait_until(is_true: Callable[[], Awaitable[bool]]) -> None:
+    """Poll what nothing announces."""
+    async with asyncio.timeout(WAIT_S):
+        while not await is_true():  # noqa: ASYNC110 - the store has no event to wait for
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def run_server(app: Starlette, timeout_s: int = 5) -> AsyncIterator[uvicorn.Server]:
+    """Serve `app` on a free port of this loop, by the protocol of production."""
+    config = uvicorn.Config(
+        app,
+        port=0,
+        http=GuardedProtocol,
+        ws="websockets-sansio",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=timeout_s,
+    )
+    server = uvicorn.Server(config)
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.005)
+            if serving.done():
+                await serving
+        try:
+            yield server
+        finally:
+            server.should_exit = True
+
+
+def port_of(server: uvicorn.Server) -> int:
+    port: int = server.servers[0].sockets[0].getsockname()[1]
+    return port
+
+
+TEST_SETTINGS = Settings(
+    retry=RetrySettings(base_delay_s=0.0),
+    account=AccountSettings(max_concurrency=4),
+    chat=ChatSettings(first_event_timeout_s=30.0),
+    stream=StreamSettings(commit_after_s=10.0, keep_alive_s=10.0),
+    security=SecuritySettings(max_body_mb=1, body_idle_timeout_s=0.3, header_timeout_s=0.3),
+)
+
+
+class EdgeMaker:
+    """Starts gateways with settings of the test's choice."""
+
+    def __init__(self, redis_url: str, cipher: SecretCipher) -> None:
+        self._redis_url = redis_url
+        self._cipher = cipher
+
+    @asynccontextmanager
+    async def __call__(self, settings: Settings = TEST_SETTINGS) -> AsyncIterator[Edge]:
+        script = Script()
+        states: list[AppState] = []
+
+        @asynccontextmanager
+        async def open_state() -> AsyncIterator[AppState]:
+            async with (
+                open_redis(self._redis_url) as redis,
+                Cleanup() as cleanup,
+                LeaseKeeper(AccountStore(redis, self._cipher), ttl_s=60.0) as keeper,
+            ):
+                states.append(self._build(settings, redis, cleanup, keeper, script))
+                yield states[0]
+
+        async with (
+            open_redis(self._redis_url) as redis,
+            run_server(build_app(open_state)) as server,
+        ):
+            store = AccountStore(redis, self._cipher)
+            await store.save(
+                NewAccount(
+                    AccountId("acc_1"),
+                    Pool(ProviderKind.GROK_WEB, Tier.BASIC),
+                    Credentials(SESSION),
+                    mask="…",
+                )
+            )
+            port = port_of(server)
+            url = f"http://127.0.0.1:{port}"
+            headers = {"authorization": f"Bearer {API_KEY}"}
+            async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=WAIT_S) as client:
+                yield Edge(url, port, states[0], script, store, server, client)
+
+    def _build(
+        self,
+        settings: Settings,
+        redis: RedisClient,
+        cleanup: Cleanup,
+        keeper: LeaseKeeper,
+        script: Script,
+    ) -> AppState:
+        store = AccountStore(redis, self._cipher)
+        parts = DispatchParts(
+            accounts=store,
+            providers={
+                ProviderKind.GROK_WEB: Provider(ProviderKind.GROK_WEB, NoCredentials(), script)  # type: ignore[arg-type]
+            },
+            keeper=keeper,
+            cleanup=cleanup,
+            clock=SystemClock(),
+            retry=settings.retry,
+            account=settings.account,
+            chat=settings.chat,
+        )
+        models = ModelCatalog(store)
+        return AppState(
+            settings=settings,
+            chat=ChatService(models, Dispatcher(parts), count_tokens=len),
+            models=models,
+            keys=ClientKeys(ClientKeyStore(redis), SystemClock(), configured=(API_KEY,)),
+            health=Health(lambda: ping(redis)),
+            clock=SystemClock(),
+            metrics=open_metrics(None, models=(MODEL,)),
+        )
+
+
+@pytest.fixture
+def make_edge(redis_url: str, cipher: SecretCipher) -> EdgeMaker:
+    return EdgeMaker(redis_url, cipher)
+
+
+@pytest.fixture
+async def edge(make_edge: EdgeMaker) -> AsyncIterator[Edge]:
+    async with make_edge() as running:
+        yield running

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
@@ -107,14 +108,16 @@ def frame(payload: bytes, opcode: int = 1, *, is_final: bool = True) -> bytes:
 class Server:
     """Listens on loopback and runs a script for each connection."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
         self.peers: list[Peer] = []
         self.port = 0
+        self._tls = tls
+        self._s = "s" if tls else ""
         self._script = script
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
@@ -138,16 +141,16 @@ class Server:
             self._tasks.discard(task)
 
     def get(self, path: str = "/", *headers: tuple[str, str]) -> UpstreamRequest:
-        return UpstreamRequest("GET", f"http://127.0.0.1:{self.port}{path}", headers)
+        return UpstreamRequest("GET", f"http{self._s}://127.0.0.1:{self.port}{path}", headers)
 
     def post(self, body: bytes, *headers: tuple[str, str]) -> UpstreamRequest:
-        return UpstreamRequest("POST", f"http://127.0.0.1:{self.port}/", headers, body)
+        return UpstreamRequest("POST", f"http{self._s}://127.0.0.1:{self.port}/", headers, body)
 
     def websocket(self, path: str = "/ws/", *headers: tuple[str, str]) -> UpstreamRequest:
-        return UpstreamRequest("GET", f"ws://127.0.0.1:{self.port}{path}", headers)
+        return UpstreamRequest("GET", f"ws{self._s}://127.0.0.1:{self.port}{path}", headers)
 
 
-Serve = Callable[[Script], Awaitable[Server]]
+Serve = Callable[..., Awaitable[Server]]
 
 
 @pytest.fixture
@@ -155,8 +158,8 @@ async def serve() -> AsyncIterator[Serve]:
     """Start servers, each with its script; all are closed at the end."""
     servers: list[Server] = []
 
-    async def start(script: Script) -> Server:
-        server = Server(script)
+    async def start(script: Script, tls: ssl.SSLContext | None = None) -> Server:
+        server = Server(script, tls)
         await server.open()
         servers.append(server)
         return server

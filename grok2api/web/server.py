@@ -138,7 +138,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def _refuse(self, status: int, reason: bytes) -> None:
         # An answer that is being sent must not be mixed with this one.
         cycle: RequestResponseCycle | None = self.cycle
-        if cycle is None or cycle.response_complete:
+        is_sending = cycle is not None and cycle.response_started and not cycle.response_complete
+        if not is_sending and not self.pipeline:
             body = _REFUSAL_BODY % reason
             self.transport.write(_REFUSAL % (status, reason, len(body), body))
         self.transport.close()

@@ -81,7 +81,7 @@ def _unwrap(text: str) -> str:
 def _read_pairs(text: str) -> dict[str, str]:
     """Return the cookies whose names we know; the first of a name wins."""
     starts = list(_PAIR_START.finditer(text))
-    ends = [start.start() for start in starts[1:]] + [len(text)]
+    ends = [*(start.start() for start in starts[1:]), len(text)][: len(starts)]
     pairs: dict[str, str] = {}
     for start, end in zip(starts, ends, strict=True):
         value = _squeeze(text[start.end() : end].partition(";")[0])

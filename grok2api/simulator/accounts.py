@@ -82,8 +82,10 @@ class Accounts:
         if account.entry.name != fresh.entry.name:
             self._ledger.remove(account.entry.name)
             self._names.pop(account.entry.name, None)
-        account.user_id, account.quota = fresh.user_id, fresh.quota
+        account.user_id = fresh.user_id
         entry = account.entry
+        if entry.tier != fresh.entry.tier:
+            account.quota = fresh.quota
         entry.name, entry.tier, entry.status = (
             fresh.entry.name,
             fresh.entry.tier,

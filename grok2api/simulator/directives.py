@@ -87,6 +87,9 @@ class Script(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     only: str = ""
 
 
+# Short forms: `reset_after=3` is `end=reset; after=3`.
+_ENDINGS = {"reset_after": "reset", "close_after": "close", "silence_after": "silence"}
+
 # `LIMITS` say how often and for whom `FAILING` apply; everything else of a script always applies.
 LIMITS = frozenset({"fail_first", "only"})
 FAILING = frozenset(
@@ -137,7 +140,7 @@ def parse_pairs(text: str) -> dict[str, str]:
         pair = _PAIR.match(text, at)
         if pair is None or pair.end() == at:
             raise DirectiveError(f"cannot read the directive at {text[at : at + 40]!r}")
-        pairs[pair[1]] = _unquote(pair[2])
+        pairs |= _spell_out(pair[1], _unquote(pair[2]))
         at = pair.end()
     return pairs
 
@@ -157,6 +160,12 @@ def build_script(pairs: dict[str, str]) -> Script:
     if script.error and script.error not in FAULTS and script.error != "custom":
         raise DirectiveError(f"no error is called {script.error!r}")
     return script
+
+
+def _spell_out(key: str, value: str) -> dict[str, str]:
+    """Return the pairs that a short form stands for."""
+    ending = _ENDINGS.get(key)
+    return {key: value} if ending is None else {"end": ending, "after": value}
 
 
 def _unquote(value: str | None) -> str:

@@ -1,6 +1,7 @@
 """Plays steps at the pace of a script."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Protocol
 
 from grok2api.simulator.directives import Script
@@ -19,7 +20,7 @@ class FrameEncoder(Protocol):
     def encode(self, step: Step) -> list[bytes]: ...
 
 
-async def play(steps: list[Step], encoder: FrameEncoder, line: Line, script: Script) -> None:
+async def play(steps: Iterable[Step], encoder: FrameEncoder, line: Line, script: Script) -> None:
     """Write the frames of all steps; `script.delay_ms` must be set.
 
     Every write carries `script.burst` frames; a pause follows each one that ends with a token.

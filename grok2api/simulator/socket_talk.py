@@ -1,6 +1,7 @@
 """What happens on the gateway socket once it is open."""
 
 import asyncio
+from types import MappingProxyType
 
 from msgspec import UNSET, structs
 from starlette.types import Receive, Scope, Send
@@ -25,6 +26,12 @@ _LINGER_S = 30.0
 _NORMAL, _POLICY_VIOLATION = 1000, 1008
 _MAX_REASON_BYTES = 120
 _NOT_FOUND = InBandError(FAULTS["not_found"].code, FAULTS["not_found"].message, "root")
+
+
+# What a status means when it is too late for a status.
+_LIKENESS = MappingProxyType(
+    {401: "unauthorized_json", 403: "forbidden", 404: "not_found", 429: "rate_limited"}
+)
 
 
 class SocketTalk:
@@ -179,8 +186,10 @@ def _prompt_of(item: ItemCreate) -> str:
 def _bring_inside(script: Script) -> Script:
     """Turn a refusal that came too late for the handshake into an error in the stream."""
     if script.http:
-        message = script.body or f"status {script.http}"
-        return structs.replace(script, error="custom", code="13", message=message)
+        fault = FAULTS[_LIKENESS.get(script.http, "server_error")]
+        return structs.replace(
+            script, error="custom", code=str(fault.code), message=script.body or fault.message
+        )
     if script.fault and script.fault not in SILENT_FAULTS:
         return structs.replace(script, error=script.fault, fault="")
     return script

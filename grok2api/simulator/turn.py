@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from itertools import cycle, islice
+from itertools import chain, cycle, islice
 from typing import Literal
 
 import msgspec
@@ -116,7 +116,7 @@ class Turn(Struct, frozen=True):
 class Plan(Struct, frozen=True):
     """The steps of an answer up to its ending, and the error it ends with, if any."""
 
-    steps: list[Step]
+    steps: Iterable[Step]
     failure: InBandError | None = None
 
 
@@ -136,14 +136,14 @@ def build_plan(script: Script, turn: Turn) -> Plan:
     before += _search(script, turn, sources)
     answer = _answer(script, turn, sources)
     if script.stall_mid_ms:
-        default_at = sum(isinstance(step, Text) for step in answer) // 2
-        at = _index_after(answer, default_at if script.stall_after < 0 else script.stall_after)
-        answer.insert(at, Pause(script.stall_mid_ms))
+        half = (len(answer) if isinstance(answer, list) else script.tokens) // 2
+        at = half if script.stall_after < 0 else script.stall_after
+        answer = _interrupt(answer, at, Pause(script.stall_mid_ms))
     if script.after >= 0 and (failure or script.end != "done"):
-        return Plan([*before, *answer[: _index_after(answer, script.after)]], failure)
-    answer += _pictures(script, turn)
-    answer += map(Reasoning, _split(script.late_reasoning))
-    return Plan([*before, *answer])
+        return Plan(chain(before, _interrupt(answer, script.after, None)), failure)
+    after: list[Step] = [*_pictures(script, turn)]
+    after += map(Reasoning, _split(script.late_reasoning))
+    return Plan(chain(before, answer, after))
 
 
 def _find_failure(script: Script) -> InBandError | None:
@@ -156,14 +156,17 @@ def _find_failure(script: Script) -> InBandError | None:
     return InBandError(fault.code, script.message or fault.message, script.error_form)
 
 
-def _index_after(steps: list[Step], tokens: int) -> int:
-    """Return the index behind the first `tokens` text steps."""
-    seen = 0
-    for index, step in enumerate(steps):
-        if seen >= tokens:
-            return index
-        seen += isinstance(step, Text)
-    return len(steps)
+def _interrupt(steps: Iterable[Step], tokens: int, pause: Pause | None) -> Iterator[Step]:
+    """Yield `steps` with a pause, or the end if there is none, behind `tokens` text steps."""
+    left = tokens
+    for step in steps:
+        if left == 0 and pause is None:
+            return
+        if left == 0 and pause is not None:
+            yield pause
+            left -= 1
+        left -= isinstance(step, Text)
+        yield step
 
 
 def _noise(script: Script) -> Iterator[Noise]:
@@ -179,6 +182,8 @@ def _reasoning_tokens(script: Script, turn: Turn) -> Iterable[str]:
     if script.reasoning is None:
         is_prose = script.text is None and not script.tokens
         return _split(compose_reasoning(turn.prompt, turn.seed)) if is_prose else ()
+    if script.reasoning in ("", "none"):
+        return ()
     if script.reasoning.isdecimal():
         return (f"{word} " for word in islice(cycle(VOCABULARY), int(script.reasoning)))
     return (script.reasoning,) if script.split == "whole" else _split(script.reasoning)
@@ -216,11 +221,11 @@ def _search(script: Script, turn: Turn, sources: tuple[Source, ...]) -> Iterator
         yield LooseSource(Source("https://example.org/loose", "A loose source"))
 
 
-def _answer(script: Script, turn: Turn, sources: tuple[Source, ...]) -> list[Step]:
+def _answer(script: Script, turn: Turn, sources: tuple[Source, ...]) -> Iterable[Step]:
     if script.tool_call:
         return [Text(token) for token in _split(_tool_call(script.tool_call))]
     if script.tokens:
-        return list(islice(cycle(_VOCABULARY), script.tokens))
+        return islice(cycle(_VOCABULARY), script.tokens)
     text = compose_answer(turn.prompt, turn.seed) if script.text is None else script.text
     if script.artifact:
         text += '<xaiartifact artifact_id="simulated" title="Draft">hidden</xaiartifact>'

@@ -3,6 +3,7 @@
 from typing import Any
 
 from curl_cffi import Curl, CurlError, CurlHttpVersion, CurlInfo, CurlOpt
+from curl_cffi._wrapper import ffi  # type: ignore[import-not-found]  # a C module
 from curl_cffi.curl import DEFAULT_CACERT
 from curl_cffi.requests.impersonate import REAL_TARGET_MAP
 
@@ -60,6 +61,8 @@ def _impersonate(handle: Handle, profile: str) -> None:
     target = REAL_TARGET_MAP.get(profile, profile)
     if handle.impersonate(target, default_headers=False):
         raise SettingsError(f"Unknown browser profile {profile!r}; try chrome, firefox or safari.")
+    # Newer profiles sort header lines; the order is the caller's.
+    handle.setopt(CurlOpt.HTTPHEADER_ORDER, ffi.NULL)
 
 
 def _exit_options(

@@ -1,5 +1,7 @@
 """Recorded upstream bytes give exactly these events, however the bytes arrive."""
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 from hypothesis import given, strategies as st
@@ -31,7 +33,7 @@ def play_stream(pieces: list[bytes]) -> Outcome:
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(edges)]
 
 
 @pytest.mark.parametrize("case", GATEWAY, ids=lambda case: case.name)

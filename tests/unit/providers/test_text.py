@@ -1,5 +1,7 @@
 """Cleaning of visible text: tags, citations, offsets, limits."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -13,9 +15,10 @@ from grok2api.providers.grok_web.codec.text import (
     TextCleaner,
 )
 
-CITE_A = '<grok:render card_id="a" card_type="citation_card" type="render_inline_citation"></grok:render>'
+CITE_A = '<grok:render card_id="a" card_type="c" type="render_inline_citation"></grok:render>'
 CITE_B = CITE_A.replace('"a"', '"b"', 1)
 MARK_A = "[[1]](https://a.example/)"
+MARK_B = "[[1]](https://b.example/%28x%29)"
 CARDS = (
     {"id": "a", "url": "https://a.example/"},
     {"id": "b", "url": "https://b.example/(x)", "title": "B"},
@@ -63,8 +66,7 @@ def image_tag(card: str, kind: str = "render_searched_image") -> str:
         (f"x{CITE_A}{CITE_A}y", f"x{MARK_A}y"),
         (f"x{CITE_A} y{CITE_A}", f"x{MARK_A} y{MARK_A}"),
         (f"x{CITE_A}\n{CITE_A}", f"x{MARK_A}\n"),
-        (f"{CITE_B}{CITE_A}{CITE_B}", "[[1]](https://b.example/%28x%29)[[2]](https://a.example/)"
-         "[[1]](https://b.example/%28x%29)"),
+        (f"{CITE_B}{CITE_A}{CITE_B}", f"{MARK_B}[[2]](https://a.example/){MARK_B}"),
         (CITE_A.replace('"a"', '"gone"', 1) + "x", "x"),
         (image_tag("p"), r"[![A \[cat\]](https://i.example/t.jpg)](https://i.example/page)"),
         (image_tag("q"), "![image](https://i.example/o.jpg)"),
@@ -102,7 +104,7 @@ PIECES = st.lists(
             ">",
             " ",
             "wörd",
-            "𝕏",
+            "🌊",
             "\n",
         ]
     ),
@@ -114,7 +116,7 @@ PIECES = st.lists(
 def test_text_does_not_depend_on_where_it_was_cut(pieces: list[str], places: list[int]) -> None:
     raw = "".join(pieces)
     edges = [0, *sorted(min(place, len(raw)) for place in places), len(raw)]
-    cut = [raw[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    cut = [raw[start:end] for start, end in pairwise(edges)]
 
     assert clean(*cut) == clean(raw) == clean(*raw)
 

@@ -141,7 +141,7 @@ class HttpDecoder:
         """Take a frame that holds nothing but a token."""
         token, tag = response.token, response.message_tag
         if token is None:
-            self._unknown += 1
+            self._unknown += response.is_soft_stop is not True
         elif not token or tag == "raw_function_result":
             pass
         elif tag == "tool_usage_card":

@@ -20,7 +20,7 @@ _FOREIGN_LOGGERS = (
     "gunicorn.error",
     "gunicorn.access",
 )
-_CHATTY_LOGGERS = ("httpx", "httpcore", "asyncio", "websockets", "multipart")
+_CHATTY_LOGGERS = ("uvicorn.error", "httpx", "httpcore", "asyncio", "websockets", "multipart")
 _ENCODER = msgspec.json.Encoder(enc_hook=str)
 
 
@@ -86,7 +86,7 @@ def _route_stdlib(formatter: logging.Formatter, minimum: int, output: TextIO) ->
         foreign.propagate = True
         foreign.setLevel(logging.NOTSET)
     for name in _CHATTY_LOGGERS:
-        # At info some of these print whole URLs with their queries.
+        # At info these tell of every step, and some print whole URLs with their queries.
         logging.getLogger(name).setLevel(max(minimum, logging.WARNING))
 
 

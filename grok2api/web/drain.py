@@ -26,11 +26,17 @@ class Drain:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, grace_s: float) -> None:
-        """Start draining: running requests have `grace_s` seconds left. Later calls do nothing."""
-        if self.is_draining:
-            return
+        """Start draining: running requests have `grace_s` seconds left.
+
+        A later call can only make it shorter.
+        """
         self.is_draining = True
-        self._timer = asyncio.get_running_loop().call_later(max(0.0, grace_s), self._end)
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            if self.is_over or self._timer.when() <= loop.time() + grace_s:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_later(max(0.0, grace_s), self._end)
 
     def _end(self) -> None:
         self.is_over = True

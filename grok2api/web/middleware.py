@@ -10,7 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from grok2api.errors import GatewayError, InternalError
 from grok2api.telemetry.metrics import OTHER, ServedRequest
 from grok2api.web.errors import INTERNAL_MESSAGE, error_response
-from grok2api.web.facts import KEY, RequestFacts
+from grok2api.web.facts import KEY, RequestFacts, facts_in
+from grok2api.web.presence import ClientLeftError
 from grok2api.web.state import AppState, state_in
 
 log = structlog.get_logger(__name__)
@@ -59,6 +60,8 @@ class RequestContext:
     async def _serve(self, scope: Scope, receive: Receive, send: "_FinishingSend") -> None:
         try:
             await self._app(scope, receive, send)
+        except ClientLeftError:
+            facts_in(scope).is_client_gone = True
         except GatewayError as error:
             await _answer(error, scope, receive, send)
         except Exception as error:
@@ -67,7 +70,7 @@ class RequestContext:
 
 
 async def _answer(error: GatewayError, scope: Scope, receive: Receive, send: Send) -> None:
-    facts: RequestFacts = scope["state"][KEY]
+    facts = facts_in(scope)
     response = error_response(error, facts)
     # Where an answer has begun, leaving it unfinished makes the server close the connection.
     if not facts.status and scope["type"] == "http":
@@ -140,6 +143,7 @@ def _write_line(served: ServedRequest, facts: RequestFacts) -> None:
         "method": served.method,
         "route": served.route,
         "status": served.status,
+        "stream": facts.is_stream,
         "duration_ms": round(served.duration_s * 1000, 1),
         "model": facts.requested_model[:80],
         "key_id": facts.key_id,

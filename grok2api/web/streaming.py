@@ -101,11 +101,10 @@ class EventStreamResponse(Response):
             async with client_present(receive, self._drain), companion(self._keep_company()):
                 closing = await self._produce(self._write)
                 await self._leave_aside()
-        except ClientLeftError:
-            self._facts.is_client_gone = True
-            return
         except GatewayError as error:
             closing = self._end_badly(error)
+        except ClientLeftError:
+            raise
         except Exception as error:
             if not self._is_started:
                 raise

@@ -146,10 +146,13 @@ async def test_leaving_in_the_middle_of_the_body_is_no_error(edge: Edge) -> None
     writer.close()
 
     async def is_over() -> bool:
-        return "g2a_requests_in_flight 0.0" in edge.state.metrics.render().decode()
+        return 'route="/v1/chat/completions"' in edge.state.metrics.render().decode()
 
     await wait_until(is_over)
-    assert 'status="5xx"' not in edge.state.metrics.render().decode()
+    text = edge.state.metrics.render().decode()
+    assert 'status="4xx"' in text
+    assert 'status="5xx"' not in text
+    assert "g2a_requests_in_flight 0.0" in text
 
 
 async def test_an_answer_that_is_empty_is_an_error(edge: Edge) -> None:

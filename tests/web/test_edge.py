@@ -4,6 +4,9 @@ import asyncio
 import io
 import logging
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,9 +16,20 @@ from websockets.exceptions import InvalidStatus
 
 from grok2api.config.schema import SecuritySettings
 from grok2api.domain.chat import EventBatch
+from grok2api.store.cipher import SecretCipher
 from grok2api.telemetry.logging import configure_logging
 from grok2api.web.intake import canonical_path
-from tests.web.conftest import API_KEY, MODEL, SESSION, TEST_SETTINGS, Edge, EdgeMaker, question
+from tests.conftest import find_server, run_server
+from tests.web.conftest import (
+    API_KEY,
+    MODEL,
+    SESSION,
+    TEST_SETTINGS,
+    Edge,
+    EdgeMaker,
+    question,
+    wait_until,
+)
 
 
 @pytest.mark.parametrize(
@@ -162,6 +176,7 @@ async def test_metrics_count_what_was_served(edge: Edge) -> None:
 
     assert 'route="/v1/chat/completions",status="2xx"' in text
     assert f'gen_ai_request_model="{MODEL}"' in text
+    assert 'g2a_upstream_attempts_total{error_type="",outcome="ok"} 1.0' in text
     assert "made-up" not in text
     assert 'route="unmatched",status="4xx"' in text
 
@@ -252,3 +267,31 @@ async def test_no_secret_and_no_prompt_is_logged(log_output: io.StringIO, edge: 
     assert "request_crashed" in text
     for planted in (API_KEY, SESSION, prompt):
         assert planted not in text
+
+
+async def test_without_its_store_the_gateway_says_so_and_comes_back(
+    tmp_path: Path, cipher: SecretCipher
+) -> None:
+    socket_path = tmp_path / "s"
+    options = ("--port", "0", "--unixsocket", str(socket_path))
+    binary = find_server("valkey")
+    with ExitStack() as stack:
+        store = stack.enter_context(run_server(binary, tmp_path, *options))
+        await wait_until(partial(asyncio.to_thread, socket_path.exists))
+        async with EdgeMaker(f"unix://{socket_path}", cipher)() as edge:
+            store.kill()
+            store.wait()
+            ready = await edge.client.get("/readyz")
+            answer = await edge.client.post("/v1/chat/completions", json=question(stream=True))
+            assert ready.json() == {"status": "not_ready", "reasons": ["store_unavailable"]}
+            assert answer.status_code == 503
+            assert answer.json()["error"]["code"] == "store_unavailable"
+            assert "retry-after" in answer.headers
+            assert (await edge.client.get("/healthz")).status_code == 200
+
+            stack.enter_context(run_server(binary, tmp_path, *options))
+
+            async def is_ready() -> bool:
+                return (await edge.client.get("/readyz")).status_code == 200
+
+            await wait_until(is_ready)

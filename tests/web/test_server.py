@@ -211,3 +211,22 @@ def test_a_stream_that_does_not_listen_still_frees_its_account_first(tmp_path: P
         server.process.wait(ANSWER_LIMIT_S)
 
     assert server.events() == ["lease released", "store closed"]
+
+
+def test_an_impatient_stop_does_not_wait_for_the_grace_period(tmp_path: Path) -> None:
+    with run_gunicorn(tmp_path, 600) as server, open_stream(server) as peer:
+        server.process.send_signal(signal.SIGINT)
+        read_all(peer)
+        server.process.wait(ANSWER_LIMIT_S)
+
+    assert server.events() == ["lease released", "store closed"]
+
+
+def test_a_stop_that_turns_impatient_is_hastened(tmp_path: Path) -> None:
+    with run_gunicorn(tmp_path, 600) as server, open_stream(server) as peer:
+        server.process.send_signal(signal.SIGTERM)
+        server.process.send_signal(signal.SIGINT)
+        read_all(peer)
+        server.process.wait(ANSWER_LIMIT_S)
+
+    assert server.events() == ["lease released", "store closed"]

@@ -97,12 +97,14 @@ def _stream(turn: _Turn) -> Response:
 
 
 async def _produce(turn: _Turn, renderer: StreamRenderer, write: Write) -> bytes:
-    async with turn.state.chat.stream(turn.request) as answer:
-        try:
+    record = TurnRecord()
+    try:
+        async with turn.state.chat.stream(turn.request) as answer:
+            record = answer.record
             async for batch in answer:
                 await write(renderer.render(batch))
-        finally:
-            _note_attempts(turn, answer.record)
+    finally:
+        _note_attempts(turn, record)
     closing = renderer.finish()
     turn.facts.output_tokens = renderer.usage().completion
     return closing
@@ -130,10 +132,10 @@ async def _complete(turn: _Turn, request: Request) -> Response:
 
 
 def _note_attempts(turn: _Turn, record: TurnRecord) -> None:
-    """Called before the last attempt is closed on the streaming path; ids are known by then."""
     turn.facts.attempts = len(record.attempts)
-    if record.attempts:
-        turn.facts.account = record.attempts[-1].account
+    for attempt in record.attempts:
+        turn.facts.account = attempt.account
+        turn.state.metrics.attempt_ended(attempt.outcome.value, attempt.error_kind)
 
 
 def _or_default(value: bool | None, default: bool) -> bool:  # noqa: FBT001

@@ -34,7 +34,8 @@ preload_app = False
 control_socket_disable = True
 # Its format holds query strings; the application writes its own line.
 accesslog = None
-loglevel = _boot.log_level
+# Until on_starting has made our own logging of it.
+loglevel = "warning"
 proc_name = "grok2api"
 
 

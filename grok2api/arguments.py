@@ -39,7 +39,7 @@ examples:
   pass show grok/session | grok2api accounts import -
 """
 _SHOW_EXAMPLES = """\
-Secrets are masked. The last column says where a value comes from: default, the file, a variable.
+Secrets are masked. The second column says where a value comes from: default, file, variable, flag.
 """
 _DOCTOR_EXAMPLES = """\
 Changes nothing. Ends with 1 when something is broken (✗), with 0 otherwise; "!" is worth a look.

@@ -193,8 +193,8 @@ def config_show(arguments: Namespace) -> int:
     if arguments.json:
         say_json([dict(zip(("key", "value", "source"), row, strict=True)) for row in rows])
         return _DONE
-    texts = [(key, msgspec.json.encode(value).decode(), source) for key, value, source in rows]
-    say_table(("setting", "value", "from"), texts)
+    texts = [(key, source, msgspec.json.encode(value).decode()) for key, value, source in rows]
+    say_table(("setting", "from", "value"), texts)
     return _DONE
 
 

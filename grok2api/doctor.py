@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Iterator
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from grok2api.bootstrap import AdminTools, open_admin
 from grok2api.config.files import make_folder
 from grok2api.config.schema import BootSettings, Settings
-from grok2api.config.secret_key import FILE_NAME as KEY_FILE_NAME
+from grok2api.config.secret_key import FILE_NAME as KEY_FILE_NAME, KEY_BYTES
 from grok2api.domain.account import Status
 from grok2api.errors import GatewayError, SettingsError
 from grok2api.store.server_facts import ServerFacts
@@ -142,6 +142,9 @@ def _examine_store(boot: BootSettings) -> Iterator[Finding]:
 
 
 async def _ask_store(boot: BootSettings) -> AsyncIterator[Finding]:
+    if not boot.secret_keys:
+        # Nothing is decrypted here, so before the first start any key will do.
+        boot = structs.replace(boot, secret_keys=(bytes(KEY_BYTES),))
     async with open_admin(boot) as admin:
         for finding in _judge_server(await admin.read_server_facts()):
             yield finding

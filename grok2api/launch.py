@@ -14,7 +14,7 @@ from msgspec import structs
 from grok2api.bootstrap import AdminTools, open_admin
 from grok2api.config.schema import BootSettings
 from grok2api.domain.account import Tier
-from grok2api.errors import SettingsError
+from grok2api.errors import InternalError, SettingsError
 from grok2api.supervisor import Plan, Say, check_port, local_url, supervise
 
 _DEMO_SESSIONS = {
@@ -81,9 +81,11 @@ def demo(boot: BootSettings, environment: Environment, say: Say, *, may_move: bo
         async with open_admin(boot) as admin:
             for tier, names in _DEMO_SESSIONS.items():
                 text = "\n".join(map(_session_of, names))
-                known = await admin.accounts.import_text(text, tier=tier)
-                await admin.accounts.remove(known.known)
-                await admin.accounts.import_text(text, tier=tier)
+                before = await admin.accounts.import_text(text, tier=tier)
+                await admin.accounts.remove([*before.known, *before.added])
+                fresh = await admin.accounts.import_text(text, tier=tier)
+                if fresh.refused:
+                    raise InternalError(f"a pretend account was refused: {fresh.refused[0].why}")
             _, key = await admin.keys.replace(_DEMO_KEY)
         count = sum(map(len, _DEMO_SESSIONS.values()))
         return [_DEMO_TEXT.format(url=local_url(boot), key=key, accounts=count)]

@@ -1,5 +1,6 @@
 """Child processes: signals as they come, stops that leave nobody behind, ends with the parent."""
 
+import atexit
 import contextlib
 import os
 import select
@@ -104,6 +105,8 @@ def end_with_parent(parent_pid: int) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
     signal.signal(signal.SIGALRM, check)
+    # While the interpreter ends, the handler is gone already and the signal would kill.
+    atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)
     signal.setitimer(signal.ITIMER_REAL, _PARENT_CHECK_S, _PARENT_CHECK_S)
 
 

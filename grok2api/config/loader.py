@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct, convert, structs
 
 from grok2api.config.defaults import render_defaults
-from grok2api.config.fields import FieldSpec, describe
+from grok2api.config.fields import FieldSpec, Kind, describe
 from grok2api.config.files import create_once, make_folder
 from grok2api.config.layers import (
     FILE_NAME,
@@ -25,7 +25,7 @@ from grok2api.config.layers import (
 )
 from grok2api.config.legacy import PLACEHOLDERS
 from grok2api.config.schema import BootSettings, Settings
-from grok2api.config.secret_key import ensure_keys, read_keys
+from grok2api.config.secret_key import FILE_NAME as KEY_FILE_NAME, ensure_keys, read_keys
 from grok2api.errors import SettingsError
 
 _BOOT_SPECS = tuple(describe(BootSettings))
@@ -99,7 +99,7 @@ def load_shown(
     boot_layers = _read_boot(overrides or {}, variables)
     boot = _build_boot(boot_layers)
     shown = [
-        Shown(spec, getattr(boot, spec.attribute), _source_of(boot_layers, spec))
+        Shown(spec, getattr(boot, spec.attribute), _source_of_boot(boot_layers, spec, boot))
         for spec in _BOOT_SPECS
     ]
     loaded = load_settings(boot.data_dir, variables)
@@ -148,10 +148,13 @@ def child_environment(
 
 
 def demo_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return this process's environment without what names real accounts, stores or folders."""
+    """Return this process's environment without what names real accounts, stores or folders.
+
+    Only warnings are logged unless LOG_LEVEL says otherwise: the first screen is for the greeting.
+    """
     own = {name for spec in _BOOT_SPECS if spec.is_secret for name in spec.variables}
     own |= {f"{name}_FILE" for name in own} | {"DATA_DIR"}
-    return {
+    return {"LOG_LEVEL": "warning"} | {
         name: text
         for name, text in _environment(environment).items()
         if name not in own and not name.startswith("GROK_")
@@ -206,6 +209,12 @@ def _refuse_placeholders(found: Mapping[str, Found]) -> None:
 def _source_of(layers: Layers, spec: FieldSpec) -> str:
     found = layers.found.get(identity(spec))
     return _DEFAULT if found is None else found.source
+
+
+def _source_of_boot(layers: Layers, spec: FieldSpec, boot: BootSettings) -> str:
+    if spec.kind is Kind.KEYS and boot.secret_keys and identity(spec) not in layers.found:
+        return str(boot.data_dir / KEY_FILE_NAME)
+    return _source_of(layers, spec)
 
 
 def _absolute(path: Path) -> Path:

@@ -32,7 +32,7 @@ def read_cpu(here: Installation) -> Cpu:
     def used(processes: list[psutil.Process]) -> float:
         return sum(t.user + t.system for t in (p.cpu_times() for p in processes))
 
-    stores = [p for p in here.everything() if "server" in p.name() and "python" not in p.name()]
+    stores = [p for p in here.everything() if p.name().startswith(("valkey", "redis"))]
     return Cpu(used(here.worker_processes()), used(stores))
 
 
@@ -43,12 +43,12 @@ def report(name: str, value: float, unit: str, note: str = "") -> None:
 
 async def paced_chunks(here: Installation, target: Target, *, streams: int) -> None:
     """CPU for each chunk of streams whose tokens come one by one."""
-    prompt = "Go. [[sim: tokens=200; delay_ms=20; reasoning=none]]"
+    prompt = "Go. [[sim: tokens=200; delay_ms=20; reasoning=]]"
     await run_many(target, prompt, count=streams, width=streams)
     before = read_cpu(here)
     seen = await run_many(target, prompt, count=streams, width=streams)
     after = read_cpu(here)
-    short = "Go. [[sim: tokens=1; reasoning=none]]"
+    short = "Go. [[sim: tokens=1; reasoning=]]"
     base_before = read_cpu(here)
     await run_many(target, short, count=streams, width=streams)
     base = read_cpu(here)
@@ -63,7 +63,7 @@ async def paced_chunks(here: Installation, target: Target, *, streams: int) -> N
 async def requests(here: Installation, target: Target, *, count: int, width: int) -> None:
     """CPU for each short request, streamed and not."""
     for stream in (True, False):
-        prompt = "Hi. [[sim: tokens=3; reasoning=none]]"
+        prompt = "Hi. [[sim: tokens=3; reasoning=]]"
         await run_many(target, prompt, count=50, width=width, stream=stream)
         before = read_cpu(here)
         seen = await run_many(target, prompt, count=count, width=width, stream=stream)
@@ -78,7 +78,7 @@ async def requests(here: Installation, target: Target, *, count: int, width: int
 
 async def first_token(here: Installation, target: Target, *, count: int) -> None:
     """Time to the first token, through the gateway and straight from the simulator."""
-    prompt = "Hi. [[sim: tokens=3; reasoning=none]]"
+    prompt = "Hi. [[sim: tokens=3; reasoning=]]"
     through = [await target.run(prompt) for _ in range(count)]
     direct = [await time_direct(here.sim, prompt) for _ in range(count)]
     a, b = statistics.median(s.first_s for s in through), statistics.median(direct)
@@ -94,7 +94,7 @@ async def open_streams(here: Installation, target: Target, *, count: int) -> Non
         return sum(p.memory_info().rss for p in here.worker_processes())
 
     idle = rss()
-    prompt = "Hold. [[sim: tokens=100000; delay_ms=60000; reasoning=none]]"
+    prompt = "Hold. [[sim: tokens=100000; delay_ms=60000; reasoning=]]"
     await asyncio.gather(*(target.hold(prompt) for _ in range(count)))
     held = rss()
     await target.drop_all()

@@ -35,7 +35,8 @@ class HeldLease:
 class LeaseKeeper:
     """Renews every held lease at a third of its life, in one task for the whole process.
 
-    A worker that dies stops renewing, and its leases free themselves after `ttl_s`.
+    A worker that dies stops renewing, and its leases free themselves after `ttl_s`; the others
+    see to it even when no request comes.
     """
 
     __slots__ = ("_accounts", "_gauge", "_group", "_held", "_task", "ttl_s")
@@ -88,6 +89,7 @@ class LeaseKeeper:
         while True:
             await asyncio.sleep(self.ttl_s / 3)
             await self.renew_all()
+            await self._reap()
 
     async def renew_all(self) -> None:
         """Renew every held lease now; mark those that are lost."""
@@ -102,3 +104,9 @@ class LeaseKeeper:
             if not is_ours and held.lease.id in self._held:
                 held.is_lost = True
                 log.warning("lease_lost", account=held.lease.account_id)
+
+    async def _reap(self) -> None:
+        try:
+            await self._accounts.reap()
+        except StoreUnavailableError as error:
+            log.warning("leases_not_reaped", detail=error.detail)

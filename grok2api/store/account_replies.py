@@ -50,6 +50,12 @@ class Released(Struct, frozen=True, array_like=True, tag="released"):
     status: Status
 
 
+class Reaped(Struct, frozen=True, array_like=True, tag="reaped"):
+    """So many timers were due."""
+
+    count: int
+
+
 class Removed(Struct, frozen=True, array_like=True, tag="removed"):
     """The account is gone, and so are its leases."""
 

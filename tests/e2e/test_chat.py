@@ -234,7 +234,7 @@ def test_no_account_goes_over_its_limit_in_200_parallel_streams(install: Install
 
     assert len(answers) == 200
     assert all(answers)
-    peaks = [a["peak"] for a in account_ledger(here).values()]
+    peaks = [a["high_water"] for a in account_ledger(here).values()]
     assert len(peaks) == 20
     assert max(peaks) <= limit
     assert sum(a["completed"] for a in account_ledger(here).values()) == 200
@@ -259,11 +259,7 @@ def test_busy_pool_is_refused_with_an_honest_503(install: Install) -> None:
 def test_store_that_dies_is_back_at_once(install: Install) -> None:
     here = install(accounts=1)
     assert here.process is not None
-    stores = [
-        p
-        for p in psutil.process_iter()
-        if str(here.data) in " ".join(p.cmdline()) and "server" in p.name()
-    ]
+    stores = [p for p in here.everything() if p.name().startswith(("valkey", "redis"))]
 
     for store in stores:
         store.kill()

@@ -67,9 +67,10 @@ async def answer_hello() -> AsyncIterator[EventBatch]:
 
 @dataclass
 class Script:
-    """An upstream that plays `play`; says who is connected."""
+    """An upstream that plays `play`; says which sessions came, and whether one is connected."""
 
     play: Play = answer_hello
+    sessions: list[str] = field(default_factory=list)
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -77,6 +78,7 @@ class Script:
     async def stream_chat(
         self, request: ChatRequest, route: Route, session: UpstreamSession
     ) -> AsyncIterator[AsyncIterator[EventBatch]]:
+        self.sessions.append(session.credentials.session)
         self.opened.set()
         try:
             yield self.play()

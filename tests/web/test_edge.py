@@ -263,6 +263,7 @@ async def test_no_secret_and_no_prompt_is_logged(log_output: io.StringIO, edge: 
     writer.close()
 
     text = log_output.getvalue()
+    assert edge.script.sessions == [SESSION, SESSION]
     assert text.count("request_served") == 5
     assert "request_crashed" in text
     for planted in (API_KEY, SESSION, prompt):

@@ -43,10 +43,16 @@ def find_binary(override: str = "") -> str:
 
 
 def repair_command(override: str, folder: Path) -> str:
-    """Return the shell command that repairs a damaged file; the server binary can do that."""
-    manifest = folder / "appendonlydir" / "appendonly.aof.manifest"
+    """Return the shell command that cuts a damaged file off where the damage begins.
+
+    The server binary does that under another name. Only the newest file can be cut.
+    """
+    files = sorted(
+        (folder / "appendonlydir").glob("*.incr.aof"), key=lambda path: path.stat().st_mtime
+    )
+    damaged = files[-1] if files else folder / "appendonlydir" / "appendonly.aof.manifest"
     binary = shlex.quote(find_binary(override))
-    inner = f"exec -a redis-check-aof {binary} --fix {shlex.quote(str(manifest))}"
+    inner = f"exec -a redis-check-aof {binary} --fix {shlex.quote(str(damaged))}"
     return f"bash -c {shlex.quote(inner)}"
 
 

@@ -3,6 +3,7 @@
 import http.client
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -252,6 +253,22 @@ def test_demo_leaves_the_operators_own_settings_alone(start: Start, tmp_path: Pa
     assert not (tmp_path / "real").exists()
     assert (tmp_path / "data" / "demo" / "secret.key").exists()
     assert demo.end() == 0
+
+
+def test_demo_moves_to_a_free_port_unless_one_was_asked_for(start: Start, run: Run) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+
+        demo = start("demo", "--workers", "1", SERVER_PORT=str(taken))
+        wait_until(lambda: "Ctrl-C ends it." in demo.said, "greeting")
+        refused = run("demo", "--port", str(taken), "--data-dir", "other")
+
+    assert f"The demo runs: http://127.0.0.1:{taken}" not in demo.said
+    assert demo.end() == 0
+    assert refused.returncode == 2
+    assert f"cannot listen on 127.0.0.1 port {taken}" in refused.stderr
 
 
 def test_simulator_of_a_killed_demo_ends(start: Start) -> None:

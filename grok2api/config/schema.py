@@ -50,7 +50,7 @@ class AppSettings(Struct, frozen=True, kw_only=True):
         str,
         Meta(
             title="Public address",
-            description="Address clients reach the gateway at, for pages and links; empty: as asked.",
+            description="Address clients reach the gateway at, for pages and links.",
             pattern=r"^(https?://\S+)?$",
             extra={"form": "an http or https address"},
         ),

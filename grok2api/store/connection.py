@@ -1,5 +1,6 @@
 """Opens the connection to Redis: single, unix socket, TLS, Sentinel or Cluster, by its URL."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, cast
@@ -10,6 +11,7 @@ from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError, MaxConnectionsError
 
 from grok2api.errors import SettingsError
 from grok2api.store.failure import STORE_ERRORS, explain_failure
@@ -32,6 +34,39 @@ class RedisClient(Protocol):
 
 class _SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
     """Finds the primary by asking sentinels, and waits for a free connection."""
+
+
+class _BoundedCluster:
+    """A Cluster client that waits for a free connection, as the other pools do.
+
+    redis-py's own refuses at once, and then breaks connections that others are using.
+    """
+
+    __slots__ = ("_cluster", "_free", "_wait_s")
+
+    def __init__(self, cluster: RedisCluster, size: int, wait_s: float) -> None:
+        self._cluster = cluster
+        self._free = asyncio.Semaphore(size)
+        self._wait_s = wait_s
+
+    async def execute_command(self, *args: str | bytes | float) -> Any:
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await self._free.acquire()
+        except TimeoutError:
+            raise MaxConnectionsError("no connection became free in time") from None
+        try:
+            # Before this, redis-py 8.1 sends scripts to any node.
+            await self._cluster.initialize()
+            return await self._cluster.execute_command(*args)
+        except AttributeError as error:
+            # Seen with redis-py 8.1: a connection closed by another task during a failover.
+            raise RedisConnectionError("the connection was closed while in use") from error
+        finally:
+            self._free.release()
+
+    async def aclose(self) -> None:
+        await self._cluster.aclose()
 
 
 @asynccontextmanager
@@ -141,13 +176,15 @@ def _build_cluster(parts: SplitResult, pool_size: int, policy: dict[str, Any]) -
     if parts.path.strip("/") not in ("", "0"):
         raise SettingsError("A Redis Cluster has only database 0: leave the path of the URL out.")
     nodes = [ClusterNode(host, port) for host, port in _parse_hosts(parts, _DEFAULT_PORT)]
-    return RedisCluster(
+    cluster = RedisCluster(
         startup_nodes=nodes,
-        max_connections=pool_size,
+        max_connections=2 * pool_size,
+        reinitialize_steps=0,  # or a few redirections close connections that are in use
         ssl=parts.scheme.startswith("rediss"),
         **policy,
         **_parse_login(parts),
     )
+    return _BoundedCluster(cluster, pool_size, policy["socket_timeout"])
 
 
 def _parse_hosts(parts: SplitResult, default_port: int) -> list[tuple[str, int]]:

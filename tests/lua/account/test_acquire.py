@@ -1,20 +1,16 @@
+"""account/acquire: the right account, one round trip, nothing forgotten."""
+
 import pytest
 
 from grok2api.domain.account import Lease, Outcome, Pool, ProviderKind, Status, Tier
 from grok2api.domain.ids import AccountId, LeaseId
 from grok2api.store import keys
 from grok2api.store.accounts import NoneReady
+from tests.lua.conftest import NOW_MS
 
 BASIC = Pool(ProviderKind.GROK_WEB, Tier.BASIC)
 SUPER = Pool(ProviderKind.GROK_WEB, Tier.SUPER)
 HEAVY = Pool(ProviderKind.GROK_WEB, Tier.HEAVY)
-NOW_MS = 1_800_000_000_000
-
-
-@pytest.fixture
-def store(account_store):
-    account_store.now_ms = NOW_MS
-    return account_store
 
 
 async def acquire(store, lease_id, *, pools=(BASIC,), limit=1, exclude=(), ttl_s=60.0):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import pytest
@@ -87,7 +88,7 @@ class PlayedSocket:
     """A gateway socket. It confirms sessions by itself; then each step is one wake-up."""
 
     def __init__(self, *steps: list[bytes] | Exception | None, confirms: bool = True) -> None:
-        self.sent: list[dict[str, dict[str, object]]] = []
+        self.sent: list[dict[str, Any]] = []
         self.is_closed = False
         self.pinged = asyncio.Event()
         self.waits = asyncio.Event()

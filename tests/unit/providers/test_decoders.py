@@ -279,7 +279,7 @@ def test_error_in_the_stream_is_classified_in_both_protocols(
 ) -> None:
     root = msgspec.json.encode({"error": failure}) + b"\n"
     stream_error = event("response.grok.output", output={"stream_error": failure})
-    told = [
+    told: list[tuple[EventBatch, GatewayDecoder | HttpDecoder]] = [
         feed_stream(token("a"), root, token("b")),
         feed_stream(token("a"), frame(error=failure, token="b")),
         feed_stream(token("a"), frame(modelResponse={"streamErrors": [{}, failure]}))

@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
+from grok2api.domain.account import ProviderKind
 from grok2api.domain.chat import (
     ChatEvent,
     ChatRequest,
@@ -27,10 +28,12 @@ from grok2api.errors import (
     UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
-from grok2api.providers.base import UpstreamSession
-from grok2api.providers.grok_web import http_stream
+from grok2api.providers.base import ImportEntry, UpstreamSession
+from grok2api.providers.grok_web import gateway, http_stream
+from grok2api.providers.grok_web.client import GrokWebChat
 from grok2api.providers.grok_web.codec.http_decoder import HttpDecoder
 from grok2api.providers.grok_web.deadline import Deadline
+from grok2api.providers.registry import build_providers
 from tests.providers.conftest import (
     DONE,
     REQUEST,
@@ -436,3 +439,63 @@ def test_options_show_no_secret(desk: Desk) -> None:
     desk.set(statsig_value="s3cret", cf_cookies="s3cret", proxy_url="http://u:s3cret@p")
 
     assert "s3cret" not in repr(desk.options)
+
+
+async def test_heartbeat_that_cannot_be_sent_leaves_the_rest_to_the_reader(desk: Desk) -> None:
+    class DeafSocket(PlayedSocket):
+        async def send(self, message: bytes) -> None:
+            if b'"ping"' in message:
+                self.pinged.set()
+                raise UpstreamUnavailableError("broke")
+            await super().send(message)
+
+    desk.set(heartbeat_s=0.001)
+    desk.site.socket = socket = DeafSocket()
+
+    async with desk.chat().stream_chat(REQUEST, ROUTE, desk.session()) as events:
+        await anext(events)
+        await asyncio.wait_for(socket.pinged.wait(), WAIT_S)
+
+    assert socket.is_closed
+
+
+async def test_socket_that_closes_during_the_handshake_is_an_error(desk: Desk) -> None:
+    desk.site.socket = PlayedSocket([], confirms=False)
+
+    with pytest.raises(UpstreamUnavailableError) as caught:
+        await desk.ask()
+
+    assert caught.value.code == "upstream_session_ended"
+
+
+async def test_session_that_never_opens_runs_into_its_deadline(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway, "HANDSHAKE_TIMEOUT_S", 0.001)
+    desk.site.socket = socket = PlayedSocket(confirms=False)
+
+    with pytest.raises(UpstreamTimeoutError) as caught:
+        await desk.ask()
+
+    assert caught.value.code == "upstream_handshake_timeout"
+    assert socket.is_closed
+
+
+async def test_messages_that_come_with_the_confirmations_are_not_lost(desk: Desk) -> None:
+    created = to_socket_event("session.created")
+    attached = to_socket_event("conversation.attached", conversation={"id": "c-1"})
+    desk.site.socket = PlayedSocket([created, attached, text_chunk("a")], [DONE], confirms=False)
+
+    batches = await desk.ask()
+
+    assert batches[0] == [ConversationOpened("c-1"), TextDelta("a")]
+
+
+async def test_every_kind_of_upstream_is_built(desk: Desk) -> None:
+    providers = build_providers(desk.site, desk.options, desk.clock)
+    provider = providers[ProviderKind.GROK_WEB]
+    found = provider.credentials.parse_import(TOKEN)
+
+    assert list(providers) == list(ProviderKind)
+    assert [type(entry) for entry in found] == [ImportEntry]
+    assert isinstance(provider.chat, GrokWebChat)

@@ -35,9 +35,6 @@ class GrokWebCredentials:
 
     __slots__ = ()
 
-    def parse_credentials(self, text: str) -> Credentials:
-        return parse_credentials(text)
-
     def parse_import(self, text: str) -> list[ImportEntry | ImportRefusal]:
         return parse_import(text)
 

@@ -451,3 +451,32 @@ def test_titles_are_one_short_line() -> None:
     events, _ = feed_gateway(event("response.search.result", result=page))
 
     assert events == [Source("https://a.example/", "a b " + "c" * 508)]
+
+
+def test_final_text_after_pieces_of_text_is_not_repeated() -> None:
+    whole = event("response.output_text.done", text="ab")
+
+    assert feed_gateway(text("a"), text("b"), whole)[0] == [TextDelta("a"), TextDelta("b")]
+    assert feed_gateway(whole)[0] == [TextDelta("ab")]
+
+
+def test_empty_text_is_nothing_at_all() -> None:
+    events, decoder = feed_gateway(text(""), text("", "CHANNEL_ANALYSIS"), chunk(text={}))
+
+    assert events == []
+    assert decoder.unknown_frames == 0
+
+
+def test_picture_chunk_may_stand_in_the_frame_itself() -> None:
+    report = {"imageUuid": "i", "imageUrl": "i.jpg", "progress": 100}
+
+    events, _ = feed_stream(msgspec.json.encode({"result": {"response": {"imageChunk": report}}}))
+
+    assert ImageReady("i", "https://assets.grok.com/i.jpg") in events
+
+
+def test_second_error_does_not_replace_the_first() -> None:
+    card = {"id": "c", "image_chunk": {"systemErrCode": "rate_limit"}}
+    _, decoder = feed_stream(frame(cardAttachments=[{"jsonData": card}, {"jsonData": card}]))
+
+    assert isinstance(decoder.error, UpstreamRateLimitError)

@@ -154,13 +154,17 @@ def test_other_browsers_give_no_hints(agent: str) -> None:
     [
         (
             "a1b2c",
-            ("eDE6VHlwZUVycm9yOiBDYW5ub3QgcmVhZCBwcm9wZXJ0aWVzIG9mIG51bGwgKHJlYWRpbmcgJ2NoaWxkcmVu"
-            "W1wnYTFiMmNcJ10nKQ=="),
+            (
+                "eDE6VHlwZUVycm9yOiBDYW5ub3QgcmVhZCBwcm9wZXJ0aWVzIG9mIG51bGwgKHJlYWRpbmcgJ2NoaWxkcmVu"
+                "W1wnYTFiMmNcJ10nKQ=="
+            ),
         ),
         (
             "abcdefghij",
-            ("eDE6VHlwZUVycm9yOiBDYW5ub3QgcmVhZCBwcm9wZXJ0aWVzIG9mIHVuZGVmaW5lZCAocmVhZGluZyAnYWJj"
-            "ZGVmZ2hpaicp"),
+            (
+                "eDE6VHlwZUVycm9yOiBDYW5ub3QgcmVhZCBwcm9wZXJ0aWVzIG9mIHVuZGVmaW5lZCAocmVhZGluZyAnYWJj"
+                "ZGVmZ2hpaicp"
+            ),
         ),
     ],
 )

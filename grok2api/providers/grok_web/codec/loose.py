@@ -37,15 +37,6 @@ def first_text(source: Loose, *names: str) -> str:
     return ""
 
 
-def first_mapping(source: Loose, *names: str) -> Loose:
-    """Return the first member of `source` that is a non-empty object."""
-    for name in names:
-        inner = as_mapping(source.get(name))
-        if inner:
-            return inner
-    return NOTHING
-
-
 def as_percent(value: object) -> int | None:
     """Return a progress between 0 and 100, or None if `value` is no number."""
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -81,9 +81,6 @@ class SearchLog:
         self._seen.add(source.url)
         out.append(source)
 
-    def has_call(self, call_id: str) -> bool:
-        return call_id in self._calls
-
     def finish(self, out: EventBatch) -> None:
         """The answer is complete, and so is every search that said nothing more."""
         for call_id, call in self._calls.items():

@@ -124,7 +124,7 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
             accounts=Accounts(store, _build_providers(transport, settings), SystemClock()),
             keys=keys,
             models=ModelCatalog(store),
-            setup=Setup(SetupStore(redis), keys),
+            setup=Setup(SetupStore(redis), keys, password=settings.app.app_key),
             health=Health(partial(ping, redis)),
             read_server_facts=partial(read_server_facts, redis),
         )

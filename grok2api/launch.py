@@ -118,7 +118,8 @@ async def _make_credentials(admin: AdminTools, say: Say) -> None:
         return
     say("First start. These are shown only now:")
     say(f"  client key               {made.client_key}")
-    say(f"  administrator's password {made.admin_password}")
+    if made.admin_password:
+        say(f"  administrator's password {made.admin_password}")
 
 
 async def _hint(admin: AdminTools) -> list[str]:

@@ -1,4 +1,4 @@
-"""Where lua/, templates/, static/ and the other shipped files are: in a checkout or in the wheel."""
+"""Where lua/, templates/, static/ and other shipped files are: in a checkout or in the wheel."""
 
 from pathlib import Path
 

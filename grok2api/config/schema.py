@@ -91,13 +91,6 @@ class FeatureSettings(Struct, frozen=True, kw_only=True):
         bool,
         Meta(title="Search sources", description="End answers with a list of the pages searched."),
     ] = False
-    auto_chat_mode_fallback: Annotated[
-        bool,
-        Meta(
-            title="Mode fallback",
-            description="When `auto` has no quota left, go on with `fast`, then `expert`.",
-        ),
-    ] = True
 
 
 class RetrySettings(Struct, frozen=True, kw_only=True):

@@ -14,27 +14,31 @@ _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 
 class FirstCredentials(Struct, frozen=True):
-    """What was just made, in clear, to be shown once."""
+    """What was just made, in clear, to be shown once.
+
+    `admin_password` is "" where the operator has set one himself.
+    """
 
     client_key: str
     admin_password: str
 
 
 class Setup:
-    """Makes the first credentials."""
+    """Makes the first credentials. `password` is the operator's own, "" to make one up."""
 
-    __slots__ = ("_keys", "_store")
+    __slots__ = ("_keys", "_password", "_store")
 
-    def __init__(self, store: SetupStore, keys: ClientKeys) -> None:
+    def __init__(self, store: SetupStore, keys: ClientKeys, *, password: str = "") -> None:
         self._store = store
         self._keys = keys
+        self._password = password
 
     async def ensure_credentials(self) -> FirstCredentials | None:
         """Make the first credentials; None where they have been made before, by anybody."""
         if await self._store.is_done():
             return None
         record, plain = self._keys.draft("first")
-        password = secrets.token_urlsafe(12)
-        hashed = await asyncio.to_thread(_HASHER.hash, password)
+        made_up = "" if self._password else secrets.token_urlsafe(12)
+        hashed = await asyncio.to_thread(_HASHER.hash, self._password or made_up)
         claimed = await self._store.claim(record, digest_key(plain), hashed)
-        return FirstCredentials(plain, password) if claimed else None
+        return FirstCredentials(plain, made_up) if claimed else None

@@ -119,6 +119,17 @@ async def test_replace_leaves_one_key_of_that_name(keys: ClientKeys) -> None:
     assert [k.name for k in await keys.list()] == ["demo"]
 
 
+async def test_own_password_of_the_operator_is_never_shown(
+    redis: RedisClient, keys: ClientKeys
+) -> None:
+    setup = Setup(SetupStore(redis), keys, password="correct horse")
+
+    first = await setup.ensure_credentials()
+
+    assert first is not None
+    assert first.admin_password == ""
+
+
 async def test_first_credentials_are_made_once_by_racing_hosts(
     redis: RedisClient, keys: ClientKeys
 ) -> None:

@@ -109,9 +109,7 @@ def test_every_script_has_its_test_file() -> None:
     missing = [
         name_of(script)
         for script in SCRIPTS
-        if not (
-            ROOT / "tests" / "lua" / script.parent.name / f"test_{script.stem}.py"
-        ).exists()
+        if not (ROOT / "tests" / "lua" / script.parent.name / f"test_{script.stem}.py").exists()
     ]
 
     assert SCRIPTS

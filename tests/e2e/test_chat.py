@@ -168,7 +168,7 @@ def test_killed_worker_loses_only_its_own_streams(install: Install) -> None:
     assert not all(results), "the killed worker had streams"
     wait_until(lambda: here.open_leases() == 0, seconds=20, what="expiry of the dead leases")
     wait_until(lambda: len(here.worker_processes()) == 2, what="a new worker")
-    assert here.client().chat.completions.create(model=MODEL, messages=ask("Still there?"))
+    assert here.client().chat.completions.create(model=MODEL, messages=ask("Still there?")).choices
 
 
 def test_data_survive_kill_of_everything(install: Install) -> None:
@@ -181,7 +181,7 @@ def test_data_survive_kill_of_everything(install: Install) -> None:
 
     assert sorted(a["id"] for a in here.accounts()) == before
     assert "team" in here.command("keys", "list")
-    assert here.client().chat.completions.create(model=MODEL, messages=ask("Hello again"))
+    assert here.client().chat.completions.create(model=MODEL, messages=ask("Hello again")).choices
     assert made
 
 
@@ -267,4 +267,8 @@ def test_store_that_dies_is_back_at_once(install: Install) -> None:
 
     assert stores
     wait_until(here.is_ready, what="readiness after the store's restart")
-    assert here.client(max_retries=5).chat.completions.create(model=MODEL, messages=ask("Back?"))
+    assert (
+        here.client(max_retries=5)
+        .chat.completions.create(model=MODEL, messages=ask("Back?"))
+        .choices
+    )

@@ -76,19 +76,25 @@ def _unwrap(text: str) -> str:
 
 
 def _read_pairs(text: str) -> dict[str, str]:
-    """Return the cookies whose names we know; the first of a name wins."""
+    """Return the cookies whose names we know; the first of a name that says anything wins."""
     starts = list(_PAIR_START.finditer(text))
     ends = [*(start.start() for start in starts[1:]), len(text)][: len(starts)]
     pairs: dict[str, str] = {}
     for start, end in zip(starts, ends, strict=True):
         value = _squeeze(text[start.end() : end].partition(";")[0])
-        pairs.setdefault(start[1].lower(), value)
+        name = start[1].lower()
+        pairs[name] = pairs.get(name) or value
     return pairs
 
 
 def _squeeze(value: str) -> str:
     """Join what a line break or a space has torn apart."""
-    return _NAME_AGAIN.sub("", "".join(value.split()).strip(_WRAPPING))
+    joined = "".join(value.split())
+    while True:
+        before = joined
+        joined = _NAME_AGAIN.sub("", joined.strip(_WRAPPING))
+        if joined == before:
+            return joined
 
 
 def _check_token(token: str) -> str:

@@ -57,8 +57,8 @@ class _BoundedCluster:
             raise MaxConnectionsError("no connection became free in time") from None
         try:
             # Before this, redis-py 8.1 sends scripts to any node.
-            await self._cluster.initialize()
-            return await self._cluster.execute_command(*args)
+            cluster = await self._cluster.initialize()
+            return await cluster.execute_command(*args)
         except AttributeError as error:
             # Seen with redis-py 8.1: a connection closed by another task during a failover.
             raise RedisConnectionError("the connection was closed while in use") from error

@@ -63,7 +63,7 @@ class ErrorKind(StrEnum):
 
 
 class Scope(StrEnum):
-    """Whose fault it is, and so what may help."""
+    """Whose fault it is."""
 
     REQUEST = "request"
     ACCOUNT = "account"
@@ -172,11 +172,12 @@ class UpstreamError(GatewayError):
     """The upstream failed or refused.
 
     `status` is its HTTP status, or None where there was none. `code` refines the kind for the
-    client (such as `upstream_stream_empty`).
+    client (such as `upstream_stream_empty`). `is_final`: no account would fare better.
     """
 
     kind = ErrorKind.UPSTREAM_UNAVAILABLE
     scope = Scope.UPSTREAM
+    is_final = False
 
     def __init__(
         self,
@@ -268,8 +269,6 @@ class UpstreamTimeoutError(UpstreamError):
 class UpstreamUnavailableError(UpstreamError):
     """Connection failed or broke, or the upstream is in trouble (5xx)."""
 
-    kind = ErrorKind.UPSTREAM_UNAVAILABLE
-
 
 class UpstreamProtocolError(UpstreamError):
     """The upstream sent bytes we do not understand, or ended too early."""
@@ -291,8 +290,6 @@ class ShuttingDownError(GatewayError):
 
 class InternalError(GatewayError):
     """Our own fault."""
-
-    kind = ErrorKind.INTERNAL
 
 
 class SettingsError(GatewayError):

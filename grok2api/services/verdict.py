@@ -45,7 +45,7 @@ class Verdict(Struct, frozen=True):
 
 def may_try_other(error: UpstreamError) -> bool:
     """Whether another account may succeed where this one failed."""
-    return error.scope is not Scope.REQUEST
+    return error.scope is not Scope.REQUEST and not error.is_final
 
 
 def may_repeat_once(error: UpstreamError) -> bool:

@@ -132,6 +132,18 @@ async def test_refused_request_is_not_tried_elsewhere(bench: Bench) -> None:
     assert await bench.open_leases() == 0
 
 
+async def test_upstream_that_wants_no_repetition_gets_none(bench: Bench) -> None:
+    await bench.add("a", "b")
+    error = UpstreamUnavailableError("down")
+    error.is_final = True
+    bench.script.plays = [fails(error)]
+
+    with pytest.raises(UpstreamUnavailableError):
+        await bench.chat.complete(ask(), TurnRecord())
+
+    assert len(bench.script.asked) == 1
+
+
 async def test_nothing_is_repeated_after_the_first_event(bench: Bench) -> None:
     await bench.add("a", "b")
     bench.script.plays = [fails(UpstreamUnavailableError("cut"), after=1)]

@@ -261,3 +261,22 @@ def test_any_answer_is_classified(status: int, body: bytes, value: str) -> None:
         assert isinstance(
             classify_status(UpstreamStatus(status, headers, body), now_s=NOW_S), UpstreamError
         )
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "is_final"),
+    [
+        (404, {}, True),
+        (503, {"x-should-retry": "false"}, True),
+        (500, {"x-should-retry": " False"}, True),
+        (503, {"x-should-retry": "true"}, False),
+        (503, {}, False),
+        (429, {"x-should-retry": "false"}, False),
+    ],
+)
+def test_upstream_says_whether_repeating_helps(
+    status: int, headers: dict[str, str], is_final: bool
+) -> None:
+    error = classify_status(UpstreamStatus(status, headers, b""), now_s=NOW_S)
+
+    assert error.is_final is is_final

@@ -178,6 +178,7 @@ def _classify_other(
         error = refusal.content_rejected(status=status, detail=detail)
     elif status >= 500 or status in {408, 425}:  # noqa: PLR2004 - all that is the upstream's trouble
         error = refusal.unavailable(status=status, detail=detail, after_s=after_s)
+        error.is_final = answer.headers.get("x-should-retry", "").strip().lower() == "false"
     elif 300 <= status <= 399:  # noqa: PLR2004 - redirects
         target = answer.headers.get("location", "").lower()
         if any(word in target for word in _SIGN_IN):
@@ -186,6 +187,7 @@ def _classify_other(
             error = _unexpected(status, detail, "upstream_redirect")
     elif status == 404:  # noqa: PLR2004
         error = _unexpected(status, detail, "upstream_not_found")
+        error.is_final = True  # the route has changed, for every account
     elif 400 <= status <= 499:  # noqa: PLR2004 - what is left of them is about the request
         error = _rejected(status, detail)
     else:

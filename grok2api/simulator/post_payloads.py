@@ -58,7 +58,7 @@ class ChatPost(_Strict):
     imageGenerationCount: int  # noqa: N815
     isAsyncChat: bool  # noqa: N815
     message: str
-    modeId: Literal["auto", "fast", "expert", "heavy"]  # noqa: N815
+    modeId: Literal["auto", "fast", "expert", "heavy", "grok-420-computer-use-sa"]  # noqa: N815
     responseMetadata: EmptyObject  # noqa: N815
     returnImageBytes: bool  # noqa: N815
     returnRawGrokInXaiRequest: bool  # noqa: N815

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from grok2api.domain.account import ProviderKind
+from grok2api.domain.account import Mode, ProviderKind
 from grok2api.domain.chat import (
     ChatEvent,
     ChatRequest,
@@ -14,6 +14,7 @@ from grok2api.domain.chat import (
     ParentKnown,
     TextDelta,
 )
+from grok2api.domain.model import Route
 from grok2api.domain.upstream import UpstreamStatus
 from grok2api.errors import (
     AccountForbiddenError,
@@ -129,6 +130,22 @@ async def test_http_stream_is_read_in_batches(desk: Desk) -> None:
     headers = dict(desk.site.requests[0].headers)
     assert headers["x-statsig-id"]
     assert headers["x-xai-request-id"]
+
+
+async def test_mode_that_the_gateway_does_not_know_goes_over_http(desk: Desk) -> None:
+    desk.set(chat_transport="websocket")
+    desk.site.answers[NEW_CHAT] = PlayedStream([token("a"), b""])
+    route = Route(
+        "grok-4.3-beta",
+        msgspec.structs.replace(ROUTE.model, name="grok-4.3-beta", mode=Mode.GROK_4_3),
+    )
+
+    async with desk.chat().stream_chat(REQUEST, route, desk.session()) as events:
+        batches = [batch async for batch in events]
+
+    assert batches == [[TextDelta("a")], [Finished()]]
+    body = msgspec.json.decode(desk.site.requests[0].body)
+    assert body["modeId"] == "grok-420-computer-use-sa"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from grok2api.clock import Clock
+from grok2api.domain.account import Mode
 from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.model import Route
 from grok2api.domain.upstream import UpstreamStatus
@@ -36,6 +37,8 @@ log = structlog.get_logger(__name__)
 
 IDENTITY_TIMEOUT_S: Final = 15.0
 _FORBIDDEN: Final = 403
+# A mode that the gateway does not know goes over HTTP, whatever the settings say.
+_GATEWAY_MODES: Final = frozenset({Mode.AUTO, Mode.FAST, Mode.EXPERT, Mode.HEAVY})
 _MS_PER_S: Final = 1000
 
 
@@ -57,12 +60,12 @@ class GrokWebChat:
         """Open one turn; see `ChatBackend.stream_chat`."""
         prompt = build_prompt(request)
         deadline = Deadline(self._clock, self._options.total_timeout_s)
-        user_id = await self._find_user_id(session)
-        mode = route.model.mode.value
+        mode = route.model.mode
+        user_id = await self._find_user_id(session) if mode in _GATEWAY_MODES else ""
         opened = (
-            self._over_gateway(prompt, mode, session, user_id, deadline)
+            self._over_gateway(prompt, mode.value, session, user_id, deadline)
             if user_id
-            else self._over_http(prompt, mode, session, deadline)
+            else self._over_http(prompt, mode.value, session, deadline)
         )
         async with opened as batches:
             yield batches

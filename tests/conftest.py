@@ -53,11 +53,23 @@ def find_free_port() -> int:
 
 
 @contextmanager
-def run_server(binary: str, folder: Path, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
+def run_server(
+    binary: str, folder: Path, *options: str, first: tuple[str, ...] = ()
+) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a server in `folder` without persistence until the block ends."""
     folder.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
-        [binary, "--dir", str(folder), "--save", "", "--logfile", str(folder / "log"), *options],
+        [
+            binary,
+            *first,
+            "--dir",
+            str(folder),
+            "--save",
+            "",
+            "--logfile",
+            f"{folder}/log",
+            *options,
+        ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -36,6 +36,24 @@ class _SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
     """Finds the primary by asking sentinels, and waits for a free connection."""
 
 
+class _SentinelClient:
+    """A client of the primary that closes its connections to the sentinels too."""
+
+    __slots__ = ("_primary", "_sentinel")
+
+    def __init__(self, primary: Redis, sentinel: Sentinel) -> None:
+        self._primary: Any = primary
+        self._sentinel: Any = sentinel
+
+    async def execute_command(self, *args: str | bytes | float) -> Any:
+        return await self._primary.execute_command(*args)
+
+    async def aclose(self) -> None:
+        await self._primary.aclose()
+        for watcher in self._sentinel.sentinels:
+            await watcher.aclose()
+
+
 class _BoundedCluster:
     """A Cluster client that waits for a free connection, as the other pools do.
 
@@ -169,7 +187,7 @@ def _build_sentinel(parts: SplitResult, pool_size: int, policy: dict[str, Any]) 
         db=_parse_db(db),
         **options,
     )
-    return Redis.from_pool(pool)
+    return _SentinelClient(Redis.from_pool(pool), sentinel)
 
 
 def _build_cluster(parts: SplitResult, pool_size: int, policy: dict[str, Any]) -> Any:

@@ -25,9 +25,15 @@ class ServerBench:
     def __init__(self, data_dir: Path, binary: str) -> None:
         self.data_dir = data_dir
         self.binary = binary
+        self._built: list[EmbeddedServer] = []
 
     def build(self, data_dir: Path | None = None) -> EmbeddedServer:
-        return EmbeddedServer(data_dir or self.data_dir, binary=self.binary)
+        self._built.append(EmbeddedServer(data_dir or self.data_dir, binary=self.binary))
+        return self._built[-1]
+
+    def stop_all(self) -> None:
+        for server in self._built:
+            server.stop()
 
     def kill(self, pid: int | None) -> None:
         """Kill a server that is, or is not, a child of this process, and wait for its end."""
@@ -52,6 +58,7 @@ def _is_alive(pid: int) -> bool:
 def servers(tmp_path: Path, server_binary: str) -> Iterator[ServerBench]:
     bench = ServerBench(tmp_path / "data", server_binary)
     yield bench
+    bench.stop_all()
     for pid_file in tmp_path.rglob("server.pid"):
         pid = int(pid_file.read_text())
         if _is_alive(pid):

@@ -30,3 +30,5 @@ def install(tmp_path: Path) -> Iterator[Callable[..., Installation]]:
     yield build
     for installation in made:
         installation.close()
+    for installation in made:
+        assert installation.find_secrets() == []

@@ -178,6 +178,11 @@ class Installation:
             self.simulator.terminate()
             self.simulator.wait(10)
 
+    def find_secrets(self) -> list[str]:
+        """Return the secrets of this installation that stand in its log: none should."""
+        log = self.log.read_text()
+        return [secret for secret in (*make_sessions(40), self.key) if secret in log]
+
     def register(self, sessions: list[str], *, tier: str = "basic") -> None:
         """Make sessions known to the simulator."""
         httpx2.post(

@@ -1,5 +1,6 @@
 """A real store for every test that wants one: its own process, emptied before each test."""
 
+import random
 import shutil
 import signal
 import socket
@@ -46,10 +47,15 @@ def find_server(name: str) -> str:
 
 
 def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that nothing listens on, outside the range that outgoing connections take."""
+    while True:
+        port = random.randrange(12_000, 32_000)  # noqa: S311 -- no secret
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 @contextmanager
@@ -107,24 +113,22 @@ def _run_single(binary: str, folder: Path) -> Iterator[tuple[str, list[str]]]:
 @contextmanager
 def _run_cluster(binary: str, folder: Path) -> Iterator[tuple[str, list[str]]]:
     with ExitStack() as stack:
-        clients = []
         ports = [find_free_port() for _ in range(3)]
-        for port in ports:
+        buses = [find_free_port() for _ in range(3)]
+        for port, bus in zip(ports, buses, strict=True):
             options = ("--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes")
-            bus = ("--cluster-port", str(find_free_port()))
-            stack.enter_context(run_server(binary, folder / str(port), *options, *bus))
-            clients.append(stack.enter_context(Redis(port=port)))
-        for client in clients:
-            wait_until(client.ping)
-        first = 0
-        for client, end in zip(clients, (5461, 10922, 16384), strict=True):
-            client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, end - 1)
-            first = end
-        buses = [client.config_get("cluster-port")["cluster-port"] for client in clients]
-        for port, bus_port in zip(ports[1:], buses[1:], strict=True):
-            clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", port, bus_port)
-        for client in clients:
-            wait_until(partial(_is_cluster_ready, client))
+            cluster = ("--cluster-port", str(bus))
+            stack.enter_context(run_server(binary, folder / str(port), *options, *cluster))
+        nodes = [stack.enter_context(Redis(port=port)) for port in ports]
+        for epoch, (node, first) in enumerate(zip(nodes, (0, 5461, 10922), strict=True), 1):
+            wait_until(node.ping)
+            node.execute_command("CLUSTER", "SET-CONFIG-EPOCH", epoch)
+            last = 16383 if epoch == len(nodes) else first + 5460
+            node.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
+        for port, bus in zip(ports[1:], buses[1:], strict=True):
+            nodes[0].execute_command("CLUSTER", "MEET", "127.0.0.1", port, bus)
+        for node in nodes:
+            wait_until(partial(_is_cluster_ready, node))
         hosts = [f"127.0.0.1:{port}" for port in ports]
         yield f"redis+cluster://{','.join(hosts)}", [f"redis://{host}" for host in hosts]
 

@@ -41,12 +41,11 @@ local function leased(account_id, index, expires_at_ms)
   return { 'leased', account_id, index - 1, secret, user_id, expires_at_ms }
 end
 
-local known = redis.call('HGET', leases, lease_id)
-if known then
+local function find_again(account_id)
   for index, pool in ipairs(pools) do
     local expires_at_ms = redis.call('ZSCORE', pool.timers, 'lease ' .. lease_id)
     if expires_at_ms then
-      return leased(known, index, tonumber(expires_at_ms))
+      return leased(account_id, index, tonumber(expires_at_ms))
     end
   end
   return redis.error_reply('ERR the lease is held in another pool')
@@ -65,24 +64,29 @@ local function choose(pool)
   end
 end
 
-local wait_ms, total, usable = -1, 0, 0
+local function grant(pool, account_id, others)
+  local expires_at_ms = now + ttl_ms
+  redis.call('HSET', leases, lease_id, account_id)
+  redis.call('HSET', held, account_id, others and others .. ' ' .. lease_id or lease_id)
+  redis.call('ZADD', pool.timers, string.format('%.0f', expires_at_ms), 'lease ' .. lease_id)
+  rank(pool, account_id, count_words(others) + 1)
+  return expires_at_ms
+end
+
+local known = redis.call('HGET', leases, lease_id)
+if known then
+  return find_again(known)
+end
+local first, total, usable = math.huge, 0, 0
 for index, pool in ipairs(pools) do
   local account_id, others = choose(pool)
   if account_id then
-    local expires_at_ms = now + ttl_ms
-    redis.call('HSET', leases, lease_id, account_id)
-    redis.call('HSET', held, account_id, others and others .. ' ' .. lease_id or lease_id)
-    redis.call('ZADD', pool.timers, string.format('%.0f', expires_at_ms), 'lease ' .. lease_id)
-    rank(pool, account_id, count_words(others) + 1)
-    return leased(account_id, index, expires_at_ms)
+    return leased(account_id, index, grant(pool, account_id, others))
   end
   local counts = redis.call('HMGET', pool.counts, 'total', 'active', 'cooling')
   total = total + (counts[1] or 0)
   usable = usable + (counts[2] or 0) + (counts[3] or 0)
-  local first = redis.call('ZRANGE', pool.timers, 0, 0, 'WITHSCORES')[2]
-  if first then
-    local pool_wait_ms = math.max(1, first - now)
-    wait_ms = wait_ms < 0 and pool_wait_ms or math.min(wait_ms, pool_wait_ms)
-  end
+  first = math.min(first, redis.call('ZRANGE', pool.timers, 0, 0, 'WITHSCORES')[2] or math.huge)
 end
+local wait_ms = first < math.huge and math.max(1, first - now) or -1
 return { 'none_ready', wait_ms, total, usable }

@@ -27,6 +27,23 @@ local lease_id, account_id, outcome, reason = ARGV[1], ARGV[2], ARGV[3], ARGV[5]
 local now = clock(ARGV[6])
 local pool = { ready = ready, timers = timers, counts = counts }
 
+-- The complete rules of health and quota belong here: they decide the status from the outcome.
+local function judge(entry, status)
+  if outcome == 'unauthorized' and status ~= 'disabled' then
+    mark(statuses, pool, account_id, 'expired', now, 0, reason)
+    return 'expired'
+  end
+  if outcome == 'rate_limited' and (status == 'active' or status == 'cooling') then
+    local until_ms = now + ARGV[4]
+    local cooling_until_ms = tonumber(string.match(entry or '', '^cooling %d+ (%d+)') or 0)
+    if until_ms > cooling_until_ms then
+      mark(statuses, pool, account_id, 'cooling', now, until_ms, reason)
+    end
+    return 'cooling'
+  end
+  return status
+end
+
 local ends_at_ms = redis.call('ZSCORE', timers, 'lease ' .. lease_id)
 if not ends_at_ms or redis.call('HGET', leases, lease_id) ~= account_id then
   return { 'gone' }
@@ -34,25 +51,14 @@ end
 local left = end_lease(leases, held, timers, lease_id, account_id)
 local entry = redis.call('HGET', statuses, account_id)
 local status = string.match(entry or 'active', '^%a+')
-if tonumber(ends_at_ms) <= now then
-  if status == 'active' then
-    rank(pool, account_id, left)
-  end
-  return { 'gone' }
+local is_over = tonumber(ends_at_ms) <= now
+if not is_over then
+  status = judge(entry, status)
 end
-
--- The complete rules of health and quota belong here: they decide `status` from the outcome.
-if outcome == 'unauthorized' and status ~= 'disabled' then
-  status = 'expired'
-  mark(statuses, pool, account_id, status, now, 0, reason)
-elseif outcome == 'rate_limited' and (status == 'active' or status == 'cooling') then
-  local until_ms = now + ARGV[4]
-  local cooling_until_ms = tonumber(string.match(entry or '', '^cooling %d+ (%d+)') or 0)
-  if until_ms > cooling_until_ms then
-    mark(statuses, pool, account_id, 'cooling', now, until_ms, reason)
-  end
-  status = 'cooling'
-elseif status == 'active' then
+if status == 'active' then
   rank(pool, account_id, left)
+end
+if is_over then
+  return { 'gone' }
 end
 return { 'released', status }

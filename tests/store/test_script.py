@@ -59,12 +59,15 @@ async def lossy_store(server: EmbeddedServer) -> AsyncIterator[tuple[str, "async
 
 
 async def test_script_is_loaded_again_after_a_flush(
-    redis: RedisClient, accounts: AccountMaker
+    server: EmbeddedServer, cipher: SecretCipher
 ) -> None:
-    await accounts.save("a")
-    await redis.execute_command("SCRIPT", "FLUSH")
+    async with open_redis(server.url) as redis:
+        accounts = AccountMaker(AccountStore(redis, cipher))
+        await accounts.save("a")
+        await accounts.lease("l1", limit=2)
+        await redis.execute_command("SCRIPT", "FLUSH")
 
-    assert (await accounts.lease("l1")).account_id == "a"
+        assert (await accounts.lease("l2", limit=2)).account_id == "a"
 
 
 async def test_lost_reply_of_an_acquire_costs_no_second_slot(
@@ -147,6 +150,8 @@ async def test_disk_that_cannot_be_written_is_told_apart(
 
         with pytest.raises(StoreUnavailableError) as caught:
             await accounts.lease("l1")
+        with Redis.from_url(server.url) as client:
+            client.config_set("save", "")  # or it refuses to stop
 
     assert "cannot write to its disk (MISCONF)" in caught.value.detail
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.floor import build_turn, is_installed, open_nginx, read_stream
 from benchmarks.load import Target, run_many
 from benchmarks.upstream import open_bare
 from grok2api.config.site import ChatTransport
@@ -32,7 +33,7 @@ def read_cpu(here: Installation) -> Cpu:
     """Read the operating system's own accounting."""
 
     def used(processes: list[psutil.Process]) -> float:
-        return sum(t.user + t.system for t in (p.cpu_times() for p in processes))
+        return float(sum(t.user + t.system for t in (p.cpu_times() for p in processes)))
 
     stores = [p for p in here.everything() if p.name().startswith(("valkey", "redis"))]
     return Cpu(used(here.worker_processes()), used(stores))
@@ -69,6 +70,19 @@ async def paced_chunks(here: Installation, target: Target, *, streams: int) -> N
     report(
         f"CPU a paced chunk, {streams} streams", cost * 1e6, "µs", f"{chunks} chunks, requests not"
     )
+
+
+async def floor_chunks(here: Installation, *, streams: int) -> None:
+    """The same paced streams through nginx instead of the gateway."""
+    tokens, delay_ms = (2000, 5) if streams == 1 else (300, 20)
+    prompt = f"Go. [[sim: tokens={tokens}; delay_ms={delay_ms}; reasoning=]]"
+    turn = build_turn(here.sim, make_sessions(1)[0], prompt)
+    with tempfile.TemporaryDirectory() as folder:
+        async with open_nginx(Path(folder), here.sim) as nginx:
+            before_s = nginx.cpu_s()
+            seen = await asyncio.gather(*(read_stream(nginx.port, turn) for _ in range(streams)))
+            cost = (nginx.cpu_s() - before_s) / sum(seen)
+    report(f"  the same through nginx, {streams} streams", cost * 1e6, "µs", "the floor")
 
 
 async def requests(here: Installation, target: Target, *, count: int, width: int) -> None:
@@ -130,6 +144,8 @@ async def measure(here: Installation, transport: ChatTransport, *, is_quick: boo
     await first_token(here, target, transport=transport, count=50 * scale)
     for streams in (1, 16, 16 * scale):
         await paced_chunks(here, target, streams=streams)
+        if transport == "http" and is_installed():
+            await floor_chunks(here, streams=streams)
     await open_streams(here, target, count=125 * scale)
 
 

@@ -42,17 +42,22 @@ class Bare:
         raise ConnectionError("the upstream gave no event")
 
 
+def browser_options(url: str, transport: ChatTransport) -> GrokWebOptions:
+    """Return the default options for the simulator at `url`."""
+    settings = UpstreamSettings()
+    return GrokWebOptions(
+        grok_url=url,
+        chat_transport=transport,
+        user_agent=settings.user_agent,
+        profile=settings.browser,
+        timeouts=Timeouts(connect_s=5.0, header_s=10.0, idle_s=10.0),
+    )
+
+
 @asynccontextmanager
 async def open_bare(url: str, transport: ChatTransport, session: str) -> AsyncIterator[Bare]:
     """Open the upstream client for the simulator at `url`."""
-    settings = UpstreamSettings()
     async with open_transport(8) as connections:
-        options = GrokWebOptions(
-            grok_url=url,
-            chat_transport=transport,
-            user_agent=settings.user_agent,
-            profile=settings.browser,
-            timeouts=Timeouts(connect_s=5.0, header_s=10.0, idle_s=10.0),
-        )
+        options = browser_options(url, transport)
         providers = build_providers(connections, options, SystemClock())
         yield Bare(providers[ProviderKind.GROK_WEB].chat, session)

@@ -131,6 +131,10 @@ class Dispatcher:
 
 
 def _explain_none_ready(route: Route, answer: NoneReady) -> NoAccountAvailableError:
+    if answer.has_accounts and not answer.has_usable:
+        return NoAccountAvailableError(
+            f"All accounts for model '{route.requested}' are expired or disabled."
+        )
     if answer.has_accounts:
         return NoAccountAvailableError(
             f"All accounts for model '{route.requested}' are busy or cooling; try again shortly.",

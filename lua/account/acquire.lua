@@ -73,20 +73,24 @@ local function grant(pool, account_id, others)
   return expires_at_ms
 end
 
+local first, total, usable = math.huge, 0, 0
+local function note_busy(pool)
+  local counts = redis.call('HMGET', pool.counts, 'total', 'active', 'cooling')
+  total = total + (counts[1] or 0)
+  usable = usable + (counts[2] or 0) + (counts[3] or 0)
+  first = math.min(first, redis.call('ZRANGE', pool.timers, 0, 0, 'WITHSCORES')[2] or math.huge)
+end
+
 local known = redis.call('HGET', leases, lease_id)
 if known then
   return find_again(known)
 end
-local first, total, usable = math.huge, 0, 0
 for index, pool in ipairs(pools) do
   local account_id, others = choose(pool)
   if account_id then
     return leased(account_id, index, grant(pool, account_id, others))
   end
-  local counts = redis.call('HMGET', pool.counts, 'total', 'active', 'cooling')
-  total = total + (counts[1] or 0)
-  usable = usable + (counts[2] or 0) + (counts[3] or 0)
-  first = math.min(first, redis.call('ZRANGE', pool.timers, 0, 0, 'WITHSCORES')[2] or math.huge)
+  note_busy(pool)
 end
 local wait_ms = first < math.huge and math.max(1, first - now) or -1
 return { 'none_ready', wait_ms, total, usable }

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from grok2api.domain.account import Outcome
+from grok2api.domain.account import Outcome, Status
 from grok2api.domain.chat import (
     ConversationOpened,
     EventBatch,
@@ -195,6 +195,14 @@ async def test_empty_pool_is_told_apart_from_a_busy_one(bench: Bench) -> None:
             await bench.chat.complete(ask(), TurnRecord())
     assert busy.value.retry_after_s is None or busy.value.retry_after_s > 0
     assert await bench.open_leases() == 0
+
+
+async def test_pool_of_dead_accounts_is_told_apart_too(bench: Bench) -> None:
+    (account_id,) = await bench.add("a")
+    await bench.store.set_status(account_id, Status.EXPIRED, reason="invalid_credentials")
+
+    with pytest.raises(NoAccountAvailableError, match="expired or disabled"):
+        await bench.chat.complete(ask(), TurnRecord())
 
 
 async def test_silent_upstream_is_given_up_for_another(bench: Bench) -> None:

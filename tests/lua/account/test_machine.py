@@ -163,7 +163,7 @@ class AccountMachine(RuleBasedStateMachine):
     )
     def acquire(
         self, pools: list[Pool], limit: int, ttl_s: float, exclude: set[AccountId], times: int
-    ) -> "MultipleResults[Lease]":
+    ) -> MultipleResults[Lease]:
         got = [self._acquire(pools, limit, ttl_s, exclude) for _ in range(times)]
         return multiple(*(lease for lease in got if lease is not None))
 

@@ -275,7 +275,7 @@ def test_any_answer_is_classified(status: int, body: bytes, value: str) -> None:
     ],
 )
 def test_upstream_says_whether_repeating_helps(
-    status: int, headers: dict[str, str], is_final: bool
+    status: int, headers: dict[str, str], *, is_final: bool
 ) -> None:
     error = classify_status(UpstreamStatus(status, headers, b""), now_s=NOW_S)
 

@@ -36,7 +36,7 @@ from grok2api.console import (
 from grok2api.doctor import Grade, examine
 from grok2api.domain.account import Account
 from grok2api.domain.ids import AccountId
-from grok2api.errors import GatewayError, SettingsError
+from grok2api.errors import GatewayError, SettingsError, StoreUnavailableError
 from grok2api.processes import end_with_parent
 from grok2api.simulator.options import SimulatorOptions
 from grok2api.simulator.server import run_simulator
@@ -44,6 +44,10 @@ from grok2api.store.header import expand_all
 from grok2api.supervisor import running_store
 
 _DONE, _BROKEN, _MISUSED, _INTERRUPTED = 0, 1, 2, 130
+_STORE_REMEDY = (
+    "start it, or correct --redis-url (GROK2API_REDIS_URL, store.redis_url); "
+    "`grok2api doctor` tells more"
+)
 _DEMO_FOLDER = Path("data", "demo")
 _ResultT = TypeVar("_ResultT")
 
@@ -54,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run: Callable[[Namespace], int] = parsed.run
     try:
         code = run(parsed)
+    except StoreUnavailableError as error:
+        remark(f"grok2api: the store cannot be used ({error.detail}); {_STORE_REMEDY}")
+        code = _BROKEN
     except GatewayError as error:
         detail = f" ({error.detail})" if error.detail else ""
         remark(f"grok2api: {error.message}{detail}")

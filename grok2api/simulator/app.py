@@ -5,12 +5,12 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from grok2api.simulator.chat_socket import SocketChat
-from grok2api.simulator.chat_stream import StreamChat
 from grok2api.simulator.control import Control
 from grok2api.simulator.ledger import Ledger
 from grok2api.simulator.options import SimulatorOptions
-from grok2api.simulator.site import SmallCall, answer_page, answer_quota, answer_session
+from grok2api.simulator.site.chat_socket import SocketChat
+from grok2api.simulator.site.chat_stream import StreamChat
+from grok2api.simulator.site.pages import SmallCall, answer_page, answer_quota, answer_session
 from grok2api.simulator.world import World
 
 _CONTROL = "/_sim"

@@ -7,8 +7,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from grok2api.simulator.accounts import Registration
-from grok2api.simulator.directives import DirectiveError
-from grok2api.simulator.scripts import ScriptOrder
+from grok2api.simulator.script.directives import DirectiveError
+from grok2api.simulator.script.queue import ScriptOrder
 from grok2api.simulator.world import World
 
 

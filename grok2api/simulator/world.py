@@ -8,7 +8,7 @@ from grok2api.simulator.accounts import Account, Accounts
 from grok2api.simulator.identity import make_uuid
 from grok2api.simulator.ledger import Ledger
 from grok2api.simulator.options import SimulatorOptions
-from grok2api.simulator.scripts import Scripts
+from grok2api.simulator.script.queue import Scripts
 
 _MAX_CONVERSATIONS = 10_000
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from grok2api.simulator.directives import (
+from grok2api.simulator.script.directives import (
     DirectiveError,
     Script,
     build_script,
@@ -13,7 +13,7 @@ from grok2api.simulator.directives import (
     parse_pairs,
     read_directives,
 )
-from grok2api.simulator.faults import FAULTS
+from grok2api.simulator.script.faults import FAULTS
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text()
 

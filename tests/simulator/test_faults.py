@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus, InvalidURI
 
-from grok2api.simulator.faults import FAULTS
+from grok2api.simulator.script.faults import FAULTS
 from tests.simulator.client import Site, chat_body, frames_of, post_headers, stream_text, text_of
 
 BODIES = {

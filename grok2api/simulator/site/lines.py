@@ -7,9 +7,9 @@ from typing import Protocol, TypeVar
 from starlette.types import Scope, Send
 
 from grok2api.simulator.connections import Connection, connection_of, pack_message
-from grok2api.simulator.directives import Script
-from grok2api.simulator.gate import Answer
-from grok2api.simulator.socket_frames import BINARY_MESSAGE
+from grok2api.simulator.frames.socket_frames import BINARY_MESSAGE
+from grok2api.simulator.script.directives import Script
+from grok2api.simulator.site.gate import Answer
 
 _TEXT, _BINARY = 1, 2
 Verdict = TypeVar("Verdict")

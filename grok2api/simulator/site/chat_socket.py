@@ -4,13 +4,13 @@ import asyncio
 
 from starlette.types import Receive, Scope, Send
 
-from grok2api.simulator.checks import check_handshake, fold_headers, read_cookies
-from grok2api.simulator.directives import Script, build_script
-from grok2api.simulator.faults import SILENT_FAULTS
-from grok2api.simulator.gate import Visit, admit, scripted_answer
 from grok2api.simulator.ledger import Call
-from grok2api.simulator.lines import run_while, send_answer, strike
-from grok2api.simulator.socket_talk import SocketTalk
+from grok2api.simulator.script.directives import Script, build_script
+from grok2api.simulator.script.faults import SILENT_FAULTS
+from grok2api.simulator.site.checks import check_handshake, fold_headers, read_cookies
+from grok2api.simulator.site.gate import Visit, admit, scripted_answer
+from grok2api.simulator.site.lines import run_while, send_answer, strike
+from grok2api.simulator.site.socket_talk import SocketTalk
 from grok2api.simulator.world import World
 
 

@@ -5,8 +5,7 @@ import asyncio
 import msgspec
 from starlette.types import Message, Receive
 
-from grok2api.simulator.ledger import Entry
-from grok2api.simulator.socket_payloads import (
+from grok2api.simulator.frames.socket_payloads import (
     ENVELOPE_DECODER,
     Envelope,
     ItemCreate,
@@ -17,6 +16,7 @@ from grok2api.simulator.socket_payloads import (
     check_session,
     check_turn,
 )
+from grok2api.simulator.ledger import Entry
 
 
 class Inbox:

@@ -4,9 +4,9 @@ from typing import assert_never
 
 import msgspec
 
-from grok2api.simulator.directives import Script
-from grok2api.simulator.socket_frames import image_chunk
-from grok2api.simulator.turn import (
+from grok2api.simulator.frames.socket_frames import image_chunk
+from grok2api.simulator.script.directives import Script
+from grok2api.simulator.script.turn import (
     Citation,
     Finding,
     InBandError,

@@ -4,8 +4,8 @@ from typing import assert_never
 
 import msgspec
 
-from grok2api.simulator.directives import Script
-from grok2api.simulator.turn import (
+from grok2api.simulator.script.directives import Script
+from grok2api.simulator.script.turn import (
     Citation,
     Finding,
     InBandError,

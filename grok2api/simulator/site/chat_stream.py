@@ -8,10 +8,19 @@ from msgspec import Struct, structs
 from starlette.types import Receive, Scope, Send
 
 from grok2api.simulator.accounts import Account
-from grok2api.simulator.checks import check_post, fold_headers, read_cookies
-from grok2api.simulator.directives import DirectiveError, Script
-from grok2api.simulator.faults import FAULTS, SILENT_FAULTS
-from grok2api.simulator.gate import (
+from grok2api.simulator.frames.post_payloads import (
+    CHAT_POST_DECODER,
+    ChatPost,
+    check_chat_post,
+    parent_of,
+)
+from grok2api.simulator.frames.stream_frames import StreamFrames
+from grok2api.simulator.ledger import Call, hash_prompt
+from grok2api.simulator.script.directives import DirectiveError, Script
+from grok2api.simulator.script.faults import FAULTS, SILENT_FAULTS
+from grok2api.simulator.script.turn import Plan, Turn, build_plan
+from grok2api.simulator.site.checks import check_post, fold_headers, read_cookies
+from grok2api.simulator.site.gate import (
     Answer,
     Visit,
     admit,
@@ -20,18 +29,9 @@ from grok2api.simulator.gate import (
     refuse,
     scripted_answer,
 )
-from grok2api.simulator.ledger import Call, hash_prompt
-from grok2api.simulator.lines import BodyLine, run_while, send_answer, strike
-from grok2api.simulator.player import play
-from grok2api.simulator.post_payloads import (
-    CHAT_POST_DECODER,
-    ChatPost,
-    check_chat_post,
-    parent_of,
-)
-from grok2api.simulator.requests import read_body, wait_until_left
-from grok2api.simulator.stream_frames import StreamFrames
-from grok2api.simulator.turn import Plan, Turn, build_plan
+from grok2api.simulator.site.lines import BodyLine, run_while, send_answer, strike
+from grok2api.simulator.site.player import play
+from grok2api.simulator.site.requests import read_body, wait_until_left
 from grok2api.simulator.world import TurnIds, World
 
 _HEADERS = [(b"content-type", b"application/json"), (b"cache-control", b"no-cache")]

@@ -9,20 +9,20 @@ from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
 from grok2api.simulator.accounts import Account
-from grok2api.simulator.checks import (
+from grok2api.simulator.frames.post_payloads import QUOTA_POST_DECODER
+from grok2api.simulator.script.directives import Script, build_script
+from grok2api.simulator.script.faults import FAULTS, SILENT_FAULTS
+from grok2api.simulator.script.queue import Target
+from grok2api.simulator.site.checks import (
     check_page,
     check_post,
     check_session_get,
     fold_headers,
     read_cookies,
 )
-from grok2api.simulator.directives import Script, build_script
-from grok2api.simulator.faults import FAULTS, SILENT_FAULTS
-from grok2api.simulator.gate import Answer, Visit, admit, from_fault, refuse, scripted_answer
-from grok2api.simulator.lines import send_answer, strike
-from grok2api.simulator.post_payloads import QUOTA_POST_DECODER
-from grok2api.simulator.requests import read_body
-from grok2api.simulator.scripts import Target
+from grok2api.simulator.site.gate import Answer, Visit, admit, from_fault, refuse, scripted_answer
+from grok2api.simulator.site.lines import send_answer, strike
+from grok2api.simulator.site.requests import read_body
 from grok2api.simulator.world import World
 
 _encode = msgspec.json.Encoder().encode

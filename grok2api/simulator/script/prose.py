@@ -1,7 +1,7 @@
 """The words of the default answer: friendly, made up, and the same for the same prompt and seed."""
 
-from grok2api.simulator.directives import last_block, strip_directives
 from grok2api.simulator.identity import make_number
+from grok2api.simulator.script.directives import last_block, strip_directives
 
 VOCABULARY = (
     *("the", "tide", "comes", "in", "twice", "a", "day", "and", "the", "moon", "knows", "why"),

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Iterable
 from typing import Protocol
 
-from grok2api.simulator.directives import Script
-from grok2api.simulator.lines import Line
-from grok2api.simulator.turn import Pause, Reasoning, Step, Text
+from grok2api.simulator.script.directives import Script
+from grok2api.simulator.script.turn import Pause, Reasoning, Step, Text
+from grok2api.simulator.site.lines import Line
 
 # With no pause between tokens, this many frames go into one write, and so many writes before others
 # get their turn.

@@ -8,10 +8,10 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from grok2api.simulator.directives import DirectiveError, Script, last_block
-from grok2api.simulator.faults import FAULTS
 from grok2api.simulator.identity import make_number, make_uuid
-from grok2api.simulator.prose import VOCABULARY, compose_answer, compose_reasoning
+from grok2api.simulator.script.directives import DirectiveError, Script, last_block
+from grok2api.simulator.script.faults import FAULTS
+from grok2api.simulator.script.prose import VOCABULARY, compose_answer, compose_reasoning
 
 _TOKEN = re.compile(r"\s*\S{1,12}[^\S\n]*|\s+")
 _MARK = re.compile(r"\{cite:(\d+)\}")

@@ -6,9 +6,9 @@ import msgspec
 from msgspec import Struct
 
 from grok2api.simulator.accounts import Account
-from grok2api.simulator.checks import Cookies, accepts_statsig
-from grok2api.simulator.directives import Script
-from grok2api.simulator.faults import FAULTS, SILENT_FAULTS, Fault
+from grok2api.simulator.script.directives import Script
+from grok2api.simulator.script.faults import FAULTS, SILENT_FAULTS, Fault
+from grok2api.simulator.site.checks import Cookies, accepts_statsig
 from grok2api.simulator.world import World
 
 

@@ -4,7 +4,9 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from grok2api.simulator.directives import (
+from grok2api.simulator.identity import short_hash
+from grok2api.simulator.ledger import Entry
+from grok2api.simulator.script.directives import (
     FAILING,
     LIMITS,
     Script,
@@ -12,8 +14,6 @@ from grok2api.simulator.directives import (
     parse_pairs,
     read_directives,
 )
-from grok2api.simulator.identity import short_hash
-from grok2api.simulator.ledger import Entry
 
 Target = Literal["chat", "session", "quota", "page"]
 

@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from grok2api.simulator.faults import FAULTS, SILENT_FAULTS
+from grok2api.simulator.script.faults import FAULTS, SILENT_FAULTS
 
 _DIRECTIVE = re.compile(r'\[\[sim:((?:"(?:[^"\\]|\\.)*"|[^"\]])*)\]\]')
 _PAIR = re.compile(r'\s*([a-z_]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^;"]*))?\s*(?:;|$)')

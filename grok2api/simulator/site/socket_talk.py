@@ -8,17 +8,17 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.utils import ClientDisconnected
 
 from grok2api.simulator.accounts import Account
-from grok2api.simulator.directives import DirectiveError, Script, build_script
-from grok2api.simulator.faults import FAULTS, SILENT_FAULTS
-from grok2api.simulator.gate import quota_refusal
+from grok2api.simulator.frames.socket_frames import SocketFrames
+from grok2api.simulator.frames.socket_payloads import ItemCreate, SessionCreate
 from grok2api.simulator.identity import make_uuid
-from grok2api.simulator.inbox import Inbox
 from grok2api.simulator.ledger import Call, hash_prompt
-from grok2api.simulator.lines import SocketLine, run_while
-from grok2api.simulator.player import play
-from grok2api.simulator.socket_frames import SocketFrames
-from grok2api.simulator.socket_payloads import ItemCreate, SessionCreate
-from grok2api.simulator.turn import InBandError, Turn, build_plan
+from grok2api.simulator.script.directives import DirectiveError, Script, build_script
+from grok2api.simulator.script.faults import FAULTS, SILENT_FAULTS
+from grok2api.simulator.script.turn import InBandError, Turn, build_plan
+from grok2api.simulator.site.gate import quota_refusal
+from grok2api.simulator.site.inbox import Inbox
+from grok2api.simulator.site.lines import SocketLine, run_while
+from grok2api.simulator.site.player import play
 from grok2api.simulator.world import Conversation, TurnIds, World
 
 # The site leaves it to the client to close; a forgotten socket ends after this.

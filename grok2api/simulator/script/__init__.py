@@ -1,0 +1,1 @@
+"""What a call is answered with: the directive language, named faults, the queue, the prose."""

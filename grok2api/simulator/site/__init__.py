@@ -1,0 +1,1 @@
+"""The site as clients meet it: its chat socket, its chat stream, its other pages."""

@@ -178,7 +178,7 @@ class StreamSettings(Struct, frozen=True, kw_only=True):
             ge=0,
             le=600,
         ),
-    ] = 15.0
+    ] = 10.0
     keep_alive_s: Annotated[
         float,
         Meta(

@@ -15,11 +15,11 @@ from grok2api.telemetry.redaction import redact
 _FOREIGN_LOGGERS = (
     "uvicorn",
     "uvicorn.error",
-    "uvicorn.access",
     "uvicorn.asgi",
     "gunicorn.error",
-    "gunicorn.access",
 )
+# Our own line says more, without query strings; with no handler their servers do not even ask.
+_REPLACED_LOGGERS = ("uvicorn.access", "gunicorn.access")
 _CHATTY_LOGGERS = ("uvicorn.error", "httpx", "httpcore", "asyncio", "websockets", "multipart")
 _ENCODER = msgspec.json.Encoder(enc_hook=str)
 
@@ -57,7 +57,10 @@ def configure_logging(
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         _add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+        # A person at the terminal knows the date; a machine wants it, in one zone.
+        structlog.processors.TimeStamper(
+            fmt="%H:%M:%S" if is_console else "iso", utc=not is_console, key="ts"
+        ),
     ]
     tail: list[Processor] = [structlog.processors.format_exc_info, _redact_event, *render]
     structlog.configure(
@@ -85,6 +88,10 @@ def _route_stdlib(formatter: logging.Formatter, minimum: int, output: TextIO) ->
         foreign.handlers.clear()
         foreign.propagate = True
         foreign.setLevel(logging.NOTSET)
+    for name in _REPLACED_LOGGERS:
+        replaced = logging.getLogger(name)
+        replaced.handlers.clear()
+        replaced.propagate = False
     for name in _CHATTY_LOGGERS:
         # At info these tell of every step, and some print whole URLs with their queries.
         logging.getLogger(name).setLevel(max(minimum, logging.WARNING))

@@ -115,3 +115,13 @@ def test_console_format_is_for_the_eye(output: io.StringIO) -> None:
     assert "server_started" in output.getvalue()
     assert not output.getvalue().startswith("{")
     assert PASSWORD not in output.getvalue()
+
+
+def test_servers_write_no_second_line_for_a_request(output: io.StringIO) -> None:
+    configure_logging("info", "json", output)
+
+    for name in ("uvicorn.access", "gunicorn.access"):
+        logging.getLogger(name).info("GET /v1/models?key=hunter2hunter2")
+
+    assert output.getvalue() == ""
+    assert not logging.getLogger("uvicorn.access").hasHandlers()

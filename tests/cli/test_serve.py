@@ -159,7 +159,7 @@ def test_second_ctrl_c_hurries(start: Start) -> None:
     time.sleep(0.5)
     service.process.send_signal(signal.SIGINT)
 
-    service.process.wait(20)
+    assert service.process.wait(20) is not None
     stuck.close()
 
 
@@ -283,6 +283,7 @@ def test_simulator_of_a_killed_demo_ends(start: Start) -> None:
 
     others = [p for p in family if p != store]
     wait_until(lambda: all(map(is_gone, others)), "end of simulator and gunicorn")
+    assert others
     store.kill()
 
 

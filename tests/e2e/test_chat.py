@@ -104,7 +104,7 @@ def test_failure_after_the_first_byte_ends_the_stream_with_an_error(install: Ins
             pass
 
     assert sum(a["calls"] for a in account_ledger(here).values()) == 1
-    wait_until(lambda: here.open_leases() == 0, what="release")
+    assert wait_until(lambda: here.open_leases() == 0, what="release")
 
 
 def test_client_that_leaves_before_the_first_byte_frees_its_account(install: Install) -> None:
@@ -115,12 +115,12 @@ def test_client_that_leaves_before_the_first_byte_frees_its_account(install: Ins
             model=MODEL, messages=sim("stall_first_ms=30000"), stream=True
         )
 
-    wait_until(
+    assert wait_until(
         lambda: [a["cancelled"] for a in account_ledger(here).values()] == [1],
         seconds=3,
         what="cancelled upstream",
     )
-    wait_until(lambda: here.open_leases() == 0, seconds=5, what="release")
+    assert wait_until(lambda: here.open_leases() == 0, seconds=5, what="release")
     assert [a["status"] for a in here.accounts()] == ["active"]
 
 
@@ -133,12 +133,12 @@ def test_client_that_leaves_mid_stream_frees_its_account(install: Install) -> No
     next(iter(stream))
     stream.close()
 
-    wait_until(
+    assert wait_until(
         lambda: [a["cancelled"] for a in account_ledger(here).values()] == [1],
         seconds=3,
         what="cancelled upstream",
     )
-    wait_until(lambda: here.open_leases() == 0, seconds=5, what="release")
+    assert wait_until(lambda: here.open_leases() == 0, seconds=5, what="release")
 
 
 def test_killed_worker_loses_only_its_own_streams(install: Install) -> None:
@@ -170,8 +170,8 @@ def test_killed_worker_loses_only_its_own_streams(install: Install) -> None:
 
     assert any(results), "the other worker's streams go on"
     assert not all(results), "the killed worker had streams"
-    wait_until(lambda: here.open_leases() == 0, seconds=20, what="expiry of the dead leases")
-    wait_until(lambda: len(here.worker_processes()) == 2, what="a new worker")
+    assert wait_until(lambda: here.open_leases() == 0, seconds=20, what="expiry of the dead leases")
+    assert wait_until(lambda: len(here.worker_processes()) == 2, what="a new worker")
     assert here.client().chat.completions.create(model=MODEL, messages=ask("Still there?")).choices
 
 
@@ -242,7 +242,7 @@ def test_no_account_goes_over_its_limit_in_200_parallel_streams(install: Install
     assert len(peaks) == 20
     assert max(peaks) <= limit
     assert sum(a["completed"] for a in account_ledger(here).values()) == 200
-    wait_until(lambda: here.open_leases() == 0, what="release of all")
+    assert wait_until(lambda: here.open_leases() == 0, what="release of all")
 
 
 def test_busy_pool_is_refused_with_an_honest_503(install: Install) -> None:
@@ -270,7 +270,7 @@ def test_store_that_dies_is_back_at_once(install: Install) -> None:
     time.sleep(0.2)
 
     assert stores
-    wait_until(here.is_ready, what="readiness after the store's restart")
+    assert wait_until(here.is_ready, what="readiness after the store's restart")
     assert (
         here.client(max_retries=5)
         .chat.completions.create(model=MODEL, messages=ask("Back?"))

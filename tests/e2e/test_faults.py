@@ -65,8 +65,10 @@ def test_clients_that_vanish_at_any_moment_leave_nothing_behind(install: Install
 
     asyncio.run(main())
 
-    wait_until(lambda: totals(here)["open"] == 0, seconds=5, what="end of all upstream calls")
-    wait_until(lambda: here.open_leases() == 0, seconds=5, what="release of all leases")
+    assert wait_until(
+        lambda: totals(here)["open"] == 0, seconds=5, what="end of all upstream calls"
+    )
+    assert wait_until(lambda: here.open_leases() == 0, seconds=5, what="release of all leases")
     books = totals(here)
     assert books["cancelled"] > 0
     assert books["errors"] == 0
@@ -119,8 +121,8 @@ def test_workers_killed_again_and_again_cost_only_their_own_streams(install: Ins
 
     assert good > 50
     assert "refused" not in failures, "new connections are always taken"
-    wait_until(lambda: here.open_leases() == 0, seconds=20, what="expiry of dead leases")
-    wait_until(lambda: len(here.worker_processes()) == 3, what="new workers")
+    assert wait_until(lambda: here.open_leases() == 0, seconds=20, what="expiry of dead leases")
+    assert wait_until(lambda: len(here.worker_processes()) == 3, what="new workers")
     peaks = [page["high_water"] for page in here.ledger()["accounts"].values()]
     assert max(peaks) <= 8
 
@@ -166,7 +168,7 @@ def test_store_that_is_away_is_told_at_once_and_found_again(
     assert refused.value.code == "store_unavailable"
     assert refused.value.response.headers["retry-after"]
     assert (unready.status_code, alive.status_code) == (503, 200)
-    wait_until(here.is_ready, seconds=5, what="readiness")
+    assert wait_until(here.is_ready, seconds=5, what="readiness")
     assert client.chat.completions.create(model=MODEL, messages=hello()).choices
 
 
@@ -209,4 +211,4 @@ def test_upstream_trouble_before_the_first_byte_is_survived_where_it_can_be(
         assert answer.json()["choices"][0]["message"]["content"]
     else:
         assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
-    wait_until(lambda: here.open_leases() == 0, what="release")
+    assert wait_until(lambda: here.open_leases() == 0, what="release")

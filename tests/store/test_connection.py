@@ -60,8 +60,8 @@ async def test_malformed_url_is_one_line_without_the_password(url: str) -> None:
     ],
 )
 async def test_good_url_opens_without_a_server(url: str) -> None:
-    async with open_redis(url):
-        pass
+    async with open_redis(url) as redis:
+        assert callable(redis.execute_command)
 
 
 @pytest.mark.parametrize("form", ["redis://:{p}@127.0.0.1:{n}", "redis+cluster://127.0.0.1:{n}"])

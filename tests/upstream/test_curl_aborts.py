@@ -46,7 +46,7 @@ async def test_leaving_before_any_read_disconnects(serve, transport: CurlTranspo
     async with transport.open(server.get(), DIRECT, PATIENT):
         pass
 
-    await server.peers[0].is_gone.wait()
+    assert await server.peers[0].is_gone.wait()
 
 
 async def test_leaving_after_a_read_disconnects(serve, transport: CurlTransport):
@@ -55,7 +55,7 @@ async def test_leaving_after_a_read_disconnects(serve, transport: CurlTransport)
     async with transport.open(server.get(), DIRECT, PATIENT) as stream:
         await stream.read()
 
-    await server.peers[0].is_gone.wait()
+    assert await server.peers[0].is_gone.wait()
 
 
 async def test_an_exception_in_the_context_disconnects(serve, transport: CurlTransport):
@@ -65,7 +65,7 @@ async def test_an_exception_in_the_context_disconnects(serve, transport: CurlTra
         async with transport.open(server.get(), DIRECT, PATIENT):
             raise ZeroDivisionError
 
-    await server.peers[0].is_gone.wait()
+    assert await server.peers[0].is_gone.wait()
 
 
 async def test_cancelling_before_the_headers_disconnects(serve, transport: CurlTransport, until):
@@ -79,7 +79,7 @@ async def test_cancelling_before_the_headers_disconnects(serve, transport: CurlT
     await until(lambda: bool(server.peers and server.peers[0].head))
     await cancel(task)
 
-    await server.peers[0].is_gone.wait()
+    assert await server.peers[0].is_gone.wait()
     assert transport.sessions.active == 0
 
 
@@ -97,7 +97,7 @@ async def test_cancelling_a_waiting_read_disconnects(serve, transport: CurlTrans
     await has_first.wait()
     await cancel(task)
 
-    await server.peers[0].is_gone.wait()
+    assert await server.peers[0].is_gone.wait()
     assert transport.sessions.active == 0
 
 
@@ -113,7 +113,7 @@ async def test_cancelling_while_connecting_leaves_nothing(transport: CurlTranspo
     await until(lambda: bool(server.peers))
     await cancel(task)
 
-    await server.peers[0].is_gone.wait()
+    assert await server.peers[0].is_gone.wait()
     assert transport.sessions.active == 0
 
 
@@ -132,7 +132,7 @@ async def test_leaving_a_paused_stream_disconnects(serve, transport: CurlTranspo
     async with transport.open(server.get(), DIRECT, PATIENT) as stream:
         await until(lambda: stream.buffered_bytes >= 1024 * 1024)
 
-    await server.peers[0].is_gone.wait()
+    assert await server.peers[0].is_gone.wait()
     assert stream.buffered_bytes == 0
 
 
@@ -164,7 +164,7 @@ async def test_many_aborts_leak_neither_sockets_nor_handles(serve, transport: Cu
             await stream.read()
 
     await abort_one()
-    await server.peers[0].is_gone.wait()
+    assert await server.peers[0].is_gone.wait()
     await asyncio.sleep(0.05)  # the server closes its end, too
     before = count_sockets()
     for _ in range(20):

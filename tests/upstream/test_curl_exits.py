@@ -84,7 +84,7 @@ async def test_a_websocket_goes_through_the_proxy(serve, transport: CurlTranspor
     async with transport.connect(server.websocket(), exit_, PATIENT) as socket:
         assert await socket.receive() == [b"through"]
 
-    await server.peers[0].is_gone.wait()
+    assert await server.peers[0].is_gone.wait()
 
 
 async def test_a_socks_proxy_resolves_the_name_itself(serve, transport: CurlTransport):
@@ -266,7 +266,7 @@ async def test_leaving_a_tls_stream_disconnects(serve, certificate: Path, tls: s
         async with transport.open(server.get(), Exit(profile="chrome"), PATIENT) as stream:
             await stream.read()
         async with asyncio.timeout(5):
-            await server.peers[0].is_gone.wait()
+            assert await server.peers[0].is_gone.wait()
 
 
 async def test_an_untrusted_certificate_is_a_network_error(serve, tls: ssl.SSLContext):

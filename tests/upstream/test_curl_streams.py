@@ -370,7 +370,7 @@ async def test_a_silent_stream_hits_the_idle_deadline(serve, transport: CurlTran
         assert await stream.read() == b"one"
         with pytest.raises(UpstreamTimeoutError) as caught:
             await stream.read()
-        await server.peers[0].is_gone.wait()
+        assert await server.peers[0].is_gone.wait()
 
     assert caught.value.code == "upstream_stream_idle_timeout"
 
@@ -405,7 +405,7 @@ async def test_missing_headers_hit_the_header_deadline(serve, transport: CurlTra
             pass
 
     assert caught.value.code == "upstream_header_timeout"
-    await server.peers[0].is_gone.wait()
+    assert await server.peers[0].is_gone.wait()
 
 
 async def test_a_tls_handshake_that_never_ends_hits_the_connect_deadline(

@@ -194,7 +194,7 @@ async def test_a_refused_handshake_has_status_headers_and_body(
     assert answer.status == int(status[:3])
     assert answer.headers["retry-after"] == "9"
     assert answer.body == b'{"error":"blocked-user"}'
-    await server.peers[0].is_gone.wait()
+    assert await server.peers[0].is_gone.wait()
 
 
 async def test_a_long_refusal_is_cut_at_64_kib(serve, transport: CurlTransport):
@@ -239,7 +239,7 @@ async def test_a_silent_handshake_hits_the_header_deadline(serve, transport: Cur
             pass
 
     assert caught.value.code == "upstream_header_timeout"
-    await server.peers[0].is_gone.wait()
+    assert await server.peers[0].is_gone.wait()
 
 
 async def test_a_close_frame_ends_after_the_messages_before_it(
@@ -295,7 +295,7 @@ async def test_a_silent_socket_hits_the_idle_deadline(serve, transport: CurlTran
             await socket.receive()
 
     assert caught.value.code == "upstream_stream_idle_timeout"
-    await server.peers[0].is_gone.wait()
+    assert await server.peers[0].is_gone.wait()
 
 
 @pytest.mark.parametrize(
@@ -349,7 +349,7 @@ async def test_leaving_sends_a_close_frame_and_disconnects(serve, transport: Cur
     async with transport.connect(server.websocket(), DIRECT, PATIENT):
         pass
 
-    await server.peers[0].is_gone.wait()
+    assert await server.peers[0].is_gone.wait()
     assert frames == [(CLOSE, b"\x03\xe8")]
 
 
@@ -376,7 +376,7 @@ async def test_cancelling_a_receive_disconnects(serve, transport: CurlTransport)
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    await server.peers[0].is_gone.wait()
+    assert await server.peers[0].is_gone.wait()
     assert frames == [(CLOSE, b"\x03\xe8")]
     assert transport.sessions.active == 0
 

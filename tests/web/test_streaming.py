@@ -135,7 +135,7 @@ async def test_leaving_before_the_headers_stops_the_upstream(make_edge: EdgeMake
 
         writer.close()
 
-        await asyncio.wait_for(edge.script.closed.wait(), WAIT_S)
+        assert await asyncio.wait_for(edge.script.closed.wait(), WAIT_S)
         await edge.leases_are_free()
 
 
@@ -147,7 +147,7 @@ async def test_leaving_in_a_silence_stops_the_upstream(make_edge: EdgeMaker) -> 
 
         writer.close()
 
-        await asyncio.wait_for(edge.script.closed.wait(), WAIT_S)
+        assert await asyncio.wait_for(edge.script.closed.wait(), WAIT_S)
         await edge.leases_are_free()
 
 
@@ -158,7 +158,7 @@ async def test_leaving_a_request_for_a_whole_answer_stops_the_upstream(edge: Edg
 
     writer.close()
 
-    await asyncio.wait_for(edge.script.closed.wait(), WAIT_S)
+    assert await asyncio.wait_for(edge.script.closed.wait(), WAIT_S)
     await edge.leases_are_free()
 
 
@@ -243,7 +243,7 @@ async def test_the_lifespan_waits_for_the_last_steps_of_requests(make_edge: Edge
         await read_until(reader, b'"begin"')
         edge.server.config.timeout_graceful_shutdown = 1
         edge.server.should_exit = True
-        await asyncio.wait_for(edge.script.closed.wait(), WAIT_S)
+        assert await asyncio.wait_for(edge.script.closed.wait(), WAIT_S)
         await edge.leases_are_free()
         writer.close()
 

@@ -31,7 +31,7 @@ Ctrl-C lets running answers end; a second Ctrl-C hurries.
 """
 _MAINTENANCE_EXAMPLES = """\
 `serve` runs one already. Any number may run, on any host: one leads and works, the others wait to
-take over within seconds. Ctrl-C ends it; another one leads at once.
+take over within seconds. Ctrl-C ends it, and another one leads soon after.
 
 examples:
   grok2api maintenance --redis-url rediss://user:password@store.example:6380/0

@@ -114,7 +114,7 @@ def simulate(arguments: Namespace) -> int:
 
 
 def maintenance(arguments: Namespace) -> int:
-    """Run one more maintenance process; one of all leads."""
+    """Run one more maintenance process; one of them leads."""
     if arguments.parent is not None:
         end_with_parent(arguments.parent)
     launch.maintain(prepare(load_boot(_flags(arguments))))

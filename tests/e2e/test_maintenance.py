@@ -22,7 +22,7 @@ from tests.e2e.installation import Installation, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
-TTL_S = 3.0
+TTL_S = 4.0
 HAND_OVER_S = TTL_S + 2
 Candidate = Callable[..., "Process"]
 

@@ -29,6 +29,13 @@ examples:
 
 Ctrl-C lets running answers end; a second Ctrl-C hurries.
 """
+_MAINTENANCE_EXAMPLES = """\
+`serve` runs one already. Any number may run, on any host: one leads and works, the others wait to
+take over within seconds. Ctrl-C ends it, and another one leads soon after.
+
+examples:
+  grok2api maintenance --redis-url rediss://user:password@store.example:6380/0
+"""
 _IMPORT_EXAMPLES = """\
 Reads session tokens (one a line, bare, as `sso=…` or as a whole cookie string) or JSON. Accounts
 that are known stay as they are, so importing twice does no harm.
@@ -67,6 +74,7 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
         "serve": _serve,
         "demo": _demo,
         "simulate": _simulate,
+        "maintenance": _maintenance,
         "accounts import": _accounts_import,
         "accounts list": _listing,
         "accounts remove": _accounts_remove,
@@ -169,6 +177,16 @@ def _simulate(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--enforce-quota", action="store_true", help="refuse calls beyond an account's quota"
     )
+    _parent(parser)
+
+
+def _maintenance(parser: ArgumentParser) -> None:
+    parser.epilog = _MAINTENANCE_EXAMPLES
+    _store(parser)
+    _parent(parser)
+
+
+def _parent(parser: ArgumentParser) -> None:
     parser.add_argument("--parent", type=int, metavar="PID", help=argparse.SUPPRESS)
 
 

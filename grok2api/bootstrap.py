@@ -11,6 +11,9 @@ from grok2api.config.loader import load_boot, load_settings, prepare
 from grok2api.config.schema import BootSettings, Settings
 from grok2api.domain.account import ProviderKind
 from grok2api.domain.catalogue import CATALOGUE
+from grok2api.maintenance.jobs.lease_reaper import build_lease_reaper
+from grok2api.maintenance.leader import Leader
+from grok2api.maintenance.runner import Runner
 from grok2api.providers.base import Provider
 from grok2api.providers.registry import GrokWebOptions, build_providers
 from grok2api.services.accounts import Accounts
@@ -22,11 +25,14 @@ from grok2api.services.dispatch import Dispatcher
 from grok2api.services.health import Health
 from grok2api.services.leases import LeaseKeeper
 from grok2api.services.models import ModelCatalog
+from grok2api.services.reaper import Reaper
 from grok2api.services.setup import Setup
+from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis, ping
+from grok2api.store.leader import LeaderStore
 from grok2api.store.server_facts import ServerFacts, read_server_facts
 from grok2api.store.setup import SetupStore
 from grok2api.telemetry.metrics import open_metrics
@@ -84,6 +90,9 @@ async def open_gateway(
         keeper = await stack.enter_async_context(
             LeaseKeeper(accounts, ttl_s=settings.account.lease_ttl_s, gauge=metrics)
         )
+        await stack.enter_async_context(
+            Reaper(AccountTimers(redis), interval_s=settings.maintenance.lease_reap_interval_s)
+        )
         models = ModelCatalog(accounts)
         parts = DispatchParts(
             accounts=accounts,
@@ -104,6 +113,24 @@ async def open_gateway(
             clock=clock,
             metrics=metrics,
         )
+
+
+@asynccontextmanager
+async def open_maintenance(boot: BootSettings) -> AsyncIterator[Runner]:
+    """Build one maintenance process; `boot.redis_url` names its store.
+
+    Raises:
+        SettingsError: a setting does not hold.
+    """
+    settings = load_settings(boot.data_dir).settings
+    async with (
+        # Its own: a renewal must not wait for jobs.
+        open_redis(boot.redis_url, pool_size=1) as for_leader,
+        open_redis(boot.redis_url, pool_size=settings.performance.redis_connections) as redis,
+    ):
+        leader = Leader(LeaderStore(for_leader), ttl_s=settings.maintenance.leader_ttl_s)
+        interval_s = settings.maintenance.lease_reap_interval_s
+        yield Runner(leader, [build_lease_reaper(AccountTimers(redis), interval_s)])
 
 
 @asynccontextmanager

@@ -113,6 +113,14 @@ def simulate(arguments: Namespace) -> int:
     return _DONE
 
 
+def maintenance(arguments: Namespace) -> int:
+    """Run one more maintenance process; one of them leads."""
+    if arguments.parent is not None:
+        end_with_parent(arguments.parent)
+    launch.maintain(prepare(load_boot(_flags(arguments))))
+    return _DONE
+
+
 def accounts_import(arguments: Namespace) -> int:
     """Bring accounts in from a file or standard input."""
     text = read_input(
@@ -251,6 +259,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "serve": serve,
     "demo": demo,
     "simulate": simulate,
+    "maintenance": maintenance,
     "accounts import": accounts_import,
     "accounts list": accounts_list,
     "accounts remove": accounts_remove,

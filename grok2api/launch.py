@@ -1,4 +1,4 @@
-"""What `serve` and `demo` add to the supervisor: credentials, pretend accounts, greetings."""
+"""What `serve` and `demo` add to the supervisor: credentials, helpers, greetings; and helpers."""
 
 import asyncio
 import http.client
@@ -11,11 +11,13 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec import structs
 
-from grok2api.bootstrap import AdminTools, open_admin
+from grok2api.bootstrap import AdminTools, open_admin, open_maintenance
 from grok2api.config.schema import BootSettings
 from grok2api.domain.account import Tier
 from grok2api.errors import InternalError, SettingsError
-from grok2api.supervisor import Plan, Say, check_port, local_url, supervise
+from grok2api.processes import run_until_stopped
+from grok2api.supervisor import Plan, Say, check_port, local_url, running_store, supervise
+from grok2api.telemetry.logging import configure_logging
 
 _DEMO_SESSIONS = {
     Tier.BASIC: ("basic-1", "basic-2", "basic-3"),
@@ -23,6 +25,7 @@ _DEMO_SESSIONS = {
     Tier.HEAVY: ("heavy-1",),
 }
 _DEMO_KEY = "demo"
+_MAINTENANCE = "maintenance process"
 _SIMULATOR_START_S = 20.0
 _PORTS_TRIED = 20
 
@@ -62,7 +65,15 @@ def serve(boot: BootSettings, environment: Environment, say: Say) -> int:
             await _make_credentials(admin, say)
             return [f"The gateway is ready: {local_url(boot)}/v1", *await _hint(admin)]
 
-    return supervise(Plan(boot=boot, environment=environment, prepare=prepare, say=say))
+    return supervise(
+        Plan(
+            boot=boot,
+            environment=environment,
+            prepare=prepare,
+            say=say,
+            helpers={_MAINTENANCE: maintenance_command()},
+        )
+    )
 
 
 def demo(boot: BootSettings, environment: Environment, say: Say, *, may_move: bool) -> int:
@@ -101,9 +112,33 @@ def demo(boot: BootSettings, environment: Environment, say: Say, *, may_move: bo
             environment=with_simulator,
             prepare=prepare,
             say=say,
-            helpers={"simulator": simulator_command(upstream_port)},
+            helpers={
+                "simulator": simulator_command(upstream_port),
+                _MAINTENANCE: maintenance_command(),
+            },
         )
     )
+
+
+def maintain(boot: BootSettings) -> None:
+    """Run one maintenance process until it is stopped.
+
+    Raises:
+        SettingsError: a setting does not hold, or the folder's own store cannot be started.
+    """
+
+    async def work(boot: BootSettings) -> None:
+        async with open_maintenance(boot) as runner:
+            await run_until_stopped(runner.run())
+
+    configure_logging(boot.log_level, boot.log_format)
+    with running_store(boot) as with_store:
+        asyncio.run(work(with_store))
+
+
+def maintenance_command() -> list[str]:
+    """Return the command of a maintenance process that lives as long as this process."""
+    return [sys.executable, "-m", "grok2api", "maintenance", "--parent", str(os.getpid())]
 
 
 def simulator_command(port: int) -> list[str]:

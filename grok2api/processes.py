@@ -1,5 +1,6 @@
 """Child processes: signals as they come, stops that leave nobody behind, ends with the parent."""
 
+import asyncio
 import atexit
 import contextlib
 import os
@@ -7,7 +8,7 @@ import select
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -108,6 +109,34 @@ def end_with_parent(parent_pid: int) -> None:
     # While the interpreter ends, the handler is gone already and the signal would kill.
     atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)
     signal.setitimer(signal.ITIMER_REAL, _PARENT_CHECK_S, _PARENT_CHECK_S)
+
+
+async def run_until_stopped(work: Coroutine[None, None, None]) -> None:
+    """Run `work` until it ends or a stop signal comes; cancel it then, and wait for its end.
+
+    Further stop signals change nothing. For the main thread, with no other handler of these.
+    """
+    loop = asyncio.get_running_loop()
+    me = asyncio.current_task()
+    is_stopped = False
+
+    def stop() -> None:
+        nonlocal is_stopped
+        if me is not None and not is_stopped:
+            is_stopped = True
+            me.cancel()
+
+    numbers = [n for n in STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
+    for number in numbers:
+        loop.add_signal_handler(number, stop)
+    try:
+        await work
+    except asyncio.CancelledError:
+        if me is None or not is_stopped or me.uncancel():
+            raise
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
 
 
 def _note(_number: int, _frame: FrameType | None) -> None:

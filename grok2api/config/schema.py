@@ -17,6 +17,7 @@ __all__ = [
     "BootSettings",
     "ChatSettings",
     "FeatureSettings",
+    "MaintenanceSettings",
     "PerformanceSettings",
     "ProxySettings",
     "RetrySettings",
@@ -227,6 +228,29 @@ class PerformanceSettings(Struct, frozen=True, kw_only=True):
     ] = 64
 
 
+class MaintenanceSettings(Struct, frozen=True, kw_only=True):
+    """Work that goes on by itself. Any number of processes may do it; one leads."""
+
+    leader_ttl_s: Annotated[
+        float,
+        Meta(
+            title="Leader lifetime",
+            description="After a crash of the leading process another one leads this soon.",
+            ge=1,
+            le=300,
+        ),
+    ] = 10.0
+    lease_reap_interval_s: Annotated[
+        float,
+        Meta(
+            title="Freeing of slots",
+            description="How often lost slots and rested accounts are freed when no request comes.",
+            ge=0.1,
+            le=300,
+        ),
+    ] = 5.0
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """Everything that shapes behaviour; a request takes it once and uses it to its end."""
 
@@ -240,3 +264,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     stream: StreamSettings = field(default_factory=StreamSettings)
     security: SecuritySettings = field(default_factory=SecuritySettings)
     performance: PerformanceSettings = field(default_factory=PerformanceSettings)
+    maintenance: MaintenanceSettings = field(default_factory=MaintenanceSettings)

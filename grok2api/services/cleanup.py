@@ -1,4 +1,4 @@
-"""Work that must finish although its request is over: one owner, awaited at shutdown."""
+"""Ends that are whole: work that outlives its request has an owner, no cancellation gets lost."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -52,3 +52,17 @@ class Cleanup:
                 task.exception()  # seen, so that nobody warns about it
             raise cancelled
         return task.result()
+
+
+def end_if_cancelled() -> None:
+    """Raise a cancellation that was delivered to this task but got lost on the way.
+
+    Before Python 3.12 `asyncio.wait_for`, which the Redis client uses, drops one that comes with
+    its result; before 3.13 a TaskGroup drops one while it has errors to tell.
+
+    Raises:
+        asyncio.CancelledError: this task was cancelled.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

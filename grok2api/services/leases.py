@@ -9,6 +9,7 @@ import structlog
 from grok2api.domain.account import Lease
 from grok2api.domain.ids import LeaseId
 from grok2api.errors import StoreUnavailableError
+from grok2api.services.cleanup import end_if_cancelled
 from grok2api.store.accounts import AccountStore
 
 log = structlog.get_logger(__name__)
@@ -35,8 +36,7 @@ class HeldLease:
 class LeaseKeeper:
     """Renews every held lease at a third of its life, in one task for the whole process.
 
-    A worker that dies stops renewing, and its leases free themselves after `ttl_s`; the others
-    see to it even when no request comes.
+    A worker that dies stops renewing, and its leases free themselves after `ttl_s`.
     """
 
     __slots__ = ("_accounts", "_gauge", "_group", "_held", "_task", "ttl_s")
@@ -89,7 +89,7 @@ class LeaseKeeper:
         while True:
             await asyncio.sleep(self.ttl_s / 3)
             await self.renew_all()
-            await self._reap()
+            end_if_cancelled()
 
     async def renew_all(self) -> None:
         """Renew every held lease now; mark those that are lost."""
@@ -104,9 +104,3 @@ class LeaseKeeper:
             if not is_ours and held.lease.id in self._held:
                 held.is_lost = True
                 log.warning("lease_lost", account=held.lease.account_id)
-
-    async def _reap(self) -> None:
-        try:
-            await self._accounts.reap()
-        except StoreUnavailableError as error:
-            log.warning("leases_not_reaped", detail=error.detail)

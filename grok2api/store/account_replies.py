@@ -56,6 +56,10 @@ class Reaped(Struct, frozen=True, array_like=True, tag="reaped"):
     count: int
 
 
+class StaleEpoch(Struct, frozen=True, array_like=True, tag="stale_epoch"):
+    """Another process has taken the lead since the caller was elected; nothing changed."""
+
+
 class Removed(Struct, frozen=True, array_like=True, tag="removed"):
     """The account is gone, and so are its leases."""
 

@@ -24,7 +24,6 @@ from grok2api.store.account_replies import (
     Gone,
     Known,
     Leased,
-    Reaped,
     Released,
     Removed,
     Renewed,
@@ -97,7 +96,6 @@ class AccountStore:
         )
         self._renew: Script[Renewed | Gone] = Script(redis, "account/renew", Renewed | Gone)
         self._release: Script[Released | Gone] = Script(redis, "account/release", Released | Gone)
-        self._reap: Script[Reaped] = Script(redis, "account/reap", Reaped)
         self._set_user_id: Script[Stored | Unknown] = Script(
             redis, "account/set_user_id", Stored | Unknown
         )
@@ -228,19 +226,6 @@ class AccountStore:
             },
         )
         return isinstance(reply, Released)
-
-    async def reap(self, limit: int = 256) -> int:
-        """End leases that ran out, wake accounts that have cooled; return how many those were."""
-        reply = await self._reap(
-            keys={
-                "leases": keys.account_leases(),
-                "held": keys.account_held(),
-                "statuses": keys.account_statuses(),
-                "pools": _POOL_KEYS,
-            },
-            args={"limit": limit, "now_ms": self.now_ms},
-        )
-        return reply.count
 
     async def set_user_id(self, account_id: AccountId, user_id: str) -> None:
         """Remember the upstream's user id; an account that is gone is left alone."""

@@ -102,3 +102,8 @@ def client_key_index() -> str:
 def setup_claims() -> str:
     """HASH of what the first start stored: "admin_password" and "client_key"."""
     return f"{_PREFIX}setup:claims"
+
+
+def leader() -> str:
+    """HASH of who leads maintenance: "owner", "epoch", "ends_at_ms"; the epoch is never removed."""
+    return f"{_PREFIX}leader"

@@ -60,7 +60,7 @@ def test_first_start_prints_a_key_that_works_and_a_stop_leaves_nobody(start: Sta
     assert accepted == 200
     assert status_of(port, "/v1/models", "sk-wrong") == 0
     assert code == 0
-    assert len(family) == 5  # supervisor, store, gunicorn, two workers
+    assert len(family) == 6  # supervisor, store, gunicorn, two workers, maintenance
     assert [p for p in family if not is_gone(p)] == []
 
 
@@ -194,7 +194,7 @@ def test_service_uses_the_given_store_and_starts_none(
     service = start("serve", "--port", str(port), "--workers", "1", ACCOUNT_REDIS_URL=redis_url)
     wait_ready(service, port)
 
-    assert len(service.family()) == 3  # supervisor, gunicorn, one worker
+    assert len(service.family()) == 4  # supervisor, gunicorn, one worker, maintenance
     assert not (tmp_path / "data" / "store").exists()
     assert service.end() == 0
 

@@ -10,11 +10,14 @@ from grok2api.domain.client_key import ClientKey
 from grok2api.domain.ids import AccountId, ClientKeyId, LeaseId
 from grok2api.errors import StoreUnavailableError
 from grok2api.store import keys
+from grok2api.store.account_replies import StaleEpoch
+from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis
 from grok2api.store.header import list_scripts
+from grok2api.store.leader import Elected, Follower, LeaderStore
 from grok2api.store.script import Script
 from grok2api.store.setup import SetupStore
 from tests.conftest import BASIC, AccountMaker
@@ -64,6 +67,7 @@ async def test_scripts_touch_only_declared_keys(
             called.clear()
             await use_accounts(AccountStore(redis, cipher, now_ms=1_800_000_000_000))
             await use_client_keys(redis)
+            await use_leadership(redis)
 
     assert called == set(list_scripts())
 
@@ -95,9 +99,23 @@ async def use_accounts(store: AccountStore) -> None:
     await store.set_status(AccountId("a"), Status.ACTIVE)
     await store.set_status(AccountId("b"), Status.COOLING, cooldown_s=5)
     store.now_ms += 100_000
-    await store.reap()
     await accounts.lease("m2")
+    await accounts.save("c")
+    await accounts.lease("m3", limit=5)  # left for the reaper
     assert await store.remove(AccountId("a"))
+
+
+async def use_leadership(redis: RedisClient) -> None:
+    """Take every path of the scripts for maintenance."""
+    leaders = LeaderStore(redis)
+    timers = AccountTimers(redis, now_ms=2_000_000_000_000)
+    first = await leaders.campaign("a", ttl_s=10)
+    assert isinstance(first, Elected)
+    assert isinstance(await leaders.campaign("b", ttl_s=10), Follower)
+    assert await timers.reap(epoch=first.epoch)
+    assert await leaders.resign("a")
+    await leaders.campaign("b", ttl_s=10)
+    assert await timers.reap(epoch=first.epoch) == StaleEpoch()
 
 
 async def use_client_keys(redis: RedisClient) -> None:

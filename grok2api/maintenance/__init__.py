@@ -1,0 +1,1 @@
+"""Periodic work, done by whichever process leads."""

@@ -22,6 +22,14 @@ def database(tmp_path: Path) -> Path:
     return path
 
 
+def content_of(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def write_content(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
 async def read_file(source: Path | bytes) -> list[dict[str, object]]:
     async with open_legacy_sqlite(source) as batches:
         return [row async for batch in batches for row in batch]
@@ -33,13 +41,13 @@ async def read_redis(url: str) -> list[dict[str, object]]:
 
 
 async def test_database_is_read_and_left_as_it_is(database: Path) -> None:
-    before = database.read_bytes()
+    before = content_of(database)
 
     rows = await read_file(database)
 
     assert [row["status"] for row in rows] == ["active", "disabled", "active", "cooling", "active"]
     assert rows[0]["tags"] == '["nsfw"]'
-    assert database.read_bytes() == before
+    assert content_of(database) == before
     assert list(database.parent.iterdir()) == [database]
 
 
@@ -56,7 +64,7 @@ async def test_content_of_a_database_is_read_without_a_file(database: Path) -> N
     with closing(sqlite3.connect(database)) as user:
         user.execute("PRAGMA journal_mode=WAL")
 
-    assert len(await read_file(database.read_bytes())) == 5
+    assert len(await read_file(content_of(database))) == 5
 
 
 async def test_database_of_many_rows_comes_in_batches(database: Path) -> None:
@@ -74,11 +82,12 @@ async def test_database_of_many_rows_comes_in_batches(database: Path) -> None:
 
 @pytest.mark.parametrize("size", [16, 100, 2000, 9000])
 async def test_what_only_begins_like_a_database_is_one_error(database: Path, size: int) -> None:
-    content = database.read_bytes()
+    content = content_of(database)
     damaged = content[:50] + b"\xff" * 200 + content[250:size] if size > 100 else content[:size]
-    (database.parent / "cut.db").write_bytes(damaged)
+    cut = database.with_name("cut.db")
+    write_content(cut, damaged)
 
-    for source in (damaged, database.parent / "cut.db", SQLITE_HEADER + b"\0" * size):
+    for source in (damaged, cut, SQLITE_HEADER + b"\0" * size):
         with pytest.raises(SettingsError, match="database"):
             await read_file(source)
 

@@ -127,7 +127,7 @@ def test_output_that_is_no_file_is_one_line(run: Run, output: str) -> None:
         (b"eyJ0eXAiOiJKV1Qi\0fQ.Zml4dHVyZS0x.c2ln\n", "line 1: It has characters"),
         (b"\0" * 100_000, "line 1: "),
         (b"\xff\xfee\0y\0J\0", "byte 0 is not UTF-8"),
-        (b'[1, null, true, {"token": []}, {"pool": {}}]', "line 5: "),
+        (b'[1, null, true, {"token": []}, {"pool": {}}]', "line 4: "),
         (b"[" * 100_000 + b"]" * 100_000, "damaged"),
         (b"", "0 added"),
     ],

@@ -66,7 +66,7 @@ def _decode(plain: str) -> object | None:
 def _is_list_of_lines(plain: str) -> bool:
     """Whether it is an object a line, or tokens in brackets with a comma too many."""
     if plain.startswith("["):
-        return "{" not in plain
+        return "{" not in plain and plain.strip(_PUNCTUATION) != ""
     return isinstance(_decode(plain.partition("\n")[0]), dict)
 
 

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given, strategies as st
 
 from grok2api.domain.account import Credentials, Status, Tier
 from grok2api.providers.base import ImportEntry, ImportRefusal, ImportSkip
 from grok2api.providers.grok_web.credentials import GrokWebCredentials, parse_import
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "imports"
-A, B, C, D = (f"eyJ0eXAiOiJKV1QifQ.Zml4dHVyZS0{end}.c2ln" for end in ("x", "y", "z", "00"))
+A, B, C = (f"eyJ0eXAiOiJKV1QifQ.Zml4dHVyZS0{end}.c2ln" for end in ("x", "y", "z"))
 D = "eyJ0eXAiOiJKV1QifQ.Zml4dHVyZS00.c2ln"
 
 
@@ -169,3 +170,19 @@ def test_line_without_end_is_refused_with_its_number() -> None:
     assert found[0] == ImportEntry(1, Credentials(A))
     assert isinstance(found[1], ImportRefusal)
     assert "too long" in found[1].why
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.binary(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=5,
+)
+NAMES = ["token", "pool", "tier", "status", "tags", "created_at", "deleted_at", "reason", "until"]
+
+
+@given(st.dictionaries(st.sampled_from([*NAMES, "ext", "state_reason", "cookies", "kind"]), VALUES))
+def test_no_record_breaks_the_import(record: dict[str, object]) -> None:
+    for given_record in (record, {**record, "token": A}):
+        found = GrokWebCredentials().parse_record(1, given_record)
+
+        assert isinstance(found, ImportEntry | ImportRefusal | ImportSkip)

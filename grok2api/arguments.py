@@ -37,13 +37,27 @@ examples:
   grok2api maintenance --redis-url rediss://user:password@store.example:6380/0
 """
 _IMPORT_EXAMPLES = """\
-Reads session tokens (one a line, bare, as `sso=…` or as a whole cookie string) or JSON. Accounts
-that are known stay as they are, so importing twice does no harm.
+Reads session tokens (one a line, bare, as `sso=…` or as a whole cookie string), JSON that gateways
+export (lists by pool or tier, records, what `accounts export --with-secrets` wrote), and the
+accounts.db (SQLite) or the Redis of an older version. Tier, tags, creation date and the states
+disabled, expired and cooling come along; quotas, counters and notes do not. Accounts that are known
+stay as they are, so importing twice does no harm; nothing is ever removed.
 
 examples:
   grok2api accounts import sessions.txt
   grok2api accounts import --tier super heavy-users.txt
-  pass show grok/session | grok2api accounts import -
+  grok2api accounts import --dry-run old/data/accounts.db
+  grok2api accounts import --from-redis redis://old-host:6379/0
+  pass show old/redis-url | grok2api accounts import --from-redis -
+"""
+_EXPORT_EXAMPLES = """\
+Writes one JSON object, an account a line. Without --with-secrets it shows no session, and cannot be
+imported. A file is readable by its owner only, and appears whole or not at all.
+
+examples:
+  grok2api accounts export
+  grok2api accounts export --with-secrets --output accounts.json
+  grok2api accounts export --with-secrets --output - | age -r age1… > accounts.json.age
 """
 _SHOW_EXAMPLES = """\
 Secrets are masked. The second column says where a value comes from: default, file, variable, flag.
@@ -65,7 +79,7 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
     )
     groups = {"": parser.add_subparsers(metavar="COMMAND", required=True)}
     about = {
-        "accounts": "import, list and remove accounts",
+        "accounts": "import, export, list and remove accounts",
         "keys": "make, list and revoke client keys",
         "config": "show and check settings",
         "scripts": "for those who work on the Lua scripts",
@@ -76,6 +90,7 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
         "simulate": _simulate,
         "maintenance": _maintenance,
         "accounts import": _accounts_import,
+        "accounts export": _accounts_export,
         "accounts list": _listing,
         "accounts remove": _accounts_remove,
         "keys create": _keys_create,
@@ -192,16 +207,35 @@ def _parent(parser: ArgumentParser) -> None:
 
 def _accounts_import(parser: ArgumentParser) -> None:
     parser.epilog = _IMPORT_EXAMPLES
-    parser.add_argument(
-        "file", nargs="?", default="-", metavar="FILE", help='file to read; "-": standard input'
-    )
+    parser.add_argument("file", nargs="?", metavar="FILE", help='file to read; "-": standard input')
     parser.add_argument(
         "--tier",
         choices=list(Tier),
         type=Tier,
         help="plan of these accounts (default: what the file says, else basic)",
     )
+    parser.add_argument(
+        "--from-redis",
+        metavar="URL",
+        help='read the Redis of an older version instead of a file; "-": URL on standard input',
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be added, and change nothing"
+    )
     _listing(parser)
+
+
+def _accounts_export(parser: ArgumentParser) -> None:
+    parser.epilog = _EXPORT_EXAMPLES
+    parser.add_argument(
+        "--output", metavar="FILE", help='file to write; "-": standard output (the default)'
+    )
+    parser.add_argument(
+        "--with-secrets",
+        action="store_true",
+        help="write the sessions too: whoever reads them has the accounts; needs --output",
+    )
+    _store(parser)
 
 
 def _accounts_remove(parser: ArgumentParser) -> None:

@@ -1,18 +1,17 @@
 """`grok2api`: one thin function a command; its docstring is its help. Errors are one line."""
 
-import asyncio
 import sys
 from argparse import Namespace
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version as version_of
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
 from grok2api import launch
+from grok2api.administration import administer, flags_of
 from grok2api.arguments import build_parser
-from grok2api.bootstrap import AdminTools, open_admin
+from grok2api.bootstrap import AdminTools
 from grok2api.config.defaults import render_defaults
 from grok2api.config.fields import mask
 from grok2api.config.loader import (
@@ -25,12 +24,10 @@ from grok2api.config.loader import (
 )
 from grok2api.config.schema import BootSettings
 from grok2api.console import (
-    read_input,
     remark,
     say,
     say_json,
     say_table,
-    show_progress,
     silence_output,
 )
 from grok2api.doctor import Grade, examine
@@ -41,7 +38,7 @@ from grok2api.processes import end_with_parent
 from grok2api.simulator.options import SimulatorOptions
 from grok2api.simulator.server import run_simulator
 from grok2api.store.header import expand_all
-from grok2api.supervisor import running_store
+from grok2api.transfer import accounts_export, accounts_import
 
 _DONE, _BROKEN, _MISUSED, _INTERRUPTED = 0, 1, 2, 130
 _STORE_REMEDY = (
@@ -49,7 +46,6 @@ _STORE_REMEDY = (
     "`grok2api doctor` tells more"
 )
 _DEMO_FOLDER = Path("data", "demo")
-_ResultT = TypeVar("_ResultT")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -75,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def serve(arguments: Namespace) -> int:
     """Run the whole service on this host."""
-    boot = prepare(load_boot(_flags(arguments)))
+    boot = prepare(load_boot(flags_of(arguments)))
     _remark_unknown(boot)
     return launch.serve(boot, child_environment, say)
 
@@ -83,7 +79,7 @@ def serve(arguments: Namespace) -> int:
 def demo(arguments: Namespace) -> int:
     """Try the gateway: pretend accounts, a simulated upstream, a key that works."""
     environment = demo_environment()
-    boot = prepare(load_boot({"data_dir": _DEMO_FOLDER, **_flags(arguments)}, environment))
+    boot = prepare(load_boot({"data_dir": _DEMO_FOLDER, **flags_of(arguments)}, environment))
     return launch.demo(
         boot,
         lambda boot: child_environment(boot, environment),
@@ -117,29 +113,8 @@ def maintenance(arguments: Namespace) -> int:
     """Run one more maintenance process; one of them leads."""
     if arguments.parent is not None:
         end_with_parent(arguments.parent)
-    launch.maintain(prepare(load_boot(_flags(arguments))))
+    launch.maintain(prepare(load_boot(flags_of(arguments))))
     return _DONE
-
-
-def accounts_import(arguments: Namespace) -> int:
-    """Bring accounts in from a file or standard input."""
-    text = read_input(
-        arguments.file, invitation="Paste session tokens, one a line; end with Ctrl-D."
-    )
-    report = _administer(
-        arguments,
-        lambda admin: admin.accounts.import_text(
-            text, tier=arguments.tier, on_progress=show_progress
-        ),
-    )
-    if arguments.json:
-        say_json(report)
-        return _DONE
-    for line in report.refused:
-        remark(f"line {line.line}: {line.why}")
-    added, known, refused = len(report.added), len(report.known), len(report.refused)
-    say(f"{added} added, {known} known already, {refused} refused")
-    return _DONE if added or known else _BROKEN
 
 
 def accounts_list(arguments: Namespace) -> int:
@@ -148,7 +123,7 @@ def accounts_list(arguments: Namespace) -> int:
     async def collect(admin: AdminTools) -> list[Account]:
         return [account async for account in admin.accounts.list()]
 
-    accounts = _administer(arguments, collect)
+    accounts = administer(arguments, collect)
     if arguments.json:
         say_json(accounts)
         return _DONE
@@ -163,14 +138,14 @@ def accounts_list(arguments: Namespace) -> int:
 def accounts_remove(arguments: Namespace) -> int:
     """Remove accounts and everything kept of them."""
     ids = [AccountId(given) for given in dict.fromkeys(arguments.ids)]
-    removed = _administer(arguments, lambda admin: admin.accounts.remove(ids))
+    removed = administer(arguments, lambda admin: admin.accounts.remove(ids))
     say(f"{removed} removed, {len(ids) - removed} not found")
     return _DONE if removed == len(ids) else _BROKEN
 
 
 def keys_create(arguments: Namespace) -> int:
     """Make a client key; it is shown once."""
-    record, plain = _administer(arguments, lambda admin: admin.keys.create(arguments.name))
+    record, plain = administer(arguments, lambda admin: admin.keys.create(arguments.name))
     if arguments.json:
         say_json({"id": record.id, "name": record.name, "key": plain})
         return _DONE
@@ -181,7 +156,7 @@ def keys_create(arguments: Namespace) -> int:
 
 def keys_list(arguments: Namespace) -> int:
     """List client keys; none is shown in full."""
-    keys = _administer(arguments, lambda admin: admin.keys.list())
+    keys = administer(arguments, lambda admin: admin.keys.list())
     if arguments.json:
         say_json(keys)
         return _DONE
@@ -192,7 +167,7 @@ def keys_list(arguments: Namespace) -> int:
 
 def keys_revoke(arguments: Namespace) -> int:
     """Revoke a client key at once."""
-    count = _administer(arguments, lambda admin: admin.keys.revoke(arguments.key))
+    count = administer(arguments, lambda admin: admin.keys.revoke(arguments.key))
     if not count:
         raise SettingsError("no key has this id or name; see `grok2api keys list`")
     say(f"{count} revoked")
@@ -203,7 +178,7 @@ def config_show(arguments: Namespace) -> int:
     """Show every setting in force and where it comes from."""
     rows = [
         (item.spec.key or item.spec.attribute, mask(item.spec, item.value), item.source)
-        for item in load_shown(_flags(arguments))
+        for item in load_shown(flags_of(arguments))
     ]
     if arguments.json:
         say_json([dict(zip(("key", "value", "source"), row, strict=True)) for row in rows])
@@ -215,7 +190,7 @@ def config_show(arguments: Namespace) -> int:
 
 def config_check(arguments: Namespace) -> int:
     """Check the settings; unknown ones are named but do no harm."""
-    boot = load_boot(_flags(arguments))
+    boot = load_boot(flags_of(arguments))
     _remark_unknown(boot)
     say(f"The settings for {boot.data_dir} are fine.")
     return _DONE
@@ -230,7 +205,7 @@ def config_defaults(_arguments: Namespace) -> int:
 def doctor(arguments: Namespace) -> int:
     """Find out what is wrong and how to mend it."""
     try:
-        boot = load_boot(_flags(arguments))
+        boot = load_boot(flags_of(arguments))
         loaded = load_settings(boot.data_dir)
     except SettingsError as error:
         say(f"{Grade.BROKEN} settings: {error.message}")
@@ -261,6 +236,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "simulate": simulate,
     "maintenance": maintenance,
     "accounts import": accounts_import,
+    "accounts export": accounts_export,
     "accounts list": accounts_list,
     "accounts remove": accounts_remove,
     "keys create": keys_create,
@@ -273,24 +249,6 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "scripts expand": scripts_expand,
     "version": version,
 }
-
-
-def _administer(
-    arguments: Namespace, work: Callable[[AdminTools], Awaitable[_ResultT]]
-) -> _ResultT:
-    """Do `work` on the store, whether the gateway runs or not."""
-    boot = prepare(load_boot(_flags(arguments)))
-
-    async def run(boot: BootSettings) -> _ResultT:
-        async with open_admin(boot) as admin:
-            return await work(admin)
-
-    with running_store(boot) as with_store:
-        return asyncio.run(run(with_store))
-
-
-def _flags(arguments: Namespace) -> dict[str, object]:
-    return {name: value for name, value in vars(arguments).items() if value is not None}
 
 
 def _remark_unknown(boot: BootSettings) -> None:

@@ -2,15 +2,20 @@
 
 import os
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from grok2api.errors import SettingsError
 
-_STANDARD_INPUT = "-"
-_PROGRESS_EVERY = 50
+STANDARD: Final = "-"
+"""The name of standard input and standard output where a file's name stands."""
+
+MAX_INPUT_BYTES: Final = 256 * 1024 * 1024
 
 
 def say(line: str) -> None:
@@ -38,27 +43,79 @@ def say_table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         say("  ".join(map(str.ljust, row, widths)).rstrip())
 
 
-def show_progress(done: int, total: int) -> None:
-    """Overwrite one line of standard error with how far we are; nothing where nobody looks."""
-    is_over = done == total
-    if sys.stderr.isatty() and (is_over or done % _PROGRESS_EVERY == 0):
-        sys.stderr.write(f"\r{done} of {total}" + ("\n" if is_over else ""))
+def show_progress(done: int, total: int | None) -> None:
+    """Overwrite one line of standard error with how far we are; nothing where nobody looks.
+
+    Without a `total` the line stays open: end it with `end_progress`.
+    """
+    if sys.stderr.isatty():
+        is_over = done == total
+        whole = "" if total is None else f" of {total}"
+        sys.stderr.write(f"\r{done}{whole}" + ("\n" if is_over else ""))
         sys.stderr.flush()
 
 
-def read_input(name: str, *, invitation: str) -> str:
-    """Return the text of a file, or of standard input for "-"; a person there is invited first.
+def end_progress() -> None:
+    """End the line that `show_progress` left open."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\n")
+        sys.stderr.flush()
+
+
+def read_input(name: str, *, invitation: str) -> bytes:
+    """Return what is in a file, or in standard input for "-"; a person there is invited first.
 
     Raises:
-        SettingsError: it cannot be read, or is no text.
+        SettingsError: it cannot be read, or is too large.
     """
     try:
-        data = _read_standard_input(invitation) if name == _STANDARD_INPUT else _read_file(name)
-        return data.decode("utf-8-sig")
+        if name == STANDARD:
+            if sys.stdin.isatty():
+                remark(invitation)
+            data = sys.stdin.buffer.read(MAX_INPUT_BYTES + 1)
+        else:
+            with Path(name).open("rb") as file:
+                data = file.read(MAX_INPUT_BYTES + 1)
     except OSError as error:
         raise SettingsError(f"{name}: cannot be read: {error.strerror}") from None
+    if len(data) > MAX_INPUT_BYTES:
+        raise SettingsError(f"{name}: has more than {MAX_INPUT_BYTES} bytes; split it")
+    return data
+
+
+def decode_text(name: str, data: bytes) -> str:
+    """Return `data` as text.
+
+    Raises:
+        SettingsError: it is none.
+    """
+    try:
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SettingsError(f"{name}: byte {error.start} is not UTF-8 text") from None
+
+
+@contextmanager
+def open_output(name: str) -> Iterator[Callable[[bytes], object]]:
+    """Yield what writes to a file, or to standard output for "-".
+
+    A file appears whole, when the block ends well, or not at all; only its owner may read it.
+
+    Raises:
+        SettingsError: it cannot be written.
+    """
+    if name == STANDARD:
+        yield sys.stdout.buffer.write
+        sys.stdout.buffer.flush()
+        return
+    path = Path(name).resolve()
+    if path.exists() and not path.is_file():
+        raise SettingsError(f"{name}: is no file; give the name of one")
+    try:
+        with _replacing(path) as write:
+            yield write
+    except OSError as error:
+        raise SettingsError(f"{name}: cannot be written: {error.strerror}") from None
 
 
 def silence_output() -> None:
@@ -66,11 +123,16 @@ def silence_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _read_standard_input(invitation: str) -> bytes:
-    if sys.stdin.isatty():
-        remark(invitation)
-    return sys.stdin.buffer.read()
-
-
-def _read_file(name: str) -> bytes:
-    return Path(name).read_bytes()
+@contextmanager
+def _replacing(path: Path) -> Iterator[Callable[[bytes], object]]:
+    """Yield what writes to a file beside `path`, readable by its owner, that takes its place."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file.write
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,13 +1,13 @@
 """What a provider kind is: a record of capabilities. A missing capability is None."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from msgspec import Struct
 
-from grok2api.domain.account import Credentials, ProviderKind, Tier
+from grok2api.domain.account import Credentials, ProviderKind, Status, Tier
 from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.model import Route
 
@@ -42,12 +42,19 @@ class ChatBackend(Protocol):
 
 
 class ImportEntry(Struct, frozen=True):
-    """A credential found in an import. `tier` is None where the entry does not say."""
+    """A credential found in an import, and what the source says of its account.
+
+    `tier` and `created_at_s` are None where it does not say. `until_s` is when a cooldown ends.
+    """
 
     line: int
     credentials: Credentials
     tier: Tier | None = None
     tags: tuple[str, ...] = ()
+    status: Status = Status.ACTIVE
+    reason: str = ""
+    until_s: float = 0.0
+    created_at_s: float | None = None
 
 
 class ImportRefusal(Struct, frozen=True):
@@ -57,14 +64,27 @@ class ImportRefusal(Struct, frozen=True):
     why: str
 
 
-class CredentialBackend(Protocol):
-    """Understands what people paste as credentials."""
+class ImportSkip(Struct, frozen=True):
+    """An account that its source had deleted."""
 
-    def parse_import(self, text: str) -> list[ImportEntry | ImportRefusal]:
+    line: int
+
+
+ImportFinding = ImportEntry | ImportRefusal | ImportSkip
+
+
+class CredentialBackend(Protocol):
+    """Understands what people paste as credentials, and what other gateways keep of them."""
+
+    def parse_import(self, text: str) -> list[ImportFinding]:
         """Find every credential in `text`: one a line, or JSON; cleaned, in order.
 
         `line` counts from 1; for JSON it is the number of the entry.
         """
+        ...
+
+    def parse_record(self, line: int, record: Mapping[str, object]) -> ImportFinding:
+        """Read one record of another gateway's store: names and values as they stand there."""
         ...
 
 

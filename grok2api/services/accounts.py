@@ -1,45 +1,16 @@
-"""Accounts as the operator handles them: import, list, remove."""
+"""Accounts as the operator handles them: import, export, list, remove."""
 
-import hashlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-
-from msgspec import Struct, field
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 
 from grok2api.clock import Clock
-from grok2api.domain.account import Account, Credentials, Pool, ProviderKind, Tier
+from grok2api.domain.account import Account, ProviderKind, Tier
 from grok2api.domain.ids import AccountId
-from grok2api.providers.base import ImportEntry, Provider
-from grok2api.store.accounts import AccountStore, NewAccount, Saved
+from grok2api.providers.base import Provider
+from grok2api.services.exports import export_accounts
+from grok2api.services.imports import Importer, ImportReport
+from grok2api.store.accounts import AccountStore
 
-
-class RefusedLine(Struct, frozen=True):
-    """An entry that could not be taken. `line` counts from 1; `why` quotes nothing of it."""
-
-    line: int
-    why: str
-
-
-class ImportReport(Struct):
-    """What an import did."""
-
-    added: list[AccountId] = field(default_factory=list)
-    known: list[AccountId] = field(default_factory=list)
-    refused: list[RefusedLine] = field(default_factory=list)
-
-
-def account_id_of(kind: ProviderKind, credentials: Credentials) -> AccountId:
-    """Return the id of the account with these credentials: the same wherever it is imported."""
-    digest = hashlib.sha256(f"{kind}\0{credentials.session}".encode()).hexdigest()
-    return AccountId(f"acc_{digest[:20]}")
-
-
-MASKED_FROM_LENGTH = 24
-"""Shorter sessions show nothing of themselves."""
-
-
-def mask_session(session: str) -> str:
-    """Return a hint by which an owner recognises a session: at most 8 of its characters."""
-    return f"{session[:4]}…{session[-4:]}" if len(session) >= MASKED_FROM_LENGTH else "…"
+Record = Mapping[str, object]
 
 
 class Accounts:
@@ -59,41 +30,63 @@ class Accounts:
         text: str,
         *,
         tier: Tier | None = None,
-        kind: ProviderKind = ProviderKind.GROK_WEB,
+        is_dry_run: bool = False,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> ImportReport:
         """Import every credential in `text`: one a line, or JSON.
 
         `tier` wins over what an entry says of itself; without either it is basic. Known accounts
-        stay as they are, and nothing is ever removed. `on_progress` gets (done, total).
+        stay as they are, and nothing is ever removed. `on_progress` gets (done, total). A dry run
+        only says what would be done.
 
         Raises:
             StoreUnavailableError: what was saved before stays saved; importing again is safe.
         """
-        report = ImportReport()
-        entries = self._providers[kind].credentials.parse_import(text)
-        for done, entry in enumerate(entries, 1):
-            if isinstance(entry, ImportEntry):
-                await self._save(entry, Pool(kind, tier or entry.tier or Tier.BASIC), report)
-            else:
-                report.refused.append(RefusedLine(entry.line, entry.why))
-            if on_progress is not None:
-                on_progress(done, len(entries))
-        return report
+        kind = ProviderKind.GROK_WEB
+        importer = Importer(self._store, self._clock, kind, tier=tier, is_dry_run=is_dry_run)
+        findings = self._providers[kind].credentials.parse_import(text)
 
-    async def _save(self, entry: ImportEntry, pool: Pool, report: ImportReport) -> None:
-        account_id = account_id_of(pool.kind, entry.credentials)
-        saved = await self._store.save(
-            NewAccount(
-                id=account_id,
-                pool=pool,
-                credentials=entry.credentials,
-                mask=mask_session(entry.credentials.session),
-                tags=entry.tags,
-                created_at_s=self._clock.now_s(),
-            )
+        def report_progress(done: int) -> None:
+            if on_progress is not None:
+                on_progress(done, len(findings))
+
+        await importer.take(findings, report_progress)
+        return importer.report
+
+    async def import_records(
+        self,
+        batches: AsyncIterable[Sequence[Record]],
+        *,
+        tier: Tier | None = None,
+        is_dry_run: bool = False,
+        on_progress: Callable[[int, None], None] | None = None,
+    ) -> ImportReport:
+        """Import the records of another gateway's store, as `import_text` does.
+
+        Nobody knows how many there are: `on_progress` gets (done, None).
+        """
+        kind = ProviderKind.GROK_WEB
+        importer = Importer(self._store, self._clock, kind, tier=tier, is_dry_run=is_dry_run)
+        parse = self._providers[kind].credentials.parse_record
+        done = 0
+        async for records in batches:
+            await importer.take([parse(n, record) for n, record in enumerate(records, done + 1)])
+            done += len(records)
+            if on_progress is not None:
+                on_progress(done, None)
+        return importer.report
+
+    async def export(
+        self,
+        write: Callable[[bytes], object],
+        *,
+        with_secrets: bool,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> int:
+        """Write all accounts as JSON, page by page, sessions only `with_secrets`; say how many."""
+        return await export_accounts(
+            self._store, write, with_secrets=with_secrets, on_progress=on_progress
         )
-        (report.added if isinstance(saved, Saved) else report.known).append(account_id)
 
     async def list(self) -> AsyncIterator[Account]:
         """Yield all accounts, page by page."""

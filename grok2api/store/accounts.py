@@ -31,6 +31,13 @@ from grok2api.store.account_replies import (
     Stored,
     Unknown,
 )
+from grok2api.store.account_vault import (
+    NewAccount,
+    open_credentials,
+    read_credentials,
+    read_known,
+    seal_credentials,
+)
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import RedisClient
 from grok2api.store.script import Script
@@ -52,17 +59,6 @@ _POOL_KEYS: Final = tuple(key for pool in POOLS for key in keys.pool_group(pool)
 _POOL_NAMES: Final = tuple(keys.pool_name(pool) for pool in POOLS)
 
 
-class NewAccount(Struct, frozen=True):
-    """An account to be added. `mask` and `tags` are shown, `credentials` never are."""
-
-    id: AccountId
-    pool: Pool
-    credentials: Credentials
-    mask: str
-    tags: tuple[str, ...] = ()
-    created_at_s: float = 0.0
-
-
 class NoneReady(Struct, frozen=True):
     """No account of these pools can be used now.
 
@@ -73,10 +69,6 @@ class NoneReady(Struct, frozen=True):
     retry_after_s: float | None
     has_accounts: bool
     has_usable: bool = True
-
-
-_SECRET_ENCODER = msgspec.msgpack.Encoder()
-_SECRET_DECODER = msgspec.msgpack.Decoder(Credentials)
 
 
 class AccountStore:
@@ -109,7 +101,6 @@ class AccountStore:
         Raises:
             StoreUnavailableError: Redis did not answer; the account may have been added.
         """
-        secret = _SECRET_ENCODER.encode(account.credentials)
         return await self._save(
             keys={
                 "pools": keys.account_pools(),
@@ -123,7 +114,7 @@ class AccountStore:
                 "account_id": account.id,
                 "pool": keys.pool_name(account.pool),
                 "record": encode_record(account.mask, account.created_at_s, account.tags),
-                "secret": self._cipher.seal(secret, account.id.encode()),
+                "secret": seal_credentials(self._cipher, account),
             },
         )
 
@@ -264,6 +255,14 @@ class AccountStore:
         """Return how many accounts every pool has; the numbers are maintained, not counted."""
         return await read_pool_counts(self._redis)
 
+    async def reveal(self, ids: Sequence[AccountId]) -> dict[AccountId, Credentials]:
+        """Return the credentials of up to 1000 accounts; SettingsError if no key opens them."""
+        return await read_credentials(self._redis, self._cipher, ids)
+
+    async def find_known(self, ids: Sequence[AccountId]) -> set[AccountId]:
+        """Return those of `ids` that there are."""
+        return await read_known(self._redis, ids)
+
     async def _open_lease(self, lease_id: LeaseId, pool: Pool, reply: Leased) -> Lease:
         lease = Lease(
             id=lease_id,
@@ -274,11 +273,11 @@ class AccountStore:
             expires_at_s=reply.expires_at_ms / 1000,
         )
         try:
-            plain = self._cipher.open(reply.secret, reply.account_id.encode())
+            opened = open_credentials(self._cipher, reply.account_id, reply.secret)
         except GatewayError:
             await self.release(lease, Outcome.FAILED)
             raise
-        return msgspec.structs.replace(lease, credentials=_SECRET_DECODER.decode(plain))
+        return msgspec.structs.replace(lease, credentials=opened)
 
 
 def _to_ms(seconds: float) -> int:

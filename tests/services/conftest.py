@@ -1,7 +1,7 @@
 """Services on a real store, in front of a provider that plays a script."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -15,6 +15,7 @@ from grok2api.domain.ids import AccountId
 from grok2api.domain.model import Route
 from grok2api.providers.base import (
     ImportEntry,
+    ImportFinding,
     ImportRefusal,
     Provider,
     UpstreamSession,
@@ -57,7 +58,10 @@ class ScriptedChat:
 class PlainCredentials:
     """One session a line; `bad` is refused."""
 
-    def parse_import(self, text: str) -> list[ImportEntry | ImportRefusal]:
+    def parse_record(self, line: int, record: Mapping[str, object]) -> ImportFinding:
+        return ImportEntry(line, Credentials(str(record["token"])))
+
+    def parse_import(self, text: str) -> list[ImportFinding]:
         return [
             ImportRefusal(number, "is bad")
             if line == "bad"

@@ -4,15 +4,18 @@ Nothing here quotes what was pasted: an error message must be safe to show and t
 """
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from grok2api.domain.account import Credentials
-from grok2api.providers.base import ImportEntry, ImportRefusal
+from grok2api.providers.base import ImportFinding
 from grok2api.providers.grok_web.codec.identity import clearance_cookies, plain_characters
 from grok2api.providers.grok_web.imports import read_import
+from grok2api.providers.grok_web.records import read_record
 
 MIN_TOKEN_CHARS: Final = 16
 MAX_TOKEN_CHARS: Final = 4096
+MAX_PASTED_CHARS: Final = 65_536
 
 # The only names that may begin a cookie inside a pasted text: a wrapped token may hold `=` too.
 _NAMES = r"sso-rw|sso|cf_clearance|__cf_bm|_cfuvid|cf_chl_[\w-]*|x-[a-z]+|i18nextlng"
@@ -35,8 +38,11 @@ class GrokWebCredentials:
 
     __slots__ = ()
 
-    def parse_import(self, text: str) -> list[ImportEntry | ImportRefusal]:
+    def parse_import(self, text: str) -> list[ImportFinding]:
         return parse_import(text)
+
+    def parse_record(self, line: int, record: Mapping[str, object]) -> ImportFinding:
+        return read_record(line, record, parse_credentials)
 
 
 def parse_credentials(text: str) -> Credentials:
@@ -47,6 +53,8 @@ def parse_credentials(text: str) -> Credentials:
     Raises:
         ValueError: it cannot be one; the message says why and quotes nothing of it.
     """
+    if len(text) > MAX_PASTED_CHARS:
+        raise ValueError(f"It is too long for a cookie (over {MAX_PASTED_CHARS} characters).")
     plain = _unwrap(text)
     if not plain:
         raise ValueError("It is empty.")
@@ -60,7 +68,7 @@ def parse_credentials(text: str) -> Credentials:
     return Credentials(_check_token(token), cookies)
 
 
-def parse_import(text: str) -> list[ImportEntry | ImportRefusal]:
+def parse_import(text: str) -> list[ImportFinding]:
     """Read a whole file: one credential a line with `#` comments, or JSON (see `imports`)."""
     return read_import(text, parse_credentials)
 

@@ -1,42 +1,26 @@
-"""Files of credentials: lists, and the JSON that other gateways export.
+"""Files of credentials: lists, and the JSON that gateways export.
 
-JSON may be a string, an object (`{"token": …}` or `{"sso": …}`, with `tier` or `pool`, `tags`), a
-list of both, or an object that holds such lists by pool.
+JSON may be a string, a record (see `records`), a list of both, an object that holds such lists by
+pool, or such an object inside another. Records may also stand one a line.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from grok2api.domain.account import Credentials, Tier
-from grok2api.providers.base import ImportEntry, ImportRefusal
+from grok2api.providers.base import ImportFinding, ImportRefusal
+from grok2api.providers.grok_web.records import Parse, is_record, read_record
 
-MAX_TAGS: Final = 32
-MAX_TAG_CHARS: Final = 64
+EXPORT_VERSION: Final = 1
+"""The version of our own export that this release reads."""
 
-_TOKEN_NAMES: Final = ("token", "sso", "session")
-_TIER_NAMES: Final = ("tier", "pool")
 _LIST_NAMES: Final = frozenset({"accounts", "tokens", "items", "data"})
-_TIERS: Final[Mapping[str, Tier | None]] = MappingProxyType(
-    {
-        "": None,
-        "auto": None,
-        "basic": Tier.BASIC,
-        "ssobasic": Tier.BASIC,
-        "super": Tier.SUPER,
-        "ssosuper": Tier.SUPER,
-        "heavy": Tier.HEAVY,
-        "ssoheavy": Tier.HEAVY,
-    }
-)
-_UNKNOWN_TIER: Final = "It names a tier that is not known; use basic, super or heavy."
 _PUNCTUATION: Final = "[]{}, \t"
+_ENDS: Final = {"[": "]", "{": "}"}
+_BLANK: Final = "\ufeff \t\r\n"
 _MAX_DEPTH: Final = 6
-
-Parse = Callable[[str], Credentials]
 
 
 class _Item(Struct):
@@ -46,31 +30,30 @@ class _Item(Struct):
     pool: str = ""
 
 
-def read_import(text: str, parse: Parse) -> list[ImportEntry | ImportRefusal]:
+def read_import(text: str, parse: Parse) -> list[ImportFinding]:
     """Read a file; `line` counts its lines, or the items of a JSON file, from 1.
 
-    A credential that stands twice is refused the second time.
+    Of a JSON file that is cut off or damaged nothing is taken: a token may be cut off too, and the
+    pool that it stands in is not sure.
     """
-    found = _decode(text)
-    numbered = (
-        _number_lines(text)
-        if found is None
-        else list(enumerate(_flatten(found, "", _MAX_DEPTH), start=1))
-    )
-    results: list[ImportEntry | ImportRefusal] = []
-    first_seen: dict[str, int] = {}
-    for number, item in numbered:
-        result = _read_item(number, item, parse)
-        if isinstance(result, ImportEntry):
-            first = first_seen.setdefault(result.credentials.session, number)
-            if first != number:
-                result = ImportRefusal(number, f"It is the same as number {first}.")
-        results.append(result)
-    return results
+    plain = text.strip(_BLANK)
+    if plain[:1] in _ENDS and plain[-1] != _ENDS[plain[0]]:
+        return [ImportRefusal(1, f"The JSON is cut off: it begins with {plain[0]} and never ends.")]
+    found = _decode(plain)
+    if found is None and plain[:1] in _ENDS and not _is_list_of_lines(plain):
+        return [ImportRefusal(1, "The JSON is damaged; nothing of it was taken.")]
+    if isinstance(found, dict) and _is_of_another_version(found):
+        why = f"The export has a version that this release cannot read; it reads {EXPORT_VERSION}."
+        return [ImportRefusal(1, why)]
+    numbered: Iterable[tuple[int, _Item]]
+    if found is None:
+        numbered = _number_lines(text)
+    else:
+        numbered = enumerate(_flatten(found, "", _MAX_DEPTH), start=1)
+    return [_read_item(number, item, parse) for number, item in numbered]
 
 
-def _decode(text: str) -> object | None:
-    plain = text.strip("\ufeff \t\r\n")
+def _decode(plain: str) -> object | None:
     if not plain.startswith(("[", "{", '"')):
         return None
     try:
@@ -80,16 +63,25 @@ def _decode(text: str) -> object | None:
     return value
 
 
-def _number_lines(text: str) -> list[tuple[int, _Item]]:
-    numbered = []
+def _is_list_of_lines(plain: str) -> bool:
+    """Whether it is an object a line, or tokens in brackets with a comma too many."""
+    if plain.startswith("["):
+        return "{" not in plain and plain.strip(_PUNCTUATION) != ""
+    return isinstance(_decode(plain.partition("\n")[0]), dict)
+
+
+def _is_of_another_version(found: dict[str, object]) -> bool:
+    version = found.get("version")
+    return type(version) is int and version != EXPORT_VERSION and "accounts" in found
+
+
+def _number_lines(text: str) -> Iterator[tuple[int, _Item]]:
     for number, line in enumerate(text.splitlines(), start=1):
         plain = line.strip("\ufeff \t")
         if plain.startswith("#") or not plain.strip(_PUNCTUATION):
             continue
         found = _decode(plain) if plain.startswith("{") else None
-        value = found if isinstance(found, dict) else plain
-        numbered.append((number, _Item(value)))
-    return numbered
+        yield number, _Item(found if isinstance(found, dict) else plain)
 
 
 def _flatten(value: object, pool: str, depth: int) -> Iterator[_Item]:
@@ -97,33 +89,17 @@ def _flatten(value: object, pool: str, depth: int) -> Iterator[_Item]:
     if isinstance(value, list) and depth:
         for inner in value:
             yield from _flatten(inner, pool, depth - 1)
-    elif isinstance(value, dict) and depth and not any(name in value for name in _TOKEN_NAMES):
+    elif isinstance(value, dict) and depth and not is_record(value):
+        has_list = any(name.lower() in _LIST_NAMES for name in value)
         for name, inner in value.items():
             is_list_name = name.lower() in _LIST_NAMES
+            if has_list and not is_list_name and not isinstance(inner, list | dict):
+                continue  # "version", "status" and the like, beside the list
             yield from _flatten(inner, pool if is_list_name else name, depth - 1)
     else:
         yield _Item(value, pool)
 
 
-def _read_item(number: int, item: _Item, parse: Parse) -> ImportEntry | ImportRefusal:
+def _read_item(number: int, item: _Item, parse: Parse) -> ImportFinding:
     record = item.value if isinstance(item.value, dict) else {"token": item.value}
-    token = next((record[name] for name in _TOKEN_NAMES if record.get(name)), "")
-    if not isinstance(token, str):
-        return ImportRefusal(number, "It is not a text.")
-    named = next((record[name] for name in _TIER_NAMES if record.get(name)), item.pool)
-    key = named.lower().replace("-", "").replace("_", "") if isinstance(named, str) else "?"
-    if key not in _TIERS:
-        return ImportRefusal(number, _UNKNOWN_TIER)
-    try:
-        credentials = parse(token)
-    except ValueError as error:
-        return ImportRefusal(number, str(error))
-    return ImportEntry(number, credentials, _TIERS[key], _read_tags(record.get("tags")))
-
-
-def _read_tags(value: object) -> tuple[str, ...]:
-    given = value.split(",") if isinstance(value, str) else value
-    if not isinstance(given, list):
-        return ()
-    tags = [tag.strip()[:MAX_TAG_CHARS] for tag in given if isinstance(tag, str) and tag.strip()]
-    return tuple(dict.fromkeys(tags))[:MAX_TAGS]
+    return read_record(number, record, parse, pool=item.pool)

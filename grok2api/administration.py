@@ -1,0 +1,30 @@
+"""Lets a command work on the store, whether the gateway runs or not."""
+
+import asyncio
+from argparse import Namespace
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from grok2api.bootstrap import AdminTools, open_admin
+from grok2api.config.loader import load_boot, prepare
+from grok2api.config.schema import BootSettings
+from grok2api.supervisor import running_store
+
+_ResultT = TypeVar("_ResultT")
+
+
+def administer(arguments: Namespace, work: Callable[[AdminTools], Awaitable[_ResultT]]) -> _ResultT:
+    """Do `work` on the store that the flags and settings name."""
+    boot = prepare(load_boot(flags_of(arguments)))
+
+    async def run(boot: BootSettings) -> _ResultT:
+        async with open_admin(boot) as admin:
+            return await work(admin)
+
+    with running_store(boot) as with_store:
+        return asyncio.run(run(with_store))
+
+
+def flags_of(arguments: Namespace) -> dict[str, object]:
+    """Return the flags that were given."""
+    return {name: value for name, value in vars(arguments).items() if value is not None}

@@ -1,0 +1,94 @@
+"""Writing accounts out: one JSON object that an import reads again."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from grok2api.domain.account import Account, Credentials, ProviderKind, Status, Tier
+from grok2api.domain.ids import AccountId
+from grok2api.store.accounts import AccountStore
+
+EXPORT_VERSION: Final = 1
+PAGE: Final = 500
+
+_HEAD: Final = b'{"version":%d,"accounts":[' % EXPORT_VERSION
+_TAIL: Final = b"\n]}\n"
+_ENCODER = msgspec.json.Encoder()
+
+
+class ExportedAccount(Struct, frozen=True):
+    """An account as a file holds it. `until` is when a cooldown ends.
+
+    `session` and `cookies` are left out unless secrets were asked for.
+    """
+
+    id: AccountId
+    kind: ProviderKind
+    tier: Tier
+    status: Status
+    reason: str
+    until: datetime | None
+    tags: tuple[str, ...]
+    created_at: datetime
+    mask: str
+    session: str | UnsetType = UNSET
+    cookies: str | UnsetType = UNSET
+
+
+async def export_accounts(
+    store: AccountStore,
+    write: Callable[[bytes], object],
+    *,
+    with_secrets: bool,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Write every account through `write`, an account a line, page by page; return how many.
+
+    Raises:
+        SettingsError: no configured secret key opens the credentials of an account.
+        StoreUnavailableError: what was written is not whole.
+    """
+    total = sum(count.total for count in await store.pool_counts())
+    done, cursor = 0, ""
+    write(_HEAD)
+    while True:
+        page = await store.list(cursor=cursor, limit=PAGE)
+        ids = [account.id for account in page.accounts]
+        revealed = await store.reveal(ids) if with_secrets else {}
+        for account in page.accounts:
+            if with_secrets and account.id not in revealed:
+                continue  # removed meanwhile
+            write(b",\n" if done else b"\n")
+            write(_ENCODER.encode(_describe(account, revealed)))
+            done += 1
+        if on_progress is not None and page.accounts:
+            on_progress(done, max(done, total))
+        cursor = page.next_cursor
+        if not cursor:
+            break
+    write(_TAIL)
+    return done
+
+
+def _describe(account: Account, revealed: Mapping[AccountId, Credentials]) -> ExportedAccount:
+    secret = revealed.get(account.id)
+    return ExportedAccount(
+        id=account.id,
+        kind=account.pool.kind,
+        tier=account.pool.tier,
+        status=account.status,
+        reason=account.reason,
+        until=_moment(account.until_s) if account.until_s else None,
+        tags=account.tags,
+        created_at=_moment(account.created_at_s),
+        mask=account.mask,
+        session=UNSET if secret is None else secret.session,
+        cookies=UNSET if secret is None else secret.cookies,
+    )
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,63 @@
+"""What is secret of accounts: sealed on its way in, opened for those who may see it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from grok2api.domain.account import Credentials, Pool
+from grok2api.domain.ids import AccountId
+from grok2api.store import keys, reads
+from grok2api.store.cipher import SecretCipher
+from grok2api.store.connection import RedisClient
+
+MAX_REVEALED: Final = 1000
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Credentials)
+
+
+class NewAccount(Struct, frozen=True):
+    """An account to be added. `mask` and `tags` are shown, `credentials` never are."""
+
+    id: AccountId
+    pool: Pool
+    credentials: Credentials
+    mask: str
+    tags: tuple[str, ...] = ()
+    created_at_s: float = 0.0
+
+
+def seal_credentials(cipher: SecretCipher, account: NewAccount) -> bytes:
+    """Return what is stored of an account's credentials; it opens for that account only."""
+    return cipher.seal(_ENCODER.encode(account.credentials), account.id.encode())
+
+
+def open_credentials(cipher: SecretCipher, account_id: AccountId, sealed: bytes) -> Credentials:
+    """Return what `seal_credentials` sealed.
+
+    Raises:
+        SettingsError: no configured secret key opens it.
+    """
+    return _DECODER.decode(cipher.open(sealed, account_id.encode()))
+
+
+async def read_credentials(
+    redis: RedisClient, cipher: SecretCipher, ids: Sequence[AccountId]
+) -> dict[AccountId, Credentials]:
+    """Return the credentials of those of `ids` that there are."""
+    if len(ids) > MAX_REVEALED:
+        raise ValueError("too many accounts at once")
+    sealed = await reads.hash_get_many(redis, keys.account_secrets(), ids) if ids else []
+    return {
+        account_id: open_credentials(cipher, account_id, value)
+        for account_id, value in zip(ids, sealed, strict=True)
+        if value is not None
+    }
+
+
+async def read_known(redis: RedisClient, ids: Sequence[AccountId]) -> set[AccountId]:
+    """Return those of `ids` that there are."""
+    pools = await reads.hash_get_many(redis, keys.account_pools(), ids) if ids else []
+    return {account_id for account_id, pool in zip(ids, pools, strict=True) if pool is not None}

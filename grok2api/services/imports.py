@@ -144,6 +144,7 @@ class Importer:
 
     async def _save(self, found: _Candidate) -> bool:
         entry, now_s = found.entry, self._clock.now_s()
+        is_over = entry.status is Status.COOLING and entry.until_s <= now_s
         saved = await self._store.save(
             NewAccount(
                 id=found.id,
@@ -152,17 +153,12 @@ class Importer:
                 mask=mask_session(entry.credentials.session),
                 tags=entry.tags,
                 created_at_s=now_s if entry.created_at_s is None else entry.created_at_s,
+                status=Status.ACTIVE if is_over else entry.status,
+                cooldown_s=max(0.0, entry.until_s - now_s),
+                reason=entry.reason,
             )
         )
-        if not isinstance(saved, Saved):
-            return False
-        is_over = entry.status is Status.COOLING and entry.until_s <= now_s
-        if entry.status is not Status.ACTIVE and not is_over:
-            cooldown_s = max(0.0, entry.until_s - now_s)
-            await self._store.set_status(
-                found.id, entry.status, cooldown_s=cooldown_s, reason=entry.reason
-            )
-        return True
+        return isinstance(saved, Saved)
 
     def _count(self, found: _Candidate, *, is_new: bool) -> None:
         count = self.report.tiers.setdefault(found.pool.tier, TierCount())

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from grok2api.domain.account import Credentials, Pool
+from grok2api.domain.account import Credentials, Pool, Status
 from grok2api.domain.ids import AccountId
 from grok2api.store import keys, reads
 from grok2api.store.cipher import SecretCipher
@@ -19,7 +19,10 @@ _DECODER = msgspec.msgpack.Decoder(Credentials)
 
 
 class NewAccount(Struct, frozen=True):
-    """An account to be added. `mask` and `tags` are shown, `credentials` never are."""
+    """An account to be added. `mask` and `tags` are shown, `credentials` never are.
+
+    `cooldown_s` counts for the status cooling, `reason` for all but active.
+    """
 
     id: AccountId
     pool: Pool
@@ -27,6 +30,9 @@ class NewAccount(Struct, frozen=True):
     mask: str
     tags: tuple[str, ...] = ()
     created_at_s: float = 0.0
+    status: Status = Status.ACTIVE
+    cooldown_s: float = 0.0
+    reason: str = ""
 
 
 def seal_credentials(cipher: SecretCipher, account: NewAccount) -> bytes:

@@ -96,7 +96,7 @@ class AccountStore:
         )
 
     async def save(self, account: NewAccount) -> Saved | Known:
-        """Add an account, ready at once; a known id changes nothing.
+        """Add an account with its status; a known id changes nothing.
 
         Raises:
             StoreUnavailableError: Redis did not answer; the account may have been added.
@@ -107,12 +107,18 @@ class AccountStore:
                 "records": keys.account_records(),
                 "secrets": keys.account_secrets(),
                 "index": keys.account_index(),
+                "statuses": keys.account_statuses(),
                 "ready": keys.ready(account.pool),
+                "timers": keys.timers(account.pool),
                 "counts": keys.counts(account.pool),
             },
             args={
                 "account_id": account.id,
                 "pool": keys.pool_name(account.pool),
+                "status": account.status.value,
+                "cooldown_ms": _to_ms(account.cooldown_s),
+                "reason": account.reason,
+                "now_ms": self.now_ms,
                 "record": encode_record(account.mask, account.created_at_s, account.tags),
                 "secret": seal_credentials(self._cipher, account),
             },

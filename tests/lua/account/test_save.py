@@ -1,6 +1,8 @@
 """account/save: added once, ready at once, credentials sealed."""
 
-from grok2api.domain.account import Credentials, Outcome, Pool, ProviderKind, Tier
+import msgspec
+
+from grok2api.domain.account import Credentials, Outcome, Pool, ProviderKind, Status, Tier
 from grok2api.domain.ids import AccountId
 from grok2api.store import keys
 from grok2api.store.accounts import AccountStore, Known, NewAccount, Saved
@@ -24,6 +26,31 @@ async def test_new_account_is_ready(store: AccountStore, view: KeyView) -> None:
     assert await view.hash(keys.account_pools()) == {"a": "grok_web:basic"}
     assert await view.members(keys.account_index()) == ["a"]
     assert await view.counts() == {"total": 1, "active": 1}
+
+
+async def test_account_that_rests_elsewhere_is_never_handed_out(
+    store: AccountStore, accounts: AccountMaker, view: KeyView
+) -> None:
+    dead = msgspec.structs.replace(new_account(), status=Status.EXPIRED, reason="bad")
+
+    assert await store.save(dead) == Saved()
+
+    assert await view.members(keys.ready(BASIC)) == []
+    assert await view.counts() == {"total": 1, "expired": 1}
+    (account,) = (await store.list()).accounts
+    assert (account.status, account.reason, account.until_s) == (Status.EXPIRED, "bad", 0.0)
+
+
+async def test_account_that_cools_elsewhere_comes_back_in_time(
+    store: AccountStore, accounts: AccountMaker, view: KeyView
+) -> None:
+    store.now_ms = 1_800_000_000_000
+    hot = msgspec.structs.replace(new_account(), status=Status.COOLING, cooldown_s=5.0, reason="x")
+    await store.save(hot)
+
+    assert await view.members(keys.ready(BASIC)) == []
+    store.now_ms += 5_001
+    assert (await accounts.lease("l1")).account_id == "a"
 
 
 async def test_known_account_is_left_as_it_is(

@@ -22,36 +22,46 @@ class Tier(StrEnum):
 
 
 class Mode(StrEnum):
-    """How the upstream answers; also the unit of quota. The value is the upstream's own word."""
+    """How the upstream answers; also the unit of quota: every mode has a window of its own."""
 
     AUTO = "auto"
     FAST = "fast"
     EXPERT = "expert"
     HEAVY = "heavy"
-    GROK_4_3 = "grok-420-computer-use-sa"
+    GROK_4_3 = "grok_4_3"
 
 
 class Status(StrEnum):
-    """Whether an account may be used."""
+    """Whether an account may be used. Cooling and exhausted end by themselves."""
 
     ACTIVE = "active"
     COOLING = "cooling"
+    EXHAUSTED = "exhausted"
     EXPIRED = "expired"
     DISABLED = "disabled"
+    DELETED = "deleted"
 
 
 class Outcome(StrEnum):
     """How a lease ended, as far as the account is concerned."""
 
     OK = "ok"
-    RATE_LIMITED = "rate_limited"
-    """The upstream limits this account for a while: it cools."""
-    UNAUTHORIZED = "unauthorized"
-    """The upstream no longer takes its session: it expires until its owner renews it."""
     FAILED = "failed"
     """The call failed for a reason that is not the account's."""
     CANCELLED = "cancelled"
     """The client left."""
+    RATE_LIMITED = "rate_limited"
+    """The upstream limits this account: the mode's window is empty, the account cools."""
+    WINDOW_EMPTY = "window_empty"
+    """The mode's queries are used up; the account's other modes go on."""
+    USED_UP = "used_up"
+    """The account's whole allowance is used up: it is exhausted."""
+    FORBIDDEN = "forbidden"
+    """The account may not use this mode: the mode rests; the third time in a row disables it."""
+    UNCONFIRMED = "unconfirmed"
+    """The session was refused without proof: the account cools; the second time it expires."""
+    UNAUTHORIZED = "unauthorized"
+    """The upstream no longer takes its session: it expires until its owner renews it."""
 
 
 class Pool(Struct, frozen=True):

@@ -75,13 +75,13 @@ async def test_cooldown_that_is_over_is_shown_as_over(
 async def test_counters_tell_usable_from_total(
     account_store: AccountStore, accounts: AccountMaker
 ) -> None:
-    await accounts.save("a", "b", "c", "d")
-    for name, status in (("b", Status.COOLING), ("c", Status.EXPIRED), ("d", Status.DISABLED)):
-        await account_store.set_status(AccountId(name), status, cooldown_s=60)
+    await accounts.save(*Status)
+    for status in Status:
+        await account_store.set_status(AccountId(status), status, cooldown_s=60)
 
     counts = {count.pool: count for count in await account_store.pool_counts()}
 
     assert set(counts) == set(POOLS)
-    assert (counts[BASIC].usable, counts[BASIC].total) == (2, 4)
+    assert (counts[BASIC].usable, counts[BASIC].total) == (2, 6)
     assert counts[BASIC].by_status == dict.fromkeys(Status, 1)
     assert (counts[HEAVY].usable, counts[HEAVY].total) == (0, 0)

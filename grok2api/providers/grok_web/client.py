@@ -19,6 +19,7 @@ from grok2api.providers.grok_web.codec import refusal
 from grok2api.providers.grok_web.codec.gateway_decoder import GatewayDecoder
 from grok2api.providers.grok_web.codec.http_decoder import HttpDecoder
 from grok2api.providers.grok_web.codec.identity import canonical_uuid
+from grok2api.providers.grok_web.codec.modes import word_of
 from grok2api.providers.grok_web.codec.prompt import build_prompt, put_instruction_first
 from grok2api.providers.grok_web.codec.requests import ask
 from grok2api.providers.grok_web.codec.status import (
@@ -63,9 +64,9 @@ class GrokWebChat:
         mode = route.model.mode
         user_id = await self._find_user_id(session) if mode in _GATEWAY_MODES else ""
         opened = (
-            self._over_gateway(prompt, mode.value, session, user_id, deadline)
+            self._over_gateway(prompt, word_of(mode), session, user_id, deadline)
             if user_id
-            else self._over_http(prompt, mode.value, session, deadline)
+            else self._over_http(prompt, word_of(mode), session, deadline)
         )
         async with opened as batches:
             yield batches

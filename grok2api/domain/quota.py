@@ -1,0 +1,89 @@
+"""Quota: how many queries an account has in each mode, as data and as the upstream tells it."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from msgspec import Struct
+
+from grok2api.domain.account import Mode, Tier
+
+DAY_S: Final = 86_400
+TWO_HOURS_S: Final = 7_200
+
+
+class Source(StrEnum):
+    """Where the number of a window comes from."""
+
+    UNKNOWN = "unknown"
+    """Nobody knows how many queries there are; the window does not hold anything back."""
+    DEFAULT = "default"
+    """What the tier usually has."""
+    REAL = "real"
+    """The upstream said so."""
+    ESTIMATED = "estimated"
+    """Concluded from an answer that was no number, such as a rate limit."""
+
+
+class Plan(Struct, frozen=True):
+    """What a tier has of one mode: so many queries in so many seconds."""
+
+    total: int
+    length_s: int
+
+
+PLANS: Final[Mapping[Tier, Mapping[Mode, Plan]]] = MappingProxyType(
+    {
+        Tier.BASIC: MappingProxyType({Mode.FAST: Plan(30, DAY_S)}),
+        Tier.SUPER: MappingProxyType(
+            {
+                Mode.AUTO: Plan(50, TWO_HOURS_S),
+                Mode.FAST: Plan(140, TWO_HOURS_S),
+                Mode.EXPERT: Plan(50, TWO_HOURS_S),
+                Mode.GROK_4_3: Plan(50, TWO_HOURS_S),
+            }
+        ),
+        Tier.HEAVY: MappingProxyType(
+            {
+                Mode.AUTO: Plan(150, TWO_HOURS_S),
+                Mode.FAST: Plan(400, TWO_HOURS_S),
+                Mode.EXPERT: Plan(150, TWO_HOURS_S),
+                Mode.HEAVY: Plan(20, TWO_HOURS_S),
+                Mode.GROK_4_3: Plan(150, TWO_HOURS_S),
+            }
+        ),
+    }
+)
+"""Until the upstream tells its own numbers. An account serves the modes of its tier only."""
+
+
+class Reading(Struct, frozen=True):
+    """What the upstream says of one window now. `resets_in_s` is an estimate where it is silent."""
+
+    mode: Mode
+    remaining: int
+    total: int
+    length_s: int
+    resets_in_s: float
+
+
+class Credits(Struct, frozen=True):
+    """The weekly allowance of a paid account, in hundredths of a percent."""
+
+    remaining: int
+    resets_in_s: float
+    total: int = 10_000
+
+
+class QuotaReport(Struct, frozen=True):
+    """All that one account's quota calls brought.
+
+    `failed` names the modes that gave no usable answer, with a word for why. `tier` is what the
+    answers prove, None where they prove nothing.
+    """
+
+    readings: tuple[Reading, ...]
+    failed: Mapping[Mode, str]
+    tier: Tier | None = None
+    credits: Credits | None = None

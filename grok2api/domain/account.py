@@ -1,6 +1,8 @@
 """Accounts: kinds, tiers, modes, credentials, and how a lease ends."""
 
 from enum import StrEnum
+from itertools import product
+from typing import Final
 
 from msgspec import Struct
 
@@ -71,6 +73,10 @@ class Pool(Struct, frozen=True):
     tier: Tier
 
 
+POOLS: Final = tuple(Pool(kind, tier) for kind, tier in product(ProviderKind, Tier))
+"""Every pool there can be, tiers from the least to the best."""
+
+
 class Credentials(Struct, frozen=True):
     """What an account needs to speak to its upstream. Secret: never logged, never shown.
 
@@ -85,30 +91,13 @@ class Credentials(Struct, frozen=True):
         return "Credentials(…)"
 
 
-class Account(Struct, frozen=True):
-    """An account as pages and lists show it: no secret in it.
-
-    `mask` is a short hint of the session for its owner (`eyJh…x9Qk`). Times: seconds since epoch.
-    """
-
-    id: AccountId
-    pool: Pool
-    status: Status
-    mask: str
-    created_at_s: float
-    tags: tuple[str, ...] = ()
-    user_id: str = ""
-    reason: str = ""
-    until_s: float = 0.0
-    open_leases: int = 0
-
-
 class Lease(Struct, frozen=True):
     """A time-limited claim on one slot of an account, with all that is needed to use it."""
 
     id: LeaseId
     account_id: AccountId
     pool: Pool
+    mode: Mode
     credentials: Credentials
     user_id: str
     expires_at_s: float

@@ -35,11 +35,18 @@ class Model(Struct, frozen=True):
 class Route(Struct, frozen=True):
     """How one request for a model is served.
 
-    `requested` is the name the client used, `model` the catalogue row it stands for.
+    `requested` is the name the client used, `model` the catalogue row it stands for. Its modes are
+    tried in their order.
     """
 
     requested: str
     model: Model
+    modes: tuple[Mode, ...]
+
+    @property
+    def mode(self) -> Mode:
+        """The mode that is asked for now."""
+        return self.modes[0]
 
     @property
     def pools(self) -> tuple[Pool, ...]:

@@ -87,3 +87,21 @@ class QuotaReport(Struct, frozen=True):
     failed: Mapping[Mode, str]
     tier: Tier | None = None
     credits: Credits | None = None
+
+
+class Window(Struct, frozen=True):
+    """What is left of one mode of an account, after all that is granted. Times: seconds since epoch.
+
+    `total` is None where nobody knows it. `held` units are granted and neither settled nor given
+    back. `reset_at_s` is 0 before the first use of a full window, `rests_until_s` unless the mode
+    rests.
+    """
+
+    remaining: int
+    total: int | None
+    length_s: int
+    source: Source
+    held: int = 0
+    reset_at_s: float = 0.0
+    synced_at_s: float = 0.0
+    rests_until_s: float = 0.0

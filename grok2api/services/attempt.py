@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+import msgspec
 import structlog
 
 from grok2api.clock import Clock
@@ -25,7 +26,8 @@ from grok2api.providers.base import Provider, UpstreamSession
 from grok2api.services.cleanup import Cleanup
 from grok2api.services.leases import HeldLease, LeaseKeeper
 from grok2api.services.verdict import Verdict, judge, may_repeat_once
-from grok2api.store.accounts import AccountStore
+from grok2api.services.lender import Lender
+from grok2api.store.accounts import AccountStore, Release
 
 log = structlog.get_logger(__name__)
 
@@ -49,17 +51,16 @@ class DispatchParts:
     keeper: LeaseKeeper
     cleanup: Cleanup
     clock: Clock
+    lender: Lender
     retry: RetrySettings
     account: AccountSettings
     chat: ChatSettings
 
 
-async def release_lease(accounts: AccountStore, lease: Lease, verdict: Verdict) -> None:
+async def release_lease(accounts: AccountStore, lease: Lease, how: Release) -> None:
     """End `lease`. A store that does not answer is only logged: the lease frees itself in time."""
     try:
-        await accounts.release(
-            lease, verdict.outcome, cooldown_s=verdict.cooldown_s, reason=verdict.reason
-        )
+        await accounts.release(lease, how)
     except StoreUnavailableError as error:
         log.warning("lease_not_released", account=lease.account_id, detail=error.detail)
 
@@ -68,7 +69,9 @@ class Attempt:
     """Streams one answer from one account and ends its lease with the right outcome."""
 
     __slots__ = (
+        "_fingerprint",
         "_held",
+        "_is_used",
         "_parts",
         "_request",
         "_route",
@@ -79,12 +82,19 @@ class Attempt:
     )
 
     def __init__(
-        self, parts: DispatchParts, request: ChatRequest, route: Route, held: HeldLease
+        self,
+        parts: DispatchParts,
+        request: ChatRequest,
+        route: Route,
+        held: HeldLease,
+        fingerprint: str = "",
     ) -> None:
         self._parts = parts
         self._request = request
-        self._route = route
+        self._route = msgspec.structs.replace(route, modes=(held.lease.mode,))
         self._held = held
+        self._fingerprint = fingerprint
+        self._is_used = False
         self._stack = AsyncExitStack()
         self._started_s = parts.clock.monotonic_s()
         self._verdict = Verdict.cancelled()
@@ -107,7 +117,7 @@ class Attempt:
                 yield batch
         except UpstreamError as error:
             self.record.error_kind = error.kind
-            self._verdict = judge(error, default_cooldown_s=self._parts.account.cooldown_s)
+            self._verdict = judge(error)
             raise
         except GatewayError as error:
             self.record.error_kind = error.kind
@@ -129,8 +139,20 @@ class Attempt:
         finally:
             self._parts.keeper.drop(self._held)
             await self._parts.cleanup.run(
-                release_lease(self._parts.accounts, self._held.lease, self._verdict)
+                release_lease(self._parts.accounts, self._held.lease, self._describe_end())
             )
+
+    def _describe_end(self) -> Release:
+        verdict, account = self._verdict, self._parts.account
+        return Release(
+            outcome=verdict.outcome,
+            is_used=self._is_used,
+            cooldown_s=verdict.cooldown_s,
+            first_rest_s=account.cooldown_s,
+            longest_rest_s=account.max_cooldown_s,
+            reason=verdict.reason,
+            fingerprint=self._fingerprint if verdict.is_suspicious else "",
+        )
 
     async def _close_upstream(self) -> None:
         try:
@@ -168,6 +190,8 @@ class Attempt:
         )
         held_back: EventBatch = []
         async for batch in events:
+            # From its first answer on, the upstream counts the query, whatever becomes of it.
+            self._is_used = True
             held_back += batch
             if any(isinstance(event, VISIBLE_EVENTS) for event in batch):
                 return events, held_back

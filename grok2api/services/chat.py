@@ -5,6 +5,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
 from grok2api.domain.chat import Answer, AnswerFold, ChatRequest, EventBatch
+from grok2api.domain.client_key import ClientKey
 from grok2api.domain.limits import OutputLimiter
 from grok2api.domain.model import Route
 from grok2api.services.dispatch import Dispatcher, TurnRecord
@@ -40,7 +41,9 @@ class ChatService:
         self._count_tokens = count_tokens
 
     @asynccontextmanager
-    async def stream(self, request: ChatRequest) -> AsyncIterator[ChatTurn]:
+    async def stream(
+        self, request: ChatRequest, caller: ClientKey | None = None
+    ) -> AsyncIterator[ChatTurn]:
         """Open a turn. Leaving the context stops the upstream and frees the account.
 
         Raises:
@@ -48,10 +51,12 @@ class ChatService:
         """
         route = self._models.resolve(request.model)
         record = TurnRecord()
-        async with aclosing(self._limited(request, route, record)) as batches:
+        async with aclosing(self._limited(request, route, record, caller)) as batches:
             yield ChatTurn(route, record, batches)
 
-    async def complete(self, request: ChatRequest, record: TurnRecord) -> tuple[Route, Answer]:
+    async def complete(
+        self, request: ChatRequest, record: TurnRecord, caller: ClientKey | None = None
+    ) -> tuple[Route, Answer]:
         """Return the whole answer; `record` is filled meanwhile.
 
         Raises:
@@ -59,16 +64,16 @@ class ChatService:
         """
         route = self._models.resolve(request.model)
         fold = AnswerFold()
-        async with aclosing(self._limited(request, route, record)) as batches:
+        async with aclosing(self._limited(request, route, record, caller)) as batches:
             async for batch in batches:
                 fold.add(batch)
         return route, fold.answer()
 
     async def _limited(
-        self, request: ChatRequest, route: Route, record: TurnRecord
+        self, request: ChatRequest, route: Route, record: TurnRecord, caller: ClientKey | None
     ) -> AsyncGenerator[EventBatch, None]:
         """The upstream's events, cut at the client's stop sequences and token limit."""
-        async with aclosing(self._dispatcher.stream(request, route, record)) as batches:
+        async with aclosing(self._dispatcher.stream(request, route, record, caller)) as batches:
             if not request.stop and request.max_output_tokens is None:
                 async for batch in batches:
                     yield batch

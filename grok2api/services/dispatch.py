@@ -6,22 +6,23 @@ point); from then on it stays with the one it has, and a failure ends it.
 
 import asyncio
 import random
-import secrets
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+import msgspec
 import structlog
 
-from grok2api.domain.account import Lease
+from grok2api.domain.account import Mode
 from grok2api.domain.chat import ChatRequest, EventBatch
-from grok2api.domain.ids import AccountId, LeaseId
+from grok2api.domain.client_key import ClientKey
 from grok2api.domain.model import Route
+from grok2api.domain.selection import Wish
 from grok2api.errors import NoAccountAvailableError, Scope, UpstreamError
-from grok2api.services.attempt import Attempt, AttemptRecord, DispatchParts, release_lease
+from grok2api.services.attempt import Attempt, AttemptRecord, DispatchParts
+from grok2api.services.fingerprint import fingerprint_of
 from grok2api.services.leases import HeldLease
-from grok2api.services.verdict import Verdict, may_try_other
-from grok2api.store.accounts import NoneReady
+from grok2api.services.verdict import may_try_other
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +33,10 @@ class TurnRecord:
 
     attempts: list[AttemptRecord] = field(default_factory=list)
     is_committed: bool = False
+    waited_s: float = 0.0
+    """For accounts, all attempts together."""
+    mode: Mode | None = None
+    """What served it last."""
     is_enough: bool = False
     """Set by a reader that closes the stream because it has all it wants: no cancellation."""
 
@@ -45,7 +50,7 @@ class Dispatcher:
         self._parts = parts
 
     async def stream(
-        self, request: ChatRequest, route: Route, record: TurnRecord
+        self, request: ChatRequest, route: Route, record: TurnRecord, caller: ClientKey | None = None
     ) -> AsyncGenerator[EventBatch, None]:
         """Yield the answer to `request`; iterate it under `aclosing`.
 
@@ -53,18 +58,20 @@ class Dispatcher:
 
         Raises:
             NoAccountAvailableError: no account can serve this now.
+            RateLimitExceededError: too many requests of this caller wait already.
             UpstreamError: the last failure, when nothing else can be tried.
         """
         retry, clock = self._parts.retry, self._parts.clock
         started_s = clock.monotonic_s()
-        tried: list[AccountId] = []
+        wish = build_wish(request, route, caller)
         failure: UpstreamError | None = None
         while True:
-            attempt = Attempt(
-                self._parts, request, route, await self._acquire(route, tried, failure)
-            )
+            held = await self._lend(wish, route, record, failure)
+            attempt = Attempt(self._parts, request, route, held, wish.fingerprint)
             record.attempts.append(attempt.record)
-            tried.append(attempt.record.account)
+            record.mode = held.lease.mode
+            tried = (*wish.exclude, attempt.record.account)
+            wish = msgspec.structs.replace(wish, exclude=tried)
             try:
                 async with aclosing(attempt.batches()) as batches:
                     async for batch in batches:
@@ -98,49 +105,28 @@ class Dispatcher:
         retry = self._parts.retry
         return random.uniform(0, min(retry.base_delay_s * 2**tries, retry.max_delay_s))  # noqa: S311
 
-    async def _acquire(
-        self, route: Route, tried: list[AccountId], failure: UpstreamError | None
+    async def _lend(
+        self, wish: Wish, route: Route, record: TurnRecord, failure: UpstreamError | None
     ) -> HeldLease:
-        granted: list[Lease | NoneReady] = []
-
-        async def acquire() -> None:
-            granted.append(
-                await self._parts.accounts.acquire(
-                    route.pools,
-                    LeaseId(secrets.token_hex(8)),
-                    ttl_s=self._parts.keeper.ttl_s,
-                    max_concurrency=self._parts.account.max_concurrency,
-                    exclude=tried,
-                )
-            )
-
+        started_s = self._parts.clock.monotonic_s()
         try:
-            # Run to its end in any case: a slot that the store has granted must not be forgotten.
-            await self._parts.cleanup.run(acquire())
-        except asyncio.CancelledError:
-            for lease in granted:
-                if isinstance(lease, Lease):
-                    await self._parts.cleanup.run(
-                        release_lease(self._parts.accounts, lease, Verdict.cancelled())
-                    )
+            return await self._parts.lender.lend(wish, route)
+        except NoAccountAvailableError:
+            if failure is not None:
+                raise failure from None  # it says more than that nobody else is there
             raise
-        answer = granted[0]
-        if isinstance(answer, NoneReady):
-            raise failure or _explain_none_ready(route, answer)
-        return self._parts.keeper.hold(answer)
+        finally:
+            record.waited_s += self._parts.clock.monotonic_s() - started_s
 
 
-def _explain_none_ready(route: Route, answer: NoneReady) -> NoAccountAvailableError:
-    if answer.has_accounts and not answer.has_usable:
-        return NoAccountAvailableError(
-            f"All accounts for model '{route.requested}' are expired or disabled."
-        )
-    if answer.has_accounts:
-        return NoAccountAvailableError(
-            f"All accounts for model '{route.requested}' are busy or cooling; try again shortly.",
-            retry_after_s=answer.retry_after_s,
-        )
-    return NoAccountAvailableError(
-        f"There is no account for model '{route.requested}': "
-        f"it needs one of tier {' or '.join(route.model.tiers)}."
+def build_wish(request: ChatRequest, route: Route, caller: ClientKey | None) -> Wish:
+    """Return what a chat turn needs of an account."""
+    return Wish(
+        pools=route.pools,
+        modes=route.modes,
+        units=route.model.cost,
+        session=request.affinity,
+        key=caller.id if caller else "",
+        weight=caller.weight if caller else 1,
+        fingerprint=fingerprint_of(request),
     )

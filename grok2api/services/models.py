@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 
+from grok2api.domain.account import Mode
 from grok2api.domain.catalogue import CATALOGUE
-from grok2api.domain.model import Model, Route
+from grok2api.domain.model import Capability, Model, Route
 from grok2api.errors import ModelNotFoundError
 from grok2api.store.accounts import AccountStore
 
+_INSTEAD_OF_AUTO = (Mode.AUTO, Mode.FAST, Mode.EXPERT)
 MAX_SHOWN = 80
 """How much of an unknown name is repeated to the client."""
 
@@ -14,7 +16,7 @@ MAX_SHOWN = 80
 class ModelCatalog:
     """The catalogue plus the operator's aliases."""
 
-    __slots__ = ("_accounts", "_aliases", "_models")
+    __slots__ = ("_accounts", "_aliases", "_falls_back", "_models")
 
     def __init__(
         self,
@@ -22,9 +24,12 @@ class ModelCatalog:
         *,
         aliases: Mapping[str, str] | None = None,
         models: Iterable[Model] = CATALOGUE,
+        falls_back: bool = True,
     ) -> None:
+        """`falls_back`: chat in mode auto is served as fast or expert when auto has no quota."""
         self._accounts = accounts
         self._aliases = dict(aliases or {})
+        self._falls_back = falls_back
         self._models = {model.name: model for model in models}
 
     def find(self, name: str) -> Model | None:
@@ -45,7 +50,12 @@ class ModelCatalog:
                 param="model",
                 code="model_not_found",
             )
-        return Route(requested=name, model=model)
+        return Route(requested=name, model=model, modes=self._modes_of(model))
+
+    def _modes_of(self, model: Model) -> tuple[Mode, ...]:
+        if model.mode is Mode.AUTO and model.capability is Capability.CHAT and self._falls_back:
+            return _INSTEAD_OF_AUTO
+        return (model.mode,)
 
     async def available(self) -> list[Model]:
         """Return the models that some account may serve, now or once it has cooled."""

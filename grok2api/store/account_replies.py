@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from grok2api.domain.account import Status
+from grok2api.domain.account import Mode, Status
 from grok2api.domain.ids import AccountId
 
 
@@ -20,18 +20,47 @@ class Leased(Struct, frozen=True, array_like=True, tag="leased"):
     """A slot on an account, held until `expires_at_ms`."""
 
     account_id: AccountId
-    pool_index: int
+    pool: str
+    mode: Mode
     secret: bytes
     user_id: str
     expires_at_ms: int
 
 
-class NoneReady(Struct, frozen=True, array_like=True, tag="none_ready"):
-    """No account is ready; the first timer ends in `retry_after_ms`, -1 if there is none."""
+class WaitingInLine(Struct, frozen=True, array_like=True, tag="waiting"):
+    """The request stands in line until `ends_at_ms`; its worker is told when its turn has come."""
+
+    ends_at_ms: int
+
+
+class NoneReadyNow(Struct, frozen=True, array_like=True, tag="none_ready"):
+    """No account is ready; a timer that may help ends in `retry_after_ms`, -1 if none is known."""
 
     retry_after_ms: int
     total: int
     usable: int
+
+
+class LineFull(Struct, frozen=True, array_like=True, tag="line_full"):
+    """Too many wait already: of this "key", or for the "pool"."""
+
+    whose: str
+    retry_after_ms: int
+
+
+class Poisonous(Struct, frozen=True, array_like=True, tag="poisonous"):
+    """This prompt has hurt too many accounts to be given another one."""
+
+    retry_after_ms: int
+
+
+class Chosen(Struct, frozen=True, array_like=True, tag="chosen"):
+    """Who would serve the request now. `is_bound`: because it served the session before."""
+
+    account_id: AccountId
+    pool: str
+    mode: Mode
+    is_bound: int
 
 
 class Renewed(Struct, frozen=True, array_like=True, tag="renewed"):
@@ -50,6 +79,10 @@ class Released(Struct, frozen=True, array_like=True, tag="released"):
     status: Status
 
 
+class LeftLine(Struct, frozen=True, array_like=True, tag="left"):
+    """The request waits no more."""
+
+
 class Reaped(Struct, frozen=True, array_like=True, tag="reaped"):
     """So many timers were due."""
 
@@ -61,9 +94,9 @@ class StaleEpoch(Struct, frozen=True, array_like=True, tag="stale_epoch"):
 
 
 class Removed(Struct, frozen=True, array_like=True, tag="removed"):
-    """The account is gone, and so are its leases."""
+    """The account is gone; its open leases run on."""
 
-    ended_leases: int
+    open_leases: int
 
 
 class Stored(Struct, frozen=True, array_like=True, tag="stored"):
@@ -74,6 +107,25 @@ class Changed(Struct, frozen=True, array_like=True, tag="changed"):
     """The account had the status `before`."""
 
     before: Status
+
+
+class Synced(Struct, frozen=True, array_like=True, tag="synced"):
+    """The numbers are written down; the account's status and pool are these now."""
+
+    status: Status
+    pool: str
+
+
+class Taken(Struct, frozen=True, array_like=True, tag="taken"):
+    """Accounts to ask the upstream about: id and pool in turn, msgpack."""
+
+    accounts: bytes
+
+
+class Cleared(Struct, frozen=True, array_like=True, tag="cleared"):
+    """So many sessions are forgotten."""
+
+    count: int
 
 
 class Unknown(Struct, frozen=True, array_like=True, tag="unknown"):

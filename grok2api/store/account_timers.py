@@ -3,15 +3,12 @@
 from typing import Final
 
 from grok2api.store import keys
-from grok2api.store.account_pages import POOLS
 from grok2api.store.account_replies import Reaped, StaleEpoch
 from grok2api.store.connection import RedisClient
 from grok2api.store.script import Script
 
 NO_EPOCH: Final = 0
 """For callers that need not lead: what they do is right at any time, by anybody."""
-
-_POOL_KEYS: Final = tuple(key for pool in POOLS for key in keys.pool_group(pool))
 
 
 class AccountTimers:
@@ -30,13 +27,7 @@ class AccountTimers:
             StoreUnavailableError: Redis did not answer.
         """
         reply = await self._reap(
-            keys={
-                "leases": keys.account_leases(),
-                "held": keys.account_held(),
-                "statuses": keys.account_statuses(),
-                "leader": keys.leader(),
-                "pools": _POOL_KEYS,
-            },
+            keys={**keys.account_state(), "leader": keys.leader()},
             args={"limit": limit, "epoch": epoch, "now_ms": self.now_ms},
         )
         return reply if isinstance(reply, StaleEpoch) else reply.count

@@ -1,14 +1,17 @@
 """What is secret of accounts: sealed on its way in, opened for those who may see it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from grok2api.domain.account import Credentials, Pool, Status
+from grok2api.domain.account import Credentials, Mode, Pool, Status
 from grok2api.domain.ids import AccountId
+from grok2api.domain.quota import Window
 from grok2api.store import keys, reads
+from grok2api.store.account_pages import read_accounts
+from grok2api.store.account_requests import AccountDraft, plan_windows, to_ms
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import RedisClient
 
@@ -21,7 +24,8 @@ _DECODER = msgspec.msgpack.Decoder(Credentials)
 class NewAccount(Struct, frozen=True):
     """An account to be added. `mask` and `tags` are shown, `credentials` never are.
 
-    `cooldown_s` counts for the status cooling, `reason` for all but active.
+    `cooldown_s` is when the status ends by itself, 0: never; `reason` counts for all but active.
+    `windows` are what is known of its quota; the rest is what its tier usually has.
     """
 
     id: AccountId
@@ -33,6 +37,21 @@ class NewAccount(Struct, frozen=True):
     status: Status = Status.ACTIVE
     cooldown_s: float = 0.0
     reason: str = ""
+    windows: Mapping[Mode, Window] = {}
+
+
+def build_draft(account: NewAccount, now_ms: int) -> AccountDraft:
+    """Return what the script makes an account of."""
+    return AccountDraft(
+        pool=keys.pool_name(account.pool),
+        mask=account.mask,
+        made_ms=to_ms(account.created_at_s),
+        tags=account.tags,
+        status=account.status.value,
+        cooldown_ms=to_ms(account.cooldown_s),
+        reason=account.reason,
+        windows=plan_windows(account.pool.tier, account.windows, now_ms),
+    )
 
 
 def seal_credentials(cipher: SecretCipher, account: NewAccount) -> bytes:
@@ -64,6 +83,6 @@ async def read_credentials(
 
 
 async def read_known(redis: RedisClient, ids: Sequence[AccountId]) -> set[AccountId]:
-    """Return those of `ids` that there are."""
-    pools = await reads.hash_get_many(redis, keys.account_pools(), ids) if ids else []
-    return {account_id for account_id, pool in zip(ids, pools, strict=True) if pool is not None}
+    """Return those of `ids` that there are, deleted ones left out."""
+    found = await read_accounts(redis, ids, 0)
+    return {i for i, account in found.items() if account.status is not Status.DELETED}

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct, field
 
 from grok2api.resources import find_resource
@@ -113,6 +114,8 @@ def list_scripts() -> list[str]:
 def expand_script(name: str) -> tuple[Header, str]:
     """Return the header of script `name` and its text with the includes in it.
 
+    Keys that an include declares come before the script's own.
+
     Raises:
         ValueError: the header, or an include, is not as it must be.
         FileNotFoundError: there is no such script.
@@ -125,6 +128,7 @@ def expand_script(name: str) -> tuple[Header, str]:
     for position, include in enumerate(header.includes):
         text = (root / "include" / f"{include}.lua").read_text(encoding="utf-8")
         _check_include(include, text, header.includes[:position])
+        header = _with_keys_of(header, parse_header(include, text))
         parts.append(text)
     return header, "".join([*parts, body])
 
@@ -168,7 +172,15 @@ def parse_header(name: str, source: str) -> Header:
     )
 
 
-_TAGS = frozenset(("key", "keys", "arg", "args", "reply", "repeatable", "cost", "include"))
+_TAGS = frozenset(("key", "keys", "arg", "args", "reply", "repeatable", "cost", "include", "needs"))
+
+
+def _with_keys_of(header: Header, include: Header) -> Header:
+    return msgspec.structs.replace(
+        header,
+        keys=include.keys + header.keys,
+        more_keys=header.more_keys or include.more_keys,
+    )
 
 
 def _split(source: str) -> tuple[str, str]:
@@ -207,7 +219,8 @@ def _reply(name: str, text: str) -> tuple[str, tuple[Parameter, ...]]:
 def _check_include(name: str, text: str, before: Sequence[str]) -> None:
     if _FUNCTION.findall(text) != [name]:
         raise ValueError(f"include {name}: must hold the local function {name} and nothing else")
-    needs = {match[2] for line in text.splitlines() if (match := _TAG.match(line))}
+    tags = [match.groups() for line in text.splitlines() if (match := _TAG.match(line))]
+    needs = {value for tag, value in tags if tag == "needs"}
     if not needs <= set(before):
         raise ValueError(f"include {name}: include {sorted(needs - set(before))} before it")
 

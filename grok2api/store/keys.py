@@ -1,12 +1,12 @@
 """Every key name, one function each.
 
-All keys share one hash tag, so that every script works on a Cluster. What is kept per pool is kept
-apart already: past one shard, the pool keys get a hash tag per pool.
+All keys share one hash tag, so that every script works on a Cluster. Past one shard, a kind of
+account gets a hash tag of its own: nothing of one kind refers to another.
 """
 
 from typing import Final
 
-from grok2api.domain.account import Pool
+from grok2api.domain.account import POOLS, Pool
 
 LAYOUT: Final = 1
 """Raised when data is laid out in another way; old data is then moved by a job."""
@@ -20,38 +20,13 @@ def pool_name(pool: Pool) -> str:
 
 
 def ready(pool: Pool) -> str:
-    """ZSET of active accounts: open leases and last use, packed; the first is the best."""
+    """ZSET of the accounts that can be used now, in the order of their sections."""
     return f"{_PREFIX}pool:{pool_name(pool)}:ready"
 
 
-def timers(pool: Pool) -> str:
-    """ZSET of what ends by itself: "lease <id>" and "cool <account>" -> ms since epoch."""
-    return f"{_PREFIX}pool:{pool_name(pool)}:timers"
-
-
-def counts(pool: Pool) -> str:
-    """HASH of numbers: accounts by status, "total", and the "sequence" of uses."""
-    return f"{_PREFIX}pool:{pool_name(pool)}:counts"
-
-
-def pool_group(pool: Pool) -> tuple[str, str, str]:
-    """Return the keys of one pool in the order in which scripts take them."""
-    return ready(pool), timers(pool), counts(pool)
-
-
-def account_leases() -> str:
-    """HASH lease id -> account id."""
-    return f"{_PREFIX}account:leases"
-
-
-def account_held() -> str:
-    """HASH account id -> its open lease ids, space between; absent when none is open."""
-    return f"{_PREFIX}account:held"
-
-
-def account_statuses() -> str:
-    """HASH account id -> "status since_ms until_ms reason"; absent when active."""
-    return f"{_PREFIX}account:statuses"
+def accounts() -> str:
+    """HASH account id -> account, msgpack."""
+    return f"{_PREFIX}account:accounts"
 
 
 def account_secrets() -> str:
@@ -59,24 +34,88 @@ def account_secrets() -> str:
     return f"{_PREFIX}account:secrets"
 
 
-def account_user_ids() -> str:
-    """HASH account id -> the upstream's user id."""
-    return f"{_PREFIX}account:user_ids"
-
-
-def account_records() -> str:
-    """HASH account id -> what pages show of it, JSON."""
-    return f"{_PREFIX}account:records"
-
-
-def account_pools() -> str:
-    """HASH account id -> pool name."""
-    return f"{_PREFIX}account:pools"
-
-
 def account_index() -> str:
-    """ZSET of all accounts with equal scores, so that lists page by id."""
+    """ZSET of all accounts by when they were made, so that lists page by it."""
     return f"{_PREFIX}account:index"
+
+
+def account_meta() -> str:
+    """HASH of what holds for all accounts: strategy in force, numbers of tags, demand."""
+    return f"{_PREFIX}account:meta"
+
+
+def leases() -> str:
+    """HASH lease id -> lease, msgpack."""
+    return f"{_PREFIX}account:leases"
+
+
+def timers() -> str:
+    """ZSET of what ends by itself -> ms since epoch."""
+    return f"{_PREFIX}account:timers"
+
+
+def account_counts() -> str:
+    """HASH of numbers by pool: accounts by status, open leases, units granted and ended."""
+    return f"{_PREFIX}account:counts"
+
+
+def waiters() -> str:
+    """HASH lease id -> request that waits, msgpack."""
+    return f"{_PREFIX}account:waiters"
+
+
+def waiting() -> str:
+    """ZSET of all lines, packed."""
+    return f"{_PREFIX}account:waiting"
+
+
+def queues() -> str:
+    """HASH client key -> how many wait, and the virtual time of the last."""
+    return f"{_PREFIX}account:queues"
+
+
+def refresh() -> str:
+    """ZSET account id -> when its quota is to be asked for."""
+    return f"{_PREFIX}account:refresh"
+
+
+def wakeups() -> str:
+    """STREAM of the requests that were handed an account while they waited; capped."""
+    return f"{_PREFIX}account:wakeups"
+
+
+def sessions() -> str:
+    """HASH session -> account id."""
+    return f"{_PREFIX}session:accounts"
+
+
+def session_ends() -> str:
+    """ZSET session -> when it is forgotten."""
+    return f"{_PREFIX}session:ends"
+
+
+def suspects(fingerprint: str) -> str:
+    """SET of accounts that a prompt has hurt; it expires."""
+    return f"{_PREFIX}suspects:{fingerprint}"
+
+
+def account_state() -> dict[str, str | tuple[str, ...]]:
+    """Return the keys that `include/open_pools.lua` declares, by name."""
+    return {
+        "accounts": accounts(),
+        "secrets": account_secrets(),
+        "index": account_index(),
+        "meta": account_meta(),
+        "leases": leases(),
+        "timers": timers(),
+        "counts": account_counts(),
+        "waiters": waiters(),
+        "waiting": waiting(),
+        "queues": queues(),
+        "refresh": refresh(),
+        "wakeups": wakeups(),
+        "ready": tuple(ready(pool) for pool in POOLS),
+    }
 
 
 def client_key_digests() -> str:

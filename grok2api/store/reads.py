@@ -25,6 +25,31 @@ async def hash_length(redis: RedisClient, key: str) -> int:
     return found
 
 
+async def hash_all(redis: RedisClient, key: str) -> dict[str, bytes]:
+    """Return a whole hash, one that is known to be small."""
+    found: list[bytes] | dict[bytes, bytes] = await _read(redis, "HGETALL", key)
+    pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
+    return {name.decode(): value for name, value in pairs}
+
+
+async def page_of_scores(
+    redis: RedisClient, key: str, cursor: str, limit: int, *, is_reversed: bool = False
+) -> list[tuple[str, float]]:
+    """Return up to `limit` members and scores of a sorted set behind `cursor`, "score:member".
+
+    A cursor whose member is gone goes on at its score, where members that were seen come again.
+    """
+    rank = 0
+    if cursor:
+        score, _, member = cursor.partition(":")
+        found = await _read(redis, "ZREVRANK" if is_reversed else "ZRANK", key, member)
+        bounds = (f"({score}", "+inf") if is_reversed else ("-inf", f"({score}")
+        rank = await _read(redis, "ZCOUNT", key, *bounds) if found is None else int(found) + 1
+    order = ("REV",) if is_reversed else ()
+    raw = await _read(redis, "ZRANGE", key, str(rank), str(rank + limit - 1), *order, "WITHSCORES")
+    return [(raw[at].decode(), float(raw[at + 1])) for at in range(0, len(raw), 2)]
+
+
 async def range_after(redis: RedisClient, key: str, after: str, limit: int) -> list[str]:
     """Return up to `limit` members behind `after`, of a sorted set whose scores are equal."""
     first = f"({after}" if after else "-"
@@ -32,6 +57,20 @@ async def range_after(redis: RedisClient, key: str, after: str, limit: int) -> l
         redis, "ZRANGEBYLEX", key, first, "+", "LIMIT", "0", str(limit)
     )
     return [member.decode() for member in found]
+
+
+async def stream_after(
+    redis: RedisClient, key: str, position: str, *, wait_ms: int
+) -> list[tuple[str, dict[str, str]]]:
+    """Return up to 1000 entries of a stream behind `position`, waiting for the first of them."""
+    raw = await _read(
+        redis, "XREAD", "COUNT", "1000", "BLOCK", str(wait_ms), "STREAMS", key, position
+    )
+    found = []
+    for entry_id, fields in raw[0][1] if raw else ():
+        pairs = fields.items() if isinstance(fields, dict) else zip(fields[::2], fields[1::2], strict=True)
+        found.append((entry_id.decode(), {n.decode(): v.decode() for n, v in pairs}))
+    return found
 
 
 async def server_time_ms(redis: RedisClient) -> int:

@@ -1,96 +1,103 @@
---- Lease the account with the fewest open leases; of these, the one that is idle for longest.
--- Pools are tried in their order. Due timers go first, at most 64 per call: leases that ran out
--- end, accounts that have cooled become active. So nothing waits for a sweeper.
--- A full account stays in its ready set, where it ranks last: a changed limit needs no repair.
+--- Lease an account for a request, or let the request wait for one. One round trip, nothing scanned.
+-- What is due is handled first, so nothing depends on a sweeper. A waiting request that was handed an
+-- account in the meantime finds its lease here, under the same lease id.
 --
--- @key  leases           HASH     lease id -> account id
--- @key  held             HASH     account id -> its open lease ids, space between
--- @key  statuses         HASH     account id -> "status since_ms until_ms reason"; none: active
--- @key  secrets          HASH     account id -> sealed credentials
--- @key  user_ids         HASH     account id -> the upstream's user id
--- @keys pools            ZSET,ZSET,HASH  per pool: ready set, timers, counts
--- @arg  lease_id         string   chosen by the caller, unique
--- @arg  ttl_ms           integer  lifetime of the lease
--- @arg  max_concurrency  integer  open leases per account, at most 2047
--- @arg  now_ms           integer  ms since epoch; 0 = server clock
--- @args exclude          string   account ids that must not be chosen, at most 64
--- @reply leased      account_id:string pool_index:integer secret:bytes user_id:string expires_at_ms:integer
+-- @key  sessions      HASH     session -> account id
+-- @key  session_ends  ZSET     session -> when it is forgotten, ms since epoch
+-- @key  suspects      SET      accounts that this prompt has hurt
+-- @arg  request       bytes    AcquireRequest of store/account_requests.py, msgpack
+-- @arg  seed          integer  for the strategies that draw
+-- @arg  now_ms        integer  ms since epoch; 0 = server clock
+-- @reply leased      account_id:string pool:string mode:string secret:bytes user_id:string expires_at_ms:integer
+-- @reply waiting     ends_at_ms:integer
 -- @reply none_ready  retry_after_ms:integer total:integer usable:integer  (-1: no timer helps)
--- @repeatable a lease id that is leased already gets the same lease
+-- @reply line_full   whose:string retry_after_ms:integer  ("key" or "pool")
+-- @reply poisonous   retry_after_ms:integer  (this prompt has hurt too many accounts)
+-- @repeatable a lease id that is leased already gets the same lease; one that waits goes on waiting
 -- @cost  O(log n) in the number of accounts
 -- @include clock
--- @include count_words
--- @include rank
+-- @include open_pools
+-- @include load_account
+-- @include keep_account
+-- @include set_timer
+-- @include free_units
+-- @include section_of
+-- @include place
+-- @include place_all
 -- @include mark
+-- @include judge_windows
+-- @include fill_window
+-- @include drop_waiter
+-- @include fits
+-- @include grant
+-- @include offer
+-- @include put_back
 -- @include end_lease
+-- @include forget_account
 -- @include handle_due
-local leases, held, statuses, secrets, user_ids = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local lease_id, ttl_ms, limit, now = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), clock(ARGV[4])
+-- @include candidates
+-- @include choose
+-- @include find_account
+-- @include number_tags
+-- @include bind_session
+-- @include stand_in_line
+-- @include outlook
+local store = open_pools(3)
+local sessions, session_ends, suspects = KEYS[13], KEYS[14], KEYS[15]
+local request, now = cmsgpack.unpack(ARGV[1]), clock(ARGV[3])
+math.randomseed(tonumber(ARGV[2]))
 
-local pools, budget = {}, 64
-for at = 6, #KEYS, 3 do
-  local pool = { ready = KEYS[at], timers = KEYS[at + 1], counts = KEYS[at + 2] }
-  local keys = { leases = leases, held = held, statuses = statuses }
-  pools[#pools + 1] = pool
-  budget = budget - handle_due(keys, pool, now, budget)
+local function leased(id, account, mode, expires_at_ms)
+  local secret = redis.call('HGET', store.secrets, id)
+  return { 'leased', id, account.pool, mode, secret, account.user or '', expires_at_ms }
 end
 
-local function leased(account_id, index, expires_at_ms)
-  local secret = redis.call('HGET', secrets, account_id)
-  local user_id = redis.call('HGET', user_ids, account_id) or ''
-  return { 'leased', account_id, index - 1, secret, user_id, expires_at_ms }
-end
-
-local function find_again(account_id)
-  for index, pool in ipairs(pools) do
-    local expires_at_ms = redis.call('ZSCORE', pool.timers, 'lease ' .. lease_id)
-    if expires_at_ms then
-      return leased(account_id, index, tonumber(expires_at_ms))
-    end
+handle_due(store, now, 64)
+local lease = redis.call('HGET', store.leases, request.lease_id)
+if lease then
+  local id, mode, _, born = unpack(cmsgpack.unpack(lease))
+  local account = load_account(store, id)
+  if account and account.born == born then
+    set_timer(store, 'lease ' .. request.lease_id, now + request.ttl_ms)
+    return leased(id, account, mode, now + request.ttl_ms)
   end
-  return redis.error_reply('ERR the lease is held in another pool')
+  end_lease(store, request.lease_id, cmsgpack.unpack(lease), false)
+end
+local waits = redis.call('HGET', store.waiters, request.lease_id)
+if waits then
+  return { 'waiting', cmsgpack.unpack(waits).ends }
+end
+if redis.call('SCARD', suspects) >= 3 then
+  return { 'poisonous', redis.call('PTTL', suspects) }
+end
+if redis.call('HGET', store.meta, 'strategy') ~= request.strategy then
+  redis.call('HSET', store.meta, 'strategy', request.strategy, 'to_rank', 0)
 end
 
-local excluded, excluded_count = {}, #ARGV - 4
-for at = 5, #ARGV do
-  excluded[ARGV[at]] = true
+if not number_tags(store, request) then
+  return { 'none_ready', -1, 0, 0 }
 end
-local function choose(pool)
-  for _, id in ipairs(redis.call('ZRANGE', pool.ready, 0, excluded_count)) do
-    if not excluded[id] then
-      local others = redis.call('HGET', held, id)
-      return count_words(others) < limit and id or nil, others
-    end
+local bound = request.session ~= '' and redis.call('HGET', sessions, request.session)
+local id, account, mode, is_kept = find_account(store, request, bound, now)
+if id then
+  grant(store, id, account, mode, request, now, request.ttl_ms)
+  if request.session ~= '' and not (is_kept and bound ~= id) then
+    bind_session(sessions, session_ends, request.session, id, now, request.session_ttl_ms)
   end
+  return leased(id, account, mode, now + request.ttl_ms)
 end
-
-local function grant(pool, account_id, others)
-  local expires_at_ms = now + ttl_ms
-  redis.call('HSET', leases, lease_id, account_id)
-  redis.call('HSET', held, account_id, others and others .. ' ' .. lease_id or lease_id)
-  redis.call('ZADD', pool.timers, string.format('%.0f', expires_at_ms), 'lease ' .. lease_id)
-  rank(pool, account_id, count_words(others) + 1)
-  return expires_at_ms
+local first_ms, total, usable, open = outlook(store, request, now)
+local demanded = tonumber(redis.call('HGET', store.meta, 'demanded') or 0)
+if request.demand_ms > 0 and usable > open and now - demanded >= request.demand_ms then
+  demanded = now -- the leader asks the upstream how much is left indeed
+  redis.call('HSET', store.meta, 'demanded', string.format('%.0f', now))
 end
-
-local first, total, usable = math.huge, 0, 0
-local function note_busy(pool)
-  local counts = redis.call('HMGET', pool.counts, 'total', 'active', 'cooling')
-  total = total + (counts[1] or 0)
-  usable = usable + (counts[2] or 0) + (counts[3] or 0)
-  first = math.min(first, redis.call('ZRANGE', pool.timers, 0, 0, 'WITHSCORES')[2] or math.huge)
+local is_soon = open > 0 or now - demanded < request.wait_ms or (first_ms >= 0 and first_ms <= request.wait_ms)
+if request.wait_ms == 0 or usable == 0 or not is_soon then
+  return { 'none_ready', first_ms, total, usable }
 end
-
-local known = redis.call('HGET', leases, lease_id)
-if known then
-  return find_again(known)
+local whose = stand_in_line(store, request, now)
+if whose then
+  return { 'line_full', whose, first_ms }
 end
-for index, pool in ipairs(pools) do
-  local account_id, others = choose(pool)
-  if account_id then
-    return leased(account_id, index, grant(pool, account_id, others))
-  end
-  note_busy(pool)
-end
-local wait_ms = first < math.huge and math.max(1, first - now) or -1
-return { 'none_ready', wait_ms, total, usable }
+return { 'waiting', request.ends }

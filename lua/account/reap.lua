@@ -1,34 +1,48 @@
---- End the leases that ran out and wake the accounts that have cooled, when nobody asks for one.
--- Every acquire does the same first; this keeps lists and counts honest in quiet times.
+--- Handle what is due when nobody asks for an account: every acquire does the same first.
+-- After a change of strategy it also puts some accounts into the new order.
 --
--- @key  leases    HASH     lease id -> account id
--- @key  held      HASH     account id -> its open lease ids, space between
--- @key  statuses  HASH     account id -> "status since_ms until_ms reason"; none: active
--- @key  leader    HASH     "epoch" of who leads
--- @keys pools     ZSET,ZSET,HASH  per pool: ready set, timers, counts
--- @arg  limit     integer  timers handled at most
--- @arg  epoch     integer  the leader's, 0 when it is no leader who calls
--- @arg  now_ms    integer  ms since epoch; 0 = server clock
+-- @key  leader  HASH     "epoch" of who leads
+-- @arg  limit   integer  timers, and accounts to be placed anew, handled at most
+-- @arg  epoch   integer  the leader's, 0 when it is no leader who calls
+-- @arg  now_ms  integer  ms since epoch; 0 = server clock
 -- @reply reaped       count:integer
 -- @reply stale_epoch  (another has taken the lead; nothing changed)
 -- @cost  O(limit * log n) in the number of accounts
--- @include clock
 -- @include is_stale
--- @include count_words
--- @include rank
+-- @include clock
+-- @include open_pools
+-- @include load_account
+-- @include keep_account
+-- @include set_timer
+-- @include free_units
+-- @include section_of
+-- @include place
+-- @include place_all
 -- @include mark
+-- @include judge_windows
+-- @include fill_window
+-- @include drop_waiter
+-- @include fits
+-- @include grant
+-- @include offer
+-- @include put_back
 -- @include end_lease
+-- @include forget_account
 -- @include handle_due
-local leases, held, statuses, leader = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local store, leader = open_pools(1), KEYS[13]
 local limit, epoch, now = tonumber(ARGV[1]), ARGV[2], clock(ARGV[3])
-local keys = { leases = leases, held = held, statuses = statuses }
 
 if is_stale(leader, epoch) then
   return { 'stale_epoch' }
 end
-local count = 0
-for at = 5, #KEYS, 3 do
-  local pool = { ready = KEYS[at], timers = KEYS[at + 1], counts = KEYS[at + 2] }
-  count = count + handle_due(keys, pool, now, limit - count)
+local count = handle_due(store, now, limit)
+local first = tonumber(redis.call('HGET', store.meta, 'to_rank') or -1)
+if first >= 0 then
+  local ids = redis.call('ZRANGE', store.index, first, first + limit - 1)
+  for _, id in ipairs(ids) do
+    place_all(store, id, load_account(store, id), now)
+  end
+  redis.call('HSET', store.meta, 'to_rank', #ids == limit and first + limit or -1)
+  count = math.max(count, #ids)
 end
 return { 'reaped', count }

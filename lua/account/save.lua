@@ -1,44 +1,56 @@
---- Add an account with its status; an active one is ready at once. A known id changes nothing.
+--- Add an account with its status; an active one is ready at once. A known id changes nothing, unless
+-- that account was deleted: then it is as new.
 --
--- @key  pools        HASH     account id -> pool
--- @key  records      HASH     account id -> what pages show of it, JSON
--- @key  secrets      HASH     account id -> sealed credentials
--- @key  index        ZSET     account id -> 0, so that lists page by id
--- @key  statuses     HASH     account id -> "status since_ms until_ms reason"; none: active
--- @key  ready        ZSET     account id -> open leases and last use, packed
--- @key  timers       ZSET     "lease id" or "cool account_id" -> its end, ms since epoch
--- @key  counts       HASH     status, "total", "sequence" -> number
--- @arg  account_id   string   the account
--- @arg  pool         string   the pool that `ready`, `timers` and `counts` belong to
--- @arg  record       bytes    what pages show of it, JSON
--- @arg  secret       bytes    sealed credentials
--- @arg  status       string   active, cooling, expired or disabled
--- @arg  cooldown_ms  integer  how long a cooling account cools from now on
--- @arg  reason       string   one word, for a status that is not active
--- @arg  now_ms       integer  ms since epoch; 0 = server clock
+-- @arg  account_id  string   the account
+-- @arg  account     bytes    AccountDraft of store/account_requests.py, msgpack
+-- @arg  secret      bytes    sealed credentials
+-- @arg  now_ms      integer  ms since epoch; 0 = server clock
 -- @reply saved
 -- @reply known  pool:string
 -- @cost  O(log n) in the number of accounts
 -- @include clock
+-- @include open_pools
+-- @include load_account
+-- @include keep_account
+-- @include set_timer
+-- @include free_units
+-- @include section_of
+-- @include place
+-- @include place_all
 -- @include mark
-local pools, records, secrets, index, statuses =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local pool = { ready = KEYS[6], timers = KEYS[7], counts = KEYS[8] }
-local account_id, status, reason, now = ARGV[1], ARGV[5], ARGV[7], clock(ARGV[8])
+-- @include judge_windows
+-- @include drop_waiter
+-- @include fits
+-- @include grant
+-- @include offer
+-- @include put_back
+-- @include forget_account
+-- @include number_of_tag
+local store = open_pools(0)
+local id, draft, now = ARGV[1], cmsgpack.unpack(ARGV[2]), clock(ARGV[4])
 
-local known = redis.call('HGET', pools, account_id)
+local known = load_account(store, id)
+if known and known.status ~= 'deleted' then
+  return { 'known', known.pool }
+end
 if known then
-  return { 'known', known }
+  forget_account(store, id, known, now)
 end
-redis.call('HSET', pools, account_id, ARGV[2])
-redis.call('HSET', records, account_id, ARGV[3])
-redis.call('HSET', secrets, account_id, ARGV[4])
-redis.call('ZADD', index, 0, account_id)
-redis.call('ZADD', pool.ready, 0, account_id) -- never used: first in the order
-redis.call('HINCRBY', pool.counts, 'total', 1)
-redis.call('HINCRBY', pool.counts, 'active', 1)
-if status ~= 'active' then
-  local until_ms = status == 'cooling' and now + ARGV[6] or 0
-  mark(statuses, pool, account_id, status, now, until_ms, reason)
+local account = {
+  pool = draft.pool, status = 'active', mask = draft.mask, made = draft.made_ms, windows = draft.windows,
+  born = redis.call('HINCRBY', store.meta, 'births', 1),
+}
+for at, name in ipairs(draft.tags) do
+  account.tags = account.tags or {}
+  account.tags[at] = number_of_tag(store, name)
 end
+redis.call('HSET', store.secrets, id, ARGV[3])
+redis.call('ZADD', store.index, string.format('%.0f', draft.made_ms), id)
+redis.call('ZADD', store.refresh, string.format('%.0f', now), id)
+redis.call('HINCRBY', store.counts, draft.pool .. ' total', 1)
+redis.call('HINCRBY', store.counts, draft.pool .. ' active', 1)
+if draft.status ~= 'active' then
+  mark(store, id, account, draft.status, now, draft.cooldown_ms > 0 and now + draft.cooldown_ms or nil, draft.reason)
+end
+put_back(store, id, account, now)
 return { 'saved' }

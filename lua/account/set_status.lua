@@ -1,37 +1,47 @@
---- Set the status of an account by hand. Its open leases go on.
+--- Set the status of an account by hand; every worker sees it at its next request. Open leases go on.
+-- Active means restored: what was held against the account is forgotten, its windows are as they are.
 --
--- @key  pools       HASH     account id -> pool
--- @key  held        HASH     account id -> its open lease ids, space between
--- @key  statuses    HASH     account id -> "status since_ms until_ms reason"; none: active
--- @keys pool_keys   ZSET,ZSET,HASH  per pool: ready set, timers, counts
 -- @arg  account_id  string   the account
--- @arg  status      string   active, cooling, expired or disabled
--- @arg  for_ms      integer  how long it cools
+-- @arg  status      string   active, cooling, exhausted, expired, disabled or deleted
+-- @arg  for_ms      integer  when it ends by itself (a deleted account is then forgotten); 0 = never
 -- @arg  reason      string   one word for the account's record
 -- @arg  now_ms      integer  ms since epoch; 0 = server clock
--- @args pool_names  string   the pools that `pool_keys` belong to, in the same order
 -- @reply changed  before:string
 -- @reply unknown
 -- @cost  O(log n) in the number of accounts
 -- @include clock
--- @include count_words
--- @include rank
+-- @include open_pools
+-- @include load_account
+-- @include keep_account
+-- @include set_timer
+-- @include free_units
+-- @include section_of
+-- @include place
+-- @include place_all
 -- @include mark
--- @include find_pool
-local pools, held, statuses = KEYS[1], KEYS[2], KEYS[3]
-local account_id, status, reason, now = ARGV[1], ARGV[2], ARGV[4], clock(ARGV[5])
+-- @include judge_windows
+-- @include drop_waiter
+-- @include fits
+-- @include grant
+-- @include offer
+-- @include put_back
+local store = open_pools(0)
+local id, status, for_ms, now = ARGV[1], ARGV[2], tonumber(ARGV[3]), clock(ARGV[5])
 
-local pool_name = redis.call('HGET', pools, account_id)
-if not pool_name then
+local account = load_account(store, id)
+if not account then
   return { 'unknown' }
 end
-local pool = find_pool(pool_name, 4, { unpack(ARGV, 6) })
-local before = string.match(redis.call('HGET', statuses, account_id) or 'active', '^%a+')
-local until_ms = status == 'cooling' and now + ARGV[3] or 0
-if status ~= before or status ~= 'active' then
-  mark(statuses, pool, account_id, status, now, until_ms, reason)
+local before = account.status
+if status == 'active' then
+  account.strikes, account.strike, account.fault, account.failed, account.trial = nil, nil, nil, nil, nil
+  for mode, window in pairs(account.windows) do
+    window.rest = nil
+    set_timer(store, 'rest ' .. mode .. ' ' .. id)
+  end
+  mark(store, id, account, 'active', now)
+else
+  mark(store, id, account, status, now, for_ms > 0 and now + for_ms or nil, ARGV[4])
 end
-if status == 'active' and before ~= 'active' then
-  rank(pool, account_id, count_words(redis.call('HGET', held, account_id)))
-end
+put_back(store, id, account, now)
 return { 'changed', before }

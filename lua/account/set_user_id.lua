@@ -1,18 +1,19 @@
 --- Remember the upstream's user id of an account.
 --
--- @key  pools       HASH    account id -> pool
--- @key  user_ids    HASH    account id -> the upstream's user id
+-- @key  accounts    HASH    account id -> account, msgpack
 -- @arg  account_id  string  the account
 -- @arg  user_id     string  the upstream's user id
 -- @reply stored
 -- @reply unknown
 -- @repeatable it stores the same value again
 -- @cost  O(1)
-local pools, user_ids = KEYS[1], KEYS[2]
-local account_id = ARGV[1]
+local accounts, id = KEYS[1], ARGV[1]
 
-if redis.call('HEXISTS', pools, account_id) == 0 then
+local packed = redis.call('HGET', accounts, id)
+if not packed then
   return { 'unknown' }
 end
-redis.call('HSET', user_ids, account_id, ARGV[2])
+local account = cmsgpack.unpack(packed)
+account.user = ARGV[2]
+redis.call('HSET', accounts, id, cmsgpack.pack(account))
 return { 'stored' }

@@ -1,22 +1,58 @@
---- End the leases that ran out and wake the accounts that have cooled, at most `limit` of them.
--- Returns how many timers were due.
--- @needs mark
--- @needs rank
--- @needs count_words
+--- Handle what is due, at most `limit` of it, so that nothing waits for a sweeper: leases that ran out
+-- end, what cooled is tried again, windows fill, lines are left. Returns how many were due.
+-- @needs load_account
 -- @needs end_lease
-local function handle_due(keys, pool, now, limit)
-  local due = redis.call('ZRANGEBYSCORE', pool.timers, '-inf', now, 'LIMIT', 0, limit)
-  for _, member in ipairs(due) do
-    local what, id = string.match(member, '^(%a+) (.+)$')
-    if what == 'cool' then
-      mark(keys.statuses, pool, id, 'active', now, 0, '')
-      rank(pool, id, count_words(redis.call('HGET', keys.held, id)))
+-- @needs mark
+-- @needs fill_window
+-- @needs put_back
+-- @needs forget_account
+-- @needs drop_waiter
+local function handle_due(store, now, limit)
+  local handlers = {}
+  function handlers.wait(lease_id)
+    local packed = redis.call('HGET', store.waiters, lease_id)
+    if packed then
+      drop_waiter(store, lease_id, cmsgpack.unpack(packed))
+    end
+  end
+  function handlers.lease(lease_id)
+    local lease = cmsgpack.unpack(redis.call('HGET', store.leases, lease_id))
+    return lease[1], end_lease(store, lease_id, lease, false)
+  end
+  function handlers.wake(id)
+    local account = load_account(store, id)
+    if account.status == 'deleted' then
+      forget_account(store, id, account, now)
+      return
+    end
+    mark(store, id, account, 'active', now)
+    account.trial = true -- half open: one request at a time until one goes well
+    return id, account
+  end
+  function handlers.window(rest)
+    local mode, id = string.match(rest, '^(%S+) (.+)$')
+    local account = load_account(store, id)
+    if mode == 'credits' then
+      account.credits = nil
     else
-      local account_id = redis.call('HGET', keys.leases, id)
-      local left = end_lease(keys.leases, keys.held, pool.timers, id, account_id)
-      if redis.call('HEXISTS', keys.statuses, account_id) == 0 then
-        rank(pool, account_id, left)
-      end
+      fill_window(account.windows[mode])
+    end
+    return id, account
+  end
+  function handlers.rest(rest)
+    local mode, id = string.match(rest, '^(%S+) (.+)$')
+    local account = load_account(store, id)
+    account.windows[mode].rest = nil
+    return id, account
+  end
+
+  local due = redis.call('ZRANGEBYSCORE', store.timers, '-inf', now, 'LIMIT', 0, limit)
+  for _, member in ipairs(due) do
+    local what, rest = string.match(member, '^(%a+) (.+)$')
+    redis.call('ZREM', store.timers, member)
+    local id, account = handlers[what](rest)
+    if account then
+      put_back(store, id, account, now)
     end
   end
   return #due

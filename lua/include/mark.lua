@@ -1,19 +1,12 @@
---- Give an account a status, and keep counts, timer and ready set in step with it.
--- An active account has no entry in `statuses`; making it ready (`rank`) is the caller's.
-local function mark(statuses, pool, account_id, status, since_ms, until_ms, reason)
-  local before = string.match(redis.call('HGET', statuses, account_id) or 'active', '^%a+')
-  redis.call('HINCRBY', pool.counts, before, -1)
-  redis.call('HINCRBY', pool.counts, status, 1)
-  if status == 'cooling' then
-    redis.call('ZADD', pool.timers, string.format('%.0f', until_ms), 'cool ' .. account_id)
-  else
-    redis.call('ZREM', pool.timers, 'cool ' .. account_id)
+--- Give an account a status; counts and the timer that ends it stay in step. Placing is the caller's.
+-- Exhausted for want of quota ends with its windows, which have timers of their own.
+-- @needs set_timer
+local function mark(store, id, account, status, now, ends_ms, reason)
+  if account.status ~= status then
+    redis.call('HINCRBY', store.counts, account.pool .. ' ' .. account.status, -1)
+    redis.call('HINCRBY', store.counts, account.pool .. ' ' .. status, 1)
+    account.status, account.since = status, now
   end
-  if status == 'active' then
-    redis.call('HDEL', statuses, account_id)
-    return
-  end
-  local entry = string.format('%s %.0f %.0f %s', status, since_ms, until_ms, reason)
-  redis.call('HSET', statuses, account_id, entry)
-  redis.call('ZREM', pool.ready, account_id)
+  account.ends, account.reason = ends_ms, reason
+  set_timer(store, 'wake ' .. id, reason ~= 'quota' and ends_ms or nil)
 end

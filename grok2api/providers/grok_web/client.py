@@ -61,7 +61,7 @@ class GrokWebChat:
         """Open one turn; see `ChatBackend.stream_chat`."""
         prompt = build_prompt(request)
         deadline = Deadline(self._clock, self._options.total_timeout_s)
-        mode = route.model.mode
+        mode = route.mode
         user_id = await self._find_user_id(session) if mode in _GATEWAY_MODES else ""
         opened = (
             self._over_gateway(prompt, word_of(mode), session, user_id, deadline)

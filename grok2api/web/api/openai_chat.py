@@ -17,6 +17,7 @@ from grok2api.dialects.openai_chat import (
     render_completion,
 )
 from grok2api.domain.chat import ChatRequest
+from grok2api.domain.client_key import ClientKey
 from grok2api.services.dispatch import TurnRecord
 from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.web.api.auth import admit
@@ -43,6 +44,7 @@ class _Turn:
     show_reasoning: bool
     prompt_tokens: int
     ignored: tuple[str, ...]
+    caller: ClientKey | None
 
     @property
     def headers(self) -> dict[str, str]:
@@ -54,7 +56,7 @@ async def create_chat_completion(request: Request) -> Response:
     """Answer one turn of a conversation."""
     state, facts = state_of(request), facts_of(request)
     facts.dialect = DIALECT
-    await admit(request)
+    caller = await admit(request)
     wire = await read_json(request, CHAT_REQUEST_DECODER)
     chat_request = parse_request(wire)
     features = state.settings.features
@@ -70,6 +72,7 @@ async def create_chat_completion(request: Request) -> Response:
         show_reasoning=_or_default(chat_request.show_reasoning, features.thinking),
         prompt_tokens=count_prompt_tokens(chat_request, estimate_tokens),
         ignored=ignored_fields(wire),
+        caller=caller,
     )
     facts.input_tokens = turn.prompt_tokens
     return _stream(turn) if facts.is_stream else await _complete(turn, request)
@@ -99,7 +102,7 @@ def _stream(turn: _Turn) -> Response:
 async def _produce(turn: _Turn, renderer: StreamRenderer, write: Write) -> bytes:
     record = TurnRecord()
     try:
-        async with turn.state.chat.stream(turn.request) as answer:
+        async with turn.state.chat.stream(turn.request, turn.caller) as answer:
             record = answer.record
             async for batch in answer:
                 await write(renderer.render(batch))
@@ -114,7 +117,7 @@ async def _complete(turn: _Turn, request: Request) -> Response:
     record = TurnRecord()
     try:
         async with client_present(request.receive, turn.state.drain):
-            _, answer = await turn.state.chat.complete(turn.request, record)
+            _, answer = await turn.state.chat.complete(turn.request, record, turn.caller)
     finally:
         _note_attempts(turn, record)
     usage = measure_usage(answer, prompt_tokens=turn.prompt_tokens, count_tokens=estimate_tokens)

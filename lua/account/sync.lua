@@ -1,0 +1,74 @@
+--- Write down what the upstream says of an account's quota, and when to ask again.
+-- Units that are held now are taken off what it says is left. A proven tier moves the account to its pool;
+-- downwards only when the report says so.
+--
+-- @key  leader      HASH     "epoch" of who leads
+-- @arg  account_id  string   the account
+-- @arg  report      bytes    SyncRequest of store/account_requests.py, msgpack
+-- @arg  epoch       integer  the leader's, 0 when it is no leader who calls
+-- @arg  now_ms      integer  ms since epoch; 0 = server clock
+-- @reply synced       status:string pool:string
+-- @reply unknown
+-- @reply stale_epoch  (another has taken the lead; nothing changed)
+-- @repeatable it writes down the same again
+-- @cost  O(log n) in the number of accounts
+-- @include is_stale
+-- @include clock
+-- @include open_pools
+-- @include load_account
+-- @include keep_account
+-- @include set_timer
+-- @include free_units
+-- @include section_of
+-- @include place
+-- @include place_all
+-- @include mark
+-- @include judge_windows
+-- @include drop_waiter
+-- @include fits
+-- @include grant
+-- @include offer
+-- @include put_back
+-- @include move_pool
+local store, leader = open_pools(1), KEYS[13]
+local id, report, now = ARGV[1], cmsgpack.unpack(ARGV[2]), clock(ARGV[4])
+
+if is_stale(leader, ARGV[3]) then
+  return { 'stale_epoch' }
+end
+local account = load_account(store, id)
+if not account or account.status == 'deleted' then
+  return { 'unknown' }
+end
+local pool, here = report.pool, store.order[account.pool]
+if pool ~= '' and (store.order[pool] > here or (store.order[pool] < here and report.may_demote)) then
+  move_pool(store, id, account, pool, report.plan, now)
+end
+local has_units = false
+for _, reading in ipairs(report.readings) do
+  local known = account.windows[reading.mode]
+  if known then
+    local window = {
+      left = math.max(0, reading.left - (known.held or 0)), total = reading.total, length = reading.length,
+      at = now, source = 'real', held = known.held, rest = known.rest,
+    }
+    window.reset = reading.left < reading.total and now + reading.resets_in_ms or nil
+    account.windows[reading.mode] = window
+    set_timer(store, 'window ' .. reading.mode .. ' ' .. id, window.reset)
+    has_units = has_units or reading.left > 0
+  end
+end
+if report.credits then
+  account.credits = { left = report.credits.left, total = report.credits.total, reset = now + report.credits.resets_in_ms }
+  set_timer(store, 'window credits ' .. id, account.credits.reset)
+end
+account.synced = now
+local status, reason = account.status, account.reason
+local is_used_up = status == 'exhausted' and reason ~= 'quota' and has_units
+if is_used_up or (report.is_revival and (status == 'expired' or status == 'cooling')) then
+  account.strikes, account.strike, account.trial = nil, nil, nil
+  mark(store, id, account, 'active', now)
+end
+redis.call('ZADD', store.refresh, string.format('%.0f', now + report.next_in_ms), id)
+put_back(store, id, account, now)
+return { 'synced', account.status, account.pool }

@@ -1,0 +1,26 @@
+--- Return the account that is to serve a request in a mode, and its id; nil when none can.
+-- One that proves full leaves the set: a limit was lowered, which touches no account by itself.
+-- @needs candidates
+-- @needs fits
+-- @needs place_all
+-- @needs keep_account
+local function choose(store, pool, mode, tag, request, now)
+  local function first_of(strategy)
+    for _, id in ipairs(candidates(store, store.ready[pool], mode, tag, request, strategy, now)) do
+      local account = load_account(store, id)
+      if fits(id, account, mode, request, now) then
+        return id, account
+      end
+      if (account.open or 0) >= (account.limit or request.limit) and not request.is_dry then
+        account.full = true
+        place_all(store, id, account, now)
+        keep_account(store, id, account)
+      end
+    end
+  end
+  local id, account = first_of(request.strategy)
+  if not id and (request.strategy == 'random' or request.strategy == 'weighted') then
+    id, account = first_of('lru') -- what was drawn need not be all there is
+  end
+  return id, account
+end

@@ -16,6 +16,8 @@ MAX_CONTENT_CHARS = 32_768
 """How much of the system prompt, and of the first question, tells conversations apart."""
 
 _DIGEST_BYTES = 16
+# What a part counts at least, so that a great many tiny ones are no great work.
+_LEAST_CHARS = 64
 
 # Clients were seen with these headers in November 2026; where one sends several, the first names
 # its conversation best.
@@ -127,15 +129,23 @@ def _named_session(text: str) -> str:
 
 def _beginning(messages: Sequence[Message]) -> tuple[str, ...]:
     """Return the instructions before the first question, and the question; () without one."""
-    instructions: list[str] = []
-    for message in messages:
-        if message.role is Role.USER:
-            question = _bounded(map(_text_of, message.parts))
-            return (_bounded(instructions), question) if question.strip() else ()
-        if message.role in {Role.SYSTEM, Role.DEVELOPER}:
-            texts = (part.text for part in message.parts if isinstance(part, TextPart))
-            instructions += (_ATTRIBUTION.sub("", text[:MAX_CONTENT_CHARS]) for text in texts)
-    return ()
+    at = next((n for n, message in enumerate(messages) if message.role is Role.USER), None)
+    if at is None:
+        return ()
+    question = _bounded(map(_text_of, messages[at].parts))
+    instructions = (
+        _without_attribution(_text_of(part)[:MAX_CONTENT_CHARS])
+        for message in messages[:at]
+        if message.role in {Role.SYSTEM, Role.DEVELOPER}
+        for part in message.parts
+    )
+    return (_bounded(instructions), question) if question.strip() else ()
+
+
+def _without_attribution(text: str) -> str:
+    lower = text.lower()
+    is_marked = "billing" in lower or "attribution" in lower  # far cheaper than the pattern
+    return _ATTRIBUTION.sub("", text) if is_marked else text
 
 
 def _text_of(part: ContentPart) -> str:
@@ -150,5 +160,5 @@ def _bounded(texts: Iterable[str]) -> str:
         if left <= 0:
             break
         kept.append(text[:left])
-        left -= len(text)
+        left -= max(len(text), _LEAST_CHARS)
     return "\n".join(kept)

@@ -17,6 +17,7 @@ from grok2api.maintenance.runner import Runner
 from grok2api.providers.base import Provider
 from grok2api.providers.registry import GrokWebOptions, build_providers
 from grok2api.services.accounts import Accounts
+from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.attempt import DispatchParts
 from grok2api.services.chat import ChatService
 from grok2api.services.cleanup import Cleanup
@@ -25,6 +26,7 @@ from grok2api.services.dispatch import Dispatcher
 from grok2api.services.health import Health
 from grok2api.services.leases import LeaseKeeper
 from grok2api.services.models import ModelCatalog
+from grok2api.services.overview import Overview
 from grok2api.services.reaper import Reaper
 from grok2api.services.setup import Setup
 from grok2api.store.account_timers import AccountTimers
@@ -109,6 +111,10 @@ async def open_gateway(
             chat=ChatService(models, Dispatcher(parts), count_tokens=estimate_tokens),
             models=models,
             keys=_build_keys(redis, settings),
+            admin_auth=AdminAuth(SetupStore(redis), clock, password=settings.app.app_key),
+            overview=Overview(
+                accounts, LeaderStore(redis), strategy=settings.account.selection.strategy
+            ),
             health=Health(partial(ping, redis)),
             clock=clock,
             metrics=metrics,

@@ -57,8 +57,13 @@ class FieldSpec(Struct, frozen=True):
     is_secret: bool = False
 
     @property
+    def path(self) -> tuple[str, ...]:
+        """The tables this setting stands in, the outermost first."""
+        return tuple(self.section.split(_SECTION_SEPARATOR)) if self.section else ()
+
+    @property
     def section(self) -> str:
-        """The TOML table this setting stands in."""
+        """The name of the TOML table this setting stands in."""
         return self.key.rpartition(_SECTION_SEPARATOR)[0]
 
     @property
@@ -79,13 +84,15 @@ def describe(root: type[Struct], prefix: str = "") -> list[FieldSpec]:
     return list(_walk(root, prefix))
 
 
-def describe_sections(root: type[Struct]) -> list[Section]:
-    """Return the tables of `root`, in the order of the schema."""
-    return [
-        Section(name, (kind.__doc__ or "").strip())
-        for name, kind in get_type_hints(root).items()
-        if isinstance(kind, type) and issubclass(kind, Struct)
-    ]
+def describe_sections(root: type[Struct], prefix: str = "") -> list[Section]:
+    """Return the tables of `root`, each before those within it, in the order of the schema."""
+    found: list[Section] = []
+    for name, kind in get_type_hints(root).items():
+        if isinstance(kind, type) and issubclass(kind, Struct):
+            key = f"{prefix}{name}"
+            found.append(Section(key, (kind.__doc__ or "").strip()))
+            found += describe_sections(kind, f"{key}{_SECTION_SEPARATOR}")
+    return found
 
 
 def convert_value(spec: FieldSpec, raw: object, where: str) -> Any:

@@ -17,6 +17,9 @@ IGNORED_VARIABLES = (
 """Variables of older versions that have no counterpart: reported when they are set."""
 
 
+_OLD_BASIC_INTERVAL_S = 36_000
+
+
 def _same(value: object, _file: Mapping[str, object]) -> object:
     return value
 
@@ -41,6 +44,11 @@ def _single_proxy_only(value: object, file: Mapping[str, object]) -> object:
     return value if file.get("proxy.egress.mode") == "single_proxy" else ""
 
 
+def _not_the_old_default(value: object, _file: Mapping[str, object]) -> object:
+    """Older versions wrote their default into the file, and moved it to a day themselves."""
+    return "" if value == _OLD_BASIC_INTERVAL_S else value
+
+
 class Alias(Struct, frozen=True):
     """An old key, its key of today, and how its value reads today.
 
@@ -55,6 +63,16 @@ class Alias(Struct, frozen=True):
 # In rising order of weight: where two old keys mean one new key, the later one wins.
 ALIASES = (
     Alias("account.selection.max_inflight", "account.max_concurrency"),
+    Alias("token.selection_strategy", "account.selection.strategy"),
+    Alias(
+        "account.refresh.basic_interval_sec",
+        "account.refresh.basic_interval_s",
+        _not_the_old_default,
+    ),
+    Alias("account.refresh.super_interval_sec", "account.refresh.super_interval_s"),
+    Alias("account.refresh.heavy_interval_sec", "account.refresh.heavy_interval_s"),
+    Alias("account.refresh.usage_concurrency", "account.refresh.concurrency"),
+    Alias("account.refresh.on_demand_min_interval_sec", "account.refresh.on_demand_min_interval_s"),
     Alias("app.app_password", "app.app_key"),
     Alias("app.disable_memory", "features.memory", _not),
     Alias("app.stream", "features.stream"),

@@ -5,6 +5,7 @@ The only module that reads the environment.
 
 import os
 from collections.abc import Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ def load_shown(
     ]
     loaded = load_settings(boot.data_dir, variables)
     for spec in _SPECS:
-        section = getattr(loaded.settings, spec.section)
+        section = reduce(getattr, spec.path, loaded.settings)
         shown.append(Shown(spec, getattr(section, spec.attribute), loaded.sources[spec.key]))
     return shown
 
@@ -186,10 +187,13 @@ def _build_boot(layers: Layers) -> BootSettings:
 
 
 def _build_settings(found: Mapping[str, Found]) -> Settings:
-    tables: dict[str, dict[str, Any]] = {}
+    tables: dict[str, Any] = {}
     for spec in _SPECS:
         if spec.key in found:
-            tables.setdefault(spec.section, {})[spec.attribute] = found[spec.key].value
+            table = tables
+            for name in spec.path:
+                table = table.setdefault(name, {})
+            table[spec.attribute] = found[spec.key].value
     return convert(tables, Settings)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
+from grok2api.config.accounts import AccountSettings, RefreshSettings, SelectionSettings
 from grok2api.config.boot import BootSettings
 from grok2api.config.site import ProxySettings, UpstreamSettings
 
@@ -20,8 +21,10 @@ __all__ = [
     "MaintenanceSettings",
     "PerformanceSettings",
     "ProxySettings",
+    "RefreshSettings",
     "RetrySettings",
     "SecuritySettings",
+    "SelectionSettings",
     "Settings",
     "StreamSettings",
     "UpstreamSettings",
@@ -92,6 +95,13 @@ class FeatureSettings(Struct, frozen=True, kw_only=True):
         bool,
         Meta(title="Search sources", description="End answers with a list of the pages searched."),
     ] = False
+    auto_chat_mode_fallback: Annotated[
+        bool,
+        Meta(
+            title="Fallback of auto",
+            description="Models of mode auto are served by fast, then expert, when it is used up.",
+        ),
+    ] = True
 
 
 class RetrySettings(Struct, frozen=True, kw_only=True):
@@ -116,38 +126,6 @@ class RetrySettings(Struct, frozen=True, kw_only=True):
     max_delay_s: Annotated[
         float, Meta(title="Longest pause", description="Pauses double up to this.", ge=0, le=300)
     ] = 5.0
-
-
-class AccountSettings(Struct, frozen=True, kw_only=True):
-    """How much one account is used, and how it rests."""
-
-    max_concurrency: Annotated[
-        int,
-        Meta(
-            title="Concurrent requests",
-            description="Requests one account serves at the same time, over all workers and hosts.",
-            ge=1,
-            le=1000,
-        ),
-    ] = 8
-    lease_ttl_s: Annotated[
-        float,
-        Meta(
-            title="Lease lifetime",
-            description="After a crash, a lost slot is free again this soon.",
-            ge=5,
-            le=3600,
-        ),
-    ] = 60.0
-    cooldown_s: Annotated[
-        float,
-        Meta(
-            title="Cooldown",
-            description="Rest of a rate-limited account when the upstream names no time.",
-            ge=1,
-            le=604_800,
-        ),
-    ] = 900.0
 
 
 class ChatSettings(Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from msgspec import Raw, Struct
 
 from grok2api.dialects.errors import parse_problem
 from grok2api.dialects.findings import strip_sources_section
+from grok2api.domain.affinity import AffinityHints
 from grok2api.domain.chat import (
     ChatRequest,
     ContentPart,
@@ -25,6 +26,7 @@ from grok2api.wire.openai.chat import (
     FileFields,
     FunctionCall,
     ImageBody,
+    MetadataFields,
     PartType,
     RefusalBody,
     RequestMessage,
@@ -45,9 +47,7 @@ _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 _URL_SCHEMES = ("https://", "http://", "data:")
 
 _NULL = (b"", b"null")
-_WITHOUT_EFFECT = tuple(
-    f.name for f in msgspec.structs.fields(ChatCompletionRequest) if f.type is Raw
-)
+_UNDECODED = tuple(f.name for f in msgspec.structs.fields(ChatCompletionRequest) if f.type is Raw)
 _TOOL_FIELDS = ("tools", "tool_choice", "functions", "function_call", "parallel_tool_calls")
 
 _PART_TYPE = msgspec.json.Decoder(PartType | str)
@@ -56,6 +56,8 @@ _REFUSAL = msgspec.json.Decoder(RefusalBody)
 _IMAGE = msgspec.json.Decoder(ImageBody)
 _FILE = msgspec.json.Decoder(FileBody)
 _FLAT_FILE = msgspec.json.Decoder(FileFields)
+_METADATA = msgspec.json.Decoder(MetadataFields)
+_PLAIN_TEXT = msgspec.json.Decoder(str)
 
 S = TypeVar("S", bound=Struct | str)
 
@@ -82,13 +84,19 @@ def parse_request(wire: ChatCompletionRequest) -> ChatRequest:
         show_reasoning=None if wire.reasoning_effort is None else wire.reasoning_effort != "none",
         max_output_tokens=limit,
         stop=_parse_stop(wire.stop),
-        user=wire.user or "",
+        hints=_read_hints(wire),
     )
 
 
 def ignored_fields(wire: ChatCompletionRequest) -> tuple[str, ...]:
     """Return the names of fields the client has set that change nothing."""
-    names = [name for name in _WITHOUT_EFFECT if bytes(getattr(wire, name)) not in _NULL]
+    hints = _read_hints(wire)
+    used = {"metadata": hints.metadata_user_id, "prompt_cache_key": hints.prompt_cache_key}
+    names = [
+        name
+        for name in _UNDECODED
+        if not used.get(name) and bytes(getattr(wire, name)) not in _NULL
+    ]
     if bytes(wire.tool_choice) == b'"none"':
         # Tools that must not be called are served exactly as asked.
         names = [name for name in names if name not in _TOOL_FIELDS]
@@ -120,6 +128,15 @@ def _check_supported(wire: ChatCompletionRequest) -> None:
             "response_format",
             "unsupported_value",
         )
+
+
+def _read_hints(wire: ChatCompletionRequest) -> AffinityHints:
+    metadata = _decode_if_possible(_METADATA, wire.metadata)
+    return AffinityHints(
+        prompt_cache_key=_decode_if_possible(_PLAIN_TEXT, wire.prompt_cache_key) or "",
+        metadata_user_id="" if metadata is None else metadata.user_id,
+        user=wire.user or "",
+    )
 
 
 def _parse_stop(stop: str | list[str] | None) -> tuple[str, ...]:
@@ -235,3 +252,13 @@ def _decode(decoder: msgspec.json.Decoder[S], raw: Raw, at: str) -> S:
         return decoder.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as problem:
         raise parse_problem(problem, at) from None
+
+
+def _decode_if_possible(decoder: msgspec.json.Decoder[S], raw: Raw) -> S | None:
+    """Decode what may be anything: clients put into such a field what they like."""
+    if bytes(raw) in _NULL:
+        return None
+    try:
+        return decoder.decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None

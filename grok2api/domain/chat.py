@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
+from grok2api.domain.affinity import Affinity, AffinityHints
+
 
 class Role(StrEnum):
     """Who says a message."""
@@ -59,7 +61,8 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     """What a client asks for, in no dialect.
 
     `show_reasoning` is None where the client did not say. `max_output_tokens` and `stop` are
-    applied by us, since the upstream knows neither.
+    applied by us, since the upstream knows neither. `affinity` is the conversation,
+    "" for none; `hints` are what the body says of it.
     """
 
     model: str
@@ -69,7 +72,8 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     show_reasoning: bool | None = None
     max_output_tokens: int | None = None
     stop: tuple[str, ...] = ()
-    user: str = ""
+    hints: AffinityHints = AffinityHints()
+    affinity: Affinity = Affinity()
 
 
 class SourceKind(StrEnum):

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from grok2api.store import keys
+from grok2api.store import keys, reads
 from grok2api.store.connection import RedisClient
 from grok2api.store.script import Script
 
@@ -27,6 +27,14 @@ class NotLeader(Struct, frozen=True, array_like=True, tag="not_leader"):
     """The caller did not lead; nothing changed."""
 
 
+class Leadership(Struct, frozen=True):
+    """Who leads, since which epoch, and when the lease ends unless it is renewed."""
+
+    owner: str
+    epoch: int
+    ends_in_s: float
+
+
 class LeaderStore:
     """The one leadership that processes compete for.
 
@@ -34,6 +42,7 @@ class LeaderStore:
     """
 
     def __init__(self, redis: RedisClient, *, now_ms: int = 0) -> None:
+        self._redis = redis
         self.now_ms = now_ms
         self._campaign: Script[Elected | Follower] = Script(
             redis, "leader/campaign", Elected | Follower
@@ -63,3 +72,17 @@ class LeaderStore:
         """
         reply = await self._resign(keys={"leader": keys.leader()}, args={"owner": owner})
         return isinstance(reply, Resigned)
+
+    async def find(self) -> Leadership | None:
+        """Return who leads; None where nobody does now.
+
+        Raises:
+            StoreUnavailableError: Redis did not answer.
+        """
+        fields = ("owner", "epoch", "ends_at_ms")
+        owner, epoch, ends_at_ms = await reads.hash_get_many(self._redis, keys.leader(), fields)
+        now_ms = self.now_ms or await reads.server_time_ms(self._redis)
+        left_ms = int(ends_at_ms or 0) - now_ms
+        if not owner or left_ms <= 0:
+            return None
+        return Leadership(owner.decode(), int(epoch or 0), left_ms / 1000)

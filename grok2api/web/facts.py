@@ -12,7 +12,8 @@ KEY = "facts"
 class RequestFacts(Struct, kw_only=True):
     """The facts of one request, as far as they are known. Times are monotonic seconds.
 
-    `account` is the account's id, which is no secret; `error` an `ErrorKind` or "".
+    `account` is the account's id, which is no secret; `affinity` the `AffinityRule` that told the
+    conversation, or ""; `error` an `ErrorKind` or "".
     """
 
     request_id: str
@@ -22,6 +23,7 @@ class RequestFacts(Struct, kw_only=True):
     requested_model: str = ""
     model: str = ""
     key_id: str = ""
+    affinity: str = ""
     account: str = ""
     attempts: int = 0
     is_stream: bool = False

@@ -147,6 +147,7 @@ def _write_line(served: ServedRequest, facts: RequestFacts) -> None:
         "duration_ms": round(served.duration_s * 1000, 1),
         "model": facts.requested_model[:80],
         "key_id": facts.key_id,
+        "affinity": facts.affinity,
         "account": facts.account,
         "attempts": facts.attempts,
         "input_tokens": facts.input_tokens,

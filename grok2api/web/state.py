@@ -7,10 +7,12 @@ from starlette.types import Scope
 
 from grok2api.clock import Clock
 from grok2api.config.schema import Settings
+from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.chat import ChatService
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.health import Health
 from grok2api.services.models import ModelCatalog
+from grok2api.services.overview import Overview
 from grok2api.telemetry.metrics import Metrics
 from grok2api.web.drain import Drain
 
@@ -25,6 +27,8 @@ class AppState:
     chat: ChatService
     models: ModelCatalog
     keys: ClientKeys
+    admin_auth: AdminAuth
+    overview: Overview
     health: Health
     clock: Clock
     metrics: Metrics

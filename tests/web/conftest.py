@@ -25,6 +25,7 @@ from grok2api.domain.chat import ChatRequest, EventBatch, Finished, TextDelta
 from grok2api.domain.ids import AccountId
 from grok2api.domain.model import Route
 from grok2api.providers.base import Provider, UpstreamSession
+from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.attempt import DispatchParts
 from grok2api.services.chat import ChatService
 from grok2api.services.cleanup import Cleanup
@@ -33,10 +34,13 @@ from grok2api.services.dispatch import Dispatcher
 from grok2api.services.health import Health
 from grok2api.services.leases import LeaseKeeper
 from grok2api.services.models import ModelCatalog
+from grok2api.services.overview import Overview
 from grok2api.store.accounts import AccountStore, NewAccount
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis, ping
+from grok2api.store.leader import LeaderStore
+from grok2api.store.setup import SetupStore
 from grok2api.telemetry.metrics import open_metrics
 from grok2api.web.application import build_app
 from grok2api.web.server import GuardedProtocol
@@ -71,6 +75,7 @@ class Script:
 
     play: Play = answer_hello
     sessions: list[str] = field(default_factory=list)
+    affinities: list[str] = field(default_factory=list)
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -79,6 +84,7 @@ class Script:
         self, request: ChatRequest, route: Route, session: UpstreamSession
     ) -> AsyncIterator[AsyncIterator[EventBatch]]:
         self.sessions.append(session.credentials.session)
+        self.affinities.append(request.affinity)
         self.opened.set()
         try:
             yield self.play()
@@ -251,6 +257,10 @@ class EdgeMaker:
             chat=ChatService(models, Dispatcher(parts), count_tokens=len),
             models=models,
             keys=ClientKeys(ClientKeyStore(redis), SystemClock(), configured=(API_KEY,)),
+            admin_auth=AdminAuth(SetupStore(redis), SystemClock(), password=settings.app.app_key),
+            overview=Overview(
+                store, LeaderStore(redis), strategy=settings.account.selection.strategy
+            ),
             health=Health(lambda: ping(redis)),
             clock=SystemClock(),
             metrics=open_metrics(None, models=(MODEL,)),

@@ -92,3 +92,16 @@ async def test_a_stopped_answer_frees_its_account(edge: Edge) -> None:
     await edge.leases_are_free()
 
     assert "".join(delta.get("content", "") for delta in deltas(response.text)) == "Hel"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_conversation_of_a_request_is_known_to_what_serves_it(
+    edge: Edge, *, stream: bool
+) -> None:
+    for headers in ({"X-Session-ID": "one"}, {"x-session-affinity": "one"}, {"X-Session-ID": "2"}):
+        await edge.client.post(CHAT, json=question(stream=stream), headers=headers)
+
+    first, same, other = edge.script.affinities
+    assert len(first) == 32
+    assert first == same
+    assert first != other

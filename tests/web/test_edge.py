@@ -239,6 +239,7 @@ async def test_a_request_is_one_line_with_its_facts(log_output: io.StringIO, edg
     assert (row["method"], row["route"], row["status"]) == ("POST", "/v1/chat/completions", 200)
     assert (row["model"], row["account"], row["attempts"]) == (MODEL, "acc_1", 1)
     assert row["key_id"].startswith("key_")
+    assert row["affinity"] == "content"
     assert row["duration_ms"] >= row["ttft_ms"] > 0
     assert row["output_tokens"] > 0
 

@@ -4,6 +4,7 @@ import secrets
 from dataclasses import dataclass
 from functools import partial
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,6 +19,7 @@ from grok2api.dialects.openai_chat import (
 )
 from grok2api.domain.chat import ChatRequest
 from grok2api.domain.client_key import ClientKey
+from grok2api.services.affinity import find_affinity
 from grok2api.services.dispatch import TurnRecord
 from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.web.api.auth import admit
@@ -29,6 +31,8 @@ from grok2api.web.streaming import EventStreamResponse, StreamContext, StreamPac
 
 JSON = "application/json"
 DIALECT = "openai"
+ANONYMOUS = "anonymous"
+"""In place of a client key's id; no id is this word."""
 IGNORED_HEADER = "x-ignored-parameters"
 
 
@@ -58,7 +62,10 @@ async def create_chat_completion(request: Request) -> Response:
     facts.dialect = DIALECT
     caller = await admit(request)
     wire = await read_json(request, CHAT_REQUEST_DECODER)
-    chat_request = parse_request(wire)
+    parsed = parse_request(wire)
+    affinity = find_affinity(request.headers, parsed, salt=caller.id if caller else ANONYMOUS)
+    facts.affinity = affinity.rule.value
+    chat_request = msgspec.structs.replace(parsed, affinity=affinity)
     features = state.settings.features
     facts.requested_model = chat_request.model
     facts.model = state.models.resolve(chat_request.model).model.name

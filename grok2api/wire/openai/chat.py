@@ -101,7 +101,11 @@ class ResponseFormat(Struct, frozen=True):
 
 
 class ChatCompletionRequest(Struct, frozen=True, kw_only=True):
-    """What clients post. The fields that are `Raw` are accepted without effect."""
+    """What clients post.
+
+    The fields that are `Raw` are accepted without effect, but for the last two: these may tell
+    which conversation this is, whatever else is in them.
+    """
 
     model: Annotated[str, Meta(min_length=1, max_length=200)]
     messages: list[RequestMessage]
@@ -136,6 +140,13 @@ class ChatCompletionRequest(Struct, frozen=True, kw_only=True):
     service_tier: Raw = _NOTHING
     store: Raw = _NOTHING
     metadata: Raw = _NOTHING
+    prompt_cache_key: Raw = _NOTHING
+
+
+class MetadataFields(Struct, frozen=True):
+    """What is read of `metadata`."""
+
+    user_id: str = ""
 
 
 # -- the answer

@@ -51,6 +51,23 @@ def test_three_level_variable_reaches_its_setting(tmp_path: Path, name: str) -> 
     assert load_settings(tmp_path, {name: "3"}).settings.account.max_concurrency == 3
 
 
+def test_tables_within_a_table_are_read_beside_its_own_settings(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "[account]\nmax_concurrency = 3\n[account.selection]\nwait_s = 0\n"
+        "[account.refresh]\nenabled = false\n",
+    )
+
+    loaded = load_settings(tmp_path, {"GROK_ACCOUNT_SELECTION_STRATEGY": "LRU"})
+    shown = {s.spec.key: s.value for s in load_shown({"data_dir": tmp_path}, {})}
+
+    account = loaded.settings.account
+    assert (account.max_concurrency, account.selection.wait_s) == (3, 0)
+    assert (account.selection.strategy, account.refresh.enabled) == ("lru", False)
+    assert loaded.unknown == []
+    assert shown["account.selection.wait_s"] == 0
+
+
 def test_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
     write(tmp_path, '[app]\napp_url = "https://gw.example"\n')
 
@@ -288,6 +305,37 @@ def test_settings_of_the_process_are_not_unknown_to_the_others(tmp_path: Path) -
     ("toml", "read"),
     [
         ("[account.selection]\nmax_inflight = 4", lambda s: s.account.max_concurrency == 4),
+        (
+            "[account.refresh]\nbasic_interval_sec = 7000",
+            lambda s: s.account.refresh.basic_interval_s == 7000,
+        ),
+        (
+            "[account.refresh]\nbasic_interval_sec = 36000",
+            lambda s: s.account.refresh.basic_interval_s == 86_400,
+        ),
+        (
+            "[account.refresh]\nsuper_interval_sec = 700\nheavy_interval_sec = 800",
+            lambda s: (
+                s.account.refresh.super_interval_s == 700
+                and s.account.refresh.heavy_interval_s == 800
+            ),
+        ),
+        (
+            "[account.refresh]\nusage_concurrency = 50",
+            lambda s: s.account.refresh.concurrency == 50,
+        ),
+        (
+            "[account.refresh]\non_demand_min_interval_sec = 60",
+            lambda s: s.account.refresh.on_demand_min_interval_s == 60,
+        ),
+        (
+            '[token]\nselection_strategy = "weighted_random"',
+            lambda s: s.account.selection.strategy == "weighted",
+        ),
+        (
+            '[account.selection]\nstrategy = "quota"',
+            lambda s: s.account.selection.strategy == "max_quota",
+        ),
         ("[retry]\nmax_retries = 1", lambda s: s.retry.max_attempts == 2),
         ("[chat]\ndisable_memory = false", lambda s: s.features.memory is True),
         ('[proxy.clearance]\ncf_clearance = "x"', lambda s: s.proxy.cf_cookies == "cf_clearance=x"),

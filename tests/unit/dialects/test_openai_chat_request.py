@@ -11,6 +11,7 @@ from grok2api.dialects.openai_chat import (
     ignored_fields,
     parse_request,
 )
+from grok2api.domain.affinity import AffinityHints
 from grok2api.domain.chat import ChatRequest, FilePart, ImagePart, Message, Role, TextPart, ToolCall
 from grok2api.errors import InvalidRequestError
 from grok2api.wire.openai.chat import ChatCompletionRequest
@@ -192,8 +193,21 @@ def test_usage_of_a_stream_is_not_given_unasked(options: Any) -> None:
     assert parse(stream=True, stream_options=options).include_usage is False
 
 
-def test_user_is_passed_on() -> None:
-    assert parse(user="session-1").user == "session-1"
+def test_what_tells_the_conversation_is_passed_on() -> None:
+    fields = {"metadata": {"user_id": "session_1", "x": 1}, "prompt_cache_key": "k", "user": "u"}
+
+    hints = parse(**fields).hints
+
+    assert hints == AffinityHints(prompt_cache_key="k", metadata_user_id="session_1", user="u")
+    assert ignored_fields(decode(**fields)) == ()
+
+
+@pytest.mark.parametrize("odd", [7, ["x"], {"user_id": 7}, {"user_id": None}, {"a": "b"}, True])
+def test_odd_metadata_and_cache_keys_are_ignored_and_told(odd: object) -> None:
+    fields = {"metadata": odd, "prompt_cache_key": odd}
+
+    assert parse(**fields).hints == AffinityHints()
+    assert set(ignored_fields(decode(**fields))) == {"metadata", "prompt_cache_key"}
 
 
 @pytest.mark.parametrize(

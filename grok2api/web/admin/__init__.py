@@ -1,0 +1,1 @@
+"""Administration: JSON routes for operators and pages."""

@@ -1,0 +1,28 @@
+"""Who may administer: one function for every administrative route."""
+
+from starlette.requests import Request
+
+from grok2api.web.api.auth import presented_key
+from grok2api.web.state import state_of
+
+
+async def admit_admin(request: Request) -> None:
+    """Return if the caller presents the administrator's password, where clients present keys.
+
+    Call it before the body is read. A client key is never enough.
+
+    Raises:
+        AuthenticationError: no password, or a wrong one.
+        RateLimitExceededError: too many passwords are being checked.
+        StoreUnavailableError: the password cannot be checked now.
+    """
+    presented = presented_key(request)
+    await state_of(request).admin_auth.check(None if presented is None else _as_sent(presented))
+
+
+def _as_sent(value: str) -> str:
+    """Headers are read as Latin-1, but most programs send UTF-8."""
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:
+        return value

@@ -25,6 +25,7 @@ from grok2api.services.client_keys import ClientKeys
 from grok2api.services.dispatch import Dispatcher
 from grok2api.services.health import Health
 from grok2api.services.leases import LeaseKeeper
+from grok2api.services.lender import READ_WAIT_S, Lender, build_policy
 from grok2api.services.models import ModelCatalog
 from grok2api.services.overview import Overview
 from grok2api.services.reaper import Reaper
@@ -37,6 +38,7 @@ from grok2api.store.connection import RedisClient, open_redis, ping
 from grok2api.store.leader import LeaderStore
 from grok2api.store.server_facts import ServerFacts, read_server_facts
 from grok2api.store.setup import SetupStore
+from grok2api.store.wakeups import Wakeups
 from grok2api.telemetry.metrics import open_metrics
 from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.upstream.curl import open_transport
@@ -95,9 +97,17 @@ async def open_gateway(
         await stack.enter_async_context(
             Reaper(AccountTimers(redis), interval_s=settings.maintenance.lease_reap_interval_s)
         )
-        models = ModelCatalog(accounts)
+        wakeups = await stack.enter_async_context(
+            # Its own: reading occupies it.
+            open_redis(boot.redis_url, pool_size=1, timeout_s=2 * READ_WAIT_S)
+        )
+        lender = await stack.enter_async_context(
+            Lender(accounts, Wakeups(wakeups), keeper, cleanup, build_policy(settings.account))
+        )
+        models = ModelCatalog(accounts, falls_back=settings.features.auto_chat_mode_fallback)
         parts = DispatchParts(
             accounts=accounts,
+            lender=lender,
             providers=_build_providers(transport, settings),
             keeper=keeper,
             cleanup=cleanup,

@@ -31,8 +31,8 @@ from grok2api.console import (
     silence_output,
 )
 from grok2api.doctor import Grade, examine
-from grok2api.domain.account import Account
 from grok2api.domain.ids import AccountId
+from grok2api.domain.pool_member import Account
 from grok2api.errors import GatewayError, SettingsError, StoreUnavailableError
 from grok2api.processes import end_with_parent
 from grok2api.simulator.options import SimulatorOptions

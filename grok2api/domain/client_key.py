@@ -8,8 +8,8 @@ from grok2api.domain.ids import ClientKeyId
 class ClientKey(Struct, frozen=True):
     """A key that clients present, as pages show it: the key itself is not kept anywhere.
 
-    `hint` is enough for its owner to recognise it (`sk-…x9Qk`). Times are seconds since epoch. When requests wait for accounts, a key of weight 2 gets twice the
-    turns of a key of weight 1.
+    `hint` is enough for its owner to recognise it (`sk-…x9Qk`). Times are seconds since epoch.
+    When requests wait for accounts, a key of weight 2 gets twice the turns of one of weight 1.
     """
 
     id: ClientKeyId

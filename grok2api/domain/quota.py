@@ -90,11 +90,11 @@ class QuotaReport(Struct, frozen=True):
 
 
 class Window(Struct, frozen=True):
-    """What is left of one mode of an account, after all that is granted. Times: seconds since epoch.
+    """What is left of one mode of an account, after all that is granted.
 
-    `total` is None where nobody knows it. `held` units are granted and neither settled nor given
-    back. `reset_at_s` is 0 before the first use of a full window, `rests_until_s` unless the mode
-    rests.
+    Times are seconds since epoch. `total` is None where nobody knows it. `held` units are granted
+    and neither settled nor given back. `reset_at_s` is 0 before the first use of a full window,
+    `rests_until_s` unless the mode rests.
     """
 
     remaining: int

@@ -12,7 +12,7 @@ class Strategy(StrEnum):
     """Which of the accounts that could serve is taken."""
 
     MAX_QUOTA = "max_quota"
-    """The largest share of quota left for each open request; of equals, the one idle for longest."""
+    """The largest share of quota for each open request; of equals, the one idle for longest."""
     RANDOM = "random"
     WEIGHTED = "weighted"
     """By chance, in proportion to the free quota."""
@@ -24,9 +24,9 @@ class Wish(Struct, frozen=True, kw_only=True):
     """What a request needs of an account.
 
     Modes are tried in their order, then `tags` (any of them; none: every account), then pools.
-    `units` are reserved in the mode's window. `session` prefers the account that served it before.
-    Who waits does so in the line of `key`, which advances in proportion to `weight`. `fingerprint`
-    recognises a prompt that hurts one account after the other.
+    `units` are reserved in the mode's window. `session` prefers the account that served it before,
+    unless the request starts it. Who waits does so in the line of `key`, which advances in
+    proportion to `weight`. `fingerprint` recognises a prompt that hurts one account after another.
     """
 
     pools: tuple[Pool, ...]
@@ -34,6 +34,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     units: int = 1
     tags: tuple[str, ...] = ()
     session: str = ""
+    starts_session: bool = False
     key: str = ""
     weight: int = 1
     fingerprint: str = ""

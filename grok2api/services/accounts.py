@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 
 from grok2api.clock import Clock
-from grok2api.domain.account import Account, ProviderKind, Tier
+from grok2api.domain.account import ProviderKind, Tier
 from grok2api.domain.ids import AccountId
+from grok2api.domain.pool_member import Account
 from grok2api.providers.base import Provider
 from grok2api.services.exports import export_accounts
 from grok2api.services.imports import Importer, ImportReport

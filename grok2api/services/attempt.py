@@ -25,8 +25,8 @@ from grok2api.errors import (
 from grok2api.providers.base import Provider, UpstreamSession
 from grok2api.services.cleanup import Cleanup
 from grok2api.services.leases import HeldLease, LeaseKeeper
-from grok2api.services.verdict import Verdict, judge, may_repeat_once
 from grok2api.services.lender import Lender
+from grok2api.services.verdict import Verdict, judge, may_repeat_once
 from grok2api.store.accounts import AccountStore, Release
 
 log = structlog.get_logger(__name__)

@@ -14,7 +14,8 @@ import msgspec
 import structlog
 
 from grok2api.domain.account import Mode
-from grok2api.domain.chat import ChatRequest, EventBatch
+from grok2api.domain.affinity import AffinityRule
+from grok2api.domain.chat import ChatRequest, EventBatch, Role
 from grok2api.domain.client_key import ClientKey
 from grok2api.domain.model import Route
 from grok2api.domain.selection import Wish
@@ -50,7 +51,11 @@ class Dispatcher:
         self._parts = parts
 
     async def stream(
-        self, request: ChatRequest, route: Route, record: TurnRecord, caller: ClientKey | None = None
+        self,
+        request: ChatRequest,
+        route: Route,
+        record: TurnRecord,
+        caller: ClientKey | None = None,
     ) -> AsyncGenerator[EventBatch, None]:
         """Yield the answer to `request`; iterate it under `aclosing`.
 
@@ -121,11 +126,13 @@ class Dispatcher:
 
 def build_wish(request: ChatRequest, route: Route, caller: ClientKey | None) -> Wish:
     """Return what a chat turn needs of an account."""
+    is_follow_up = any(message.role is Role.ASSISTANT for message in request.messages)
     return Wish(
         pools=route.pools,
         modes=route.modes,
         units=route.model.cost,
-        session=request.affinity,
+        session=request.affinity.digest,
+        starts_session=request.affinity.rule is AffinityRule.CONTENT and not is_follow_up,
         key=caller.id if caller else "",
         weight=caller.weight if caller else 1,
         fingerprint=fingerprint_of(request),

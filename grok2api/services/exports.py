@@ -7,8 +7,9 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from grok2api.domain.account import Account, Credentials, ProviderKind, Status, Tier
+from grok2api.domain.account import Credentials, ProviderKind, Status, Tier
 from grok2api.domain.ids import AccountId
+from grok2api.domain.pool_member import Account
 from grok2api.store.accounts import AccountStore
 
 EXPORT_VERSION: Final = 1

@@ -8,10 +8,11 @@ from typing import Final, Self
 import msgspec
 import structlog
 
+from grok2api.config.schema import AccountSettings
 from grok2api.domain.account import Lease
 from grok2api.domain.ids import LeaseId
 from grok2api.domain.model import Route
-from grok2api.domain.selection import SelectionPolicy, Wish
+from grok2api.domain.selection import SelectionPolicy, Strategy, Wish
 from grok2api.errors import (
     GatewayError,
     NoAccountAvailableError,
@@ -31,13 +32,37 @@ RETRY_S: Final = 1.0
 _Answer = Lease | WaitingInLine | NoneReady | LineFull | Poisonous
 
 
+def build_policy(settings: AccountSettings) -> SelectionPolicy:
+    """Return what the settings say of choosing accounts and waiting for them."""
+    selection, refresh = settings.selection, settings.refresh
+    return SelectionPolicy(
+        strategy=Strategy(selection.strategy),
+        max_concurrency=settings.max_concurrency,
+        lease_ttl_s=settings.lease_ttl_s,
+        session_ttl_s=selection.affinity_ttl_s,
+        wait_s=selection.wait_s,
+        max_waiting=selection.max_waiting,
+        max_waiting_per_key=selection.max_waiting_per_key,
+        demand_interval_s=refresh.on_demand_min_interval_s if refresh.enabled else 0.0,
+    )
+
+
 class Lender:
     """Gets leases for the requests of this process, and tells those that wait of their turn.
 
     Use it as an async context manager. A request that gives up leaves nothing behind.
     """
 
-    __slots__ = ("_accounts", "_cleanup", "_group", "_keeper", "_policy", "_task", "_turns", "_wakeups")
+    __slots__ = (
+        "_accounts",
+        "_cleanup",
+        "_group",
+        "_keeper",
+        "_policy",
+        "_task",
+        "_turns",
+        "_wakeups",
+    )
 
     def __init__(
         self,
@@ -140,7 +165,9 @@ class Lender:
                 turn.set()
 
 
-def _explain(route: Route, answer: WaitingInLine | NoneReady | LineFull | Poisonous) -> GatewayError:
+def _explain(
+    route: Route, answer: WaitingInLine | NoneReady | LineFull | Poisonous
+) -> GatewayError:
     name = route.requested
     match answer:
         case Poisonous():
@@ -154,33 +181,31 @@ def _explain(route: Route, answer: WaitingInLine | NoneReady | LineFull | Poison
             return RateLimitExceededError(
                 "Too many requests of this key wait for an account already.",
                 code="rate_limit_exceeded",
-                retry_after_s=_retry_after_s(answer.retry_after_ms),
+                retry_after_s=max(1.0, answer.retry_after_ms / 1000),
             )
         case LineFull():
             return NoAccountAvailableError(
-                f"Too many requests wait for an account for model '{name}' already.",
-                retry_after_s=_retry_after_s(answer.retry_after_ms),
-            )
-        case NoneReady(has_accounts=True, has_usable=False):
-            return NoAccountAvailableError(
-                f"All accounts for model '{name}' are expired or disabled."
-            )
-        case NoneReady(has_accounts=False):
-            return NoAccountAvailableError(
-                f"There is no account for model '{name}': "
-                f"it needs one of tier {' or '.join(route.model.tiers)}."
+                f"Too many requests wait for an account for '{name}' already.",
+                retry_after_s=max(1.0, answer.retry_after_ms / 1000),
             )
         case NoneReady():
-            return NoAccountAvailableError(
-                f"All accounts for model '{name}' are busy, cooling or out of quota; "
-                "try again later.",
-                retry_after_s=answer.retry_after_s,
-            )
-        case _:
+            return _explain_none_ready(route, answer)
+        case WaitingInLine():
             return NoAccountAvailableError(
                 f"All accounts for model '{name}' are busy; try again shortly.", retry_after_s=1.0
             )
 
 
-def _retry_after_s(ms: int) -> float:
-    return max(1.0, ms / 1000)
+def _explain_none_ready(route: Route, answer: NoneReady) -> NoAccountAvailableError:
+    name = route.requested
+    if not answer.has_accounts:
+        return NoAccountAvailableError(
+            f"There is no account for model '{name}': "
+            f"it needs one of tier {' or '.join(route.model.tiers)}."
+        )
+    if not answer.has_usable:
+        return NoAccountAvailableError(f"All accounts for model '{name}' are expired or disabled.")
+    return NoAccountAvailableError(
+        f"All accounts for model '{name}' are busy, cooling or out of quota; try again later.",
+        retry_after_s=answer.retry_after_s,
+    )

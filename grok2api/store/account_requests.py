@@ -27,6 +27,7 @@ class AcquireRequest(Struct, frozen=True):
     tags: Sequence[str]
     exclude: Sequence[str]
     session: str
+    starts_session: bool
     key: str
     weight: int
     strategy: str
@@ -131,6 +132,7 @@ def build_acquire(wish: Wish, policy: SelectionPolicy, lease_id: str) -> Acquire
         tags=wish.tags,
         exclude=wish.exclude,
         session=wish.session if policy.session_ttl_s > 0 else "",
+        starts_session=wish.starts_session,
         key=wish.key or "-",
         weight=wish.weight,
         strategy=policy.strategy.value,

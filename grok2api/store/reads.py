@@ -27,9 +27,8 @@ async def hash_length(redis: RedisClient, key: str) -> int:
 
 async def hash_all(redis: RedisClient, key: str) -> dict[str, bytes]:
     """Return a whole hash, one that is known to be small."""
-    found: list[bytes] | dict[bytes, bytes] = await _read(redis, "HGETALL", key)
-    pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
-    return {name.decode(): value for name, value in pairs}
+    found: dict[bytes, bytes] = await _read(redis, "HGETALL", key)
+    return {name.decode(): value for name, value in found.items()}
 
 
 async def page_of_scores(
@@ -66,11 +65,11 @@ async def stream_after(
     raw = await _read(
         redis, "XREAD", "COUNT", "1000", "BLOCK", str(wait_ms), "STREAMS", key, position
     )
-    found = []
-    for entry_id, fields in raw[0][1] if raw else ():
-        pairs = fields.items() if isinstance(fields, dict) else zip(fields[::2], fields[1::2], strict=True)
-        found.append((entry_id.decode(), {n.decode(): v.decode() for n, v in pairs}))
-    return found
+    entries = raw[0][1] if raw else []
+    return [
+        (entry_id.decode(), {name.decode(): value.decode() for name, value in fields.items()})
+        for entry_id, fields in entries
+    ]
 
 
 async def server_time_ms(redis: RedisClient) -> int:

@@ -77,7 +77,7 @@ end
 if not number_tags(store, request) then
   return { 'none_ready', -1, 0, 0 }
 end
-local bound = request.session ~= '' and redis.call('HGET', sessions, request.session)
+local bound = request.session ~= '' and not request.starts_session and redis.call('HGET', sessions, request.session)
 local id, account, mode, is_kept = find_account(store, request, bound, now)
 if id then
   grant(store, id, account, mode, request, now, request.ttl_ms)

@@ -28,7 +28,7 @@ math.randomseed(tonumber(ARGV[2]))
 
 request.is_dry = true
 number_tags(store, request)
-local bound = request.session ~= '' and redis.call('HGET', sessions, request.session)
+local bound = request.session ~= '' and not request.starts_session and redis.call('HGET', sessions, request.session)
 local id, account, mode = find_account(store, request, bound, now)
 if id then
   return { 'chosen', id, account.pool, mode, bound == id and 1 or 0 }

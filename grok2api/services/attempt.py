@@ -107,7 +107,7 @@ class Attempt:
                 yield batch
         except UpstreamError as error:
             self.record.error_kind = error.kind
-            self._verdict = judge(error, default_cooldown_s=self._parts.account.cooldown_s)
+            self._verdict = judge(error, self._parts.account)
             raise
         except GatewayError as error:
             self.record.error_kind = error.kind

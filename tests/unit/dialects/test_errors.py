@@ -5,6 +5,7 @@ import pytest
 from openai.types.shared import ErrorObject
 
 from grok2api.dialects.errors import openai_status, render_openai_error
+from grok2api.error_kinds import ErrorKind
 from grok2api.errors import (
     AccountForbiddenError,
     AntiBotError,
@@ -12,7 +13,6 @@ from grok2api.errors import (
     ContentRejectedError,
     CredentialRejectedError,
     EgressBlockedError,
-    ErrorKind,
     GatewayError,
     InternalError,
     InvalidRequestError,

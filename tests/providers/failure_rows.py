@@ -346,7 +346,7 @@ CONNECTION_ROWS = (
     FailureRow(
         place="3.4",
         name="reset_after_content",
-        directive="text=a b c; reset_after=1; delay_ms=20",
+        directive="text=a b c; reset_after=1; delay_ms=300",
         means=_trouble("upstream_stream_truncated"),
         has_content=True,
     ),
@@ -354,7 +354,7 @@ CONNECTION_ROWS = (
     FailureRow(
         place="3.6",
         name="truncated",
-        directive="text=a b c; end=truncate; after=1; delay_ms=20",
+        directive="text=a b c; end=truncate; after=1; delay_ms=300",
         means=_trouble("upstream_stream_truncated"),
         has_content=True,
     ),

@@ -17,7 +17,7 @@ from grok2api.upstream.transport import Timeouts
 from tests.conformance.conftest import Counterpart, open_counterpart
 from tests.providers.failure_rows import ROWS, FailureRow
 
-SHORT = Timeouts(connect_s=5.0, header_s=0.5, idle_s=0.5)
+SHORT = Timeouts(connect_s=5.0, header_s=1.0, idle_s=1.0)
 MAX_ATTEMPTS, ACCOUNTS = 3, 3
 
 

@@ -1,8 +1,8 @@
 """The decision table of upstream failures, as data.
 
-`place` names section and row of the notes on errors. Each row is produced by the simulator: queue
-`directive` for all chat calls, and ask over each of `protocols`. A refusal that is queued meets the
-WebSocket in its handshake.
+`place` is section (2 status, 3 connection, 4 stream) and row. The simulator produces each row:
+queue `directive` for all chat calls, and ask over each of `protocols`. A refusal that is queued
+meets the WebSocket in its handshake.
 """
 
 from msgspec import Struct

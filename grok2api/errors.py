@@ -21,7 +21,7 @@ GatewayError
 │   ├── EgressBlockedError           challenge page: the way out is refused    scope EGRESS
 │   ├── AntiBotError                 the site's own rule, not the account      scope EGRESS
 │   ├── UpstreamTimeoutError                                                   scope UPSTREAM
-│   ├── UpstreamUnavailableError                                               scope UPSTREAM
+│   ├── UpstreamUnavailableError         EGRESS if there was no connection     scope UPSTREAM
 │   └── UpstreamProtocolError        bytes we do not understand, or too few    scope UPSTREAM
 ├── StoreUnavailableError
 ├── ShuttingDownError                this worker is about to stop
@@ -32,34 +32,7 @@ GatewayError
 from enum import StrEnum
 from typing import ClassVar
 
-
-class ErrorKind(StrEnum):
-    """One word per leaf class; dialects map it to status, type and code."""
-
-    INVALID_REQUEST = "invalid_request"
-    AUTHENTICATION = "authentication"
-    PERMISSION_DENIED = "permission_denied"
-    NOT_FOUND = "not_found"
-    METHOD_NOT_ALLOWED = "method_not_allowed"
-    MODEL_NOT_FOUND = "model_not_found"
-    RATE_LIMIT_EXCEEDED = "rate_limit_exceeded"
-    REQUEST_TIMEOUT = "request_timeout"
-    BODY_TOO_LARGE = "body_too_large"
-    NO_ACCOUNT_AVAILABLE = "no_account_available"
-    UPSTREAM_REJECTED = "upstream_rejected"
-    CONTENT_REJECTED = "content_rejected"
-    UPSTREAM_RATE_LIMIT = "upstream_rate_limit"
-    CREDENTIAL_REJECTED = "credential_rejected"
-    ACCOUNT_FORBIDDEN = "account_forbidden"
-    EGRESS_BLOCKED = "egress_blocked"
-    ANTI_BOT = "anti_bot"
-    UPSTREAM_TIMEOUT = "upstream_timeout"
-    UPSTREAM_UNAVAILABLE = "upstream_unavailable"
-    UPSTREAM_PROTOCOL = "upstream_protocol"
-    STORE_UNAVAILABLE = "store_unavailable"
-    SHUTTING_DOWN = "shutting_down"
-    INTERNAL = "internal"
-    SETTINGS = "settings"
+from grok2api.error_kinds import ErrorKind, LimitExtent
 
 
 class Scope(StrEnum):
@@ -80,7 +53,7 @@ class GatewayError(Exception):
     """
 
     kind: ClassVar[ErrorKind] = ErrorKind.INTERNAL
-    scope: ClassVar[Scope] = Scope.GATEWAY
+    scope: Scope = Scope.GATEWAY
 
     def __init__(
         self, message: str, *, detail: str = "", retry_after_s: float | None = None
@@ -208,10 +181,11 @@ class ContentRejectedError(UpstreamError):
 
 
 class UpstreamRateLimitError(UpstreamError):
-    """The upstream limits this account now, or its quota is used up."""
+    """The upstream limits this account now, or its quota is used up; `extent` says which."""
 
     kind = ErrorKind.UPSTREAM_RATE_LIMIT
     scope = Scope.ACCOUNT
+    extent = LimitExtent.RATE
 
 
 class CredentialRejectedError(UpstreamError):
@@ -267,7 +241,10 @@ class UpstreamTimeoutError(UpstreamError):
 
 
 class UpstreamUnavailableError(UpstreamError):
-    """Connection failed or broke, or the upstream is in trouble (5xx)."""
+    """Connection failed or broke, or the upstream is in trouble (5xx).
+
+    Where no connection came about, the way out is at fault: its `scope` is EGRESS then.
+    """
 
 
 class UpstreamProtocolError(UpstreamError):

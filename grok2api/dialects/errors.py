@@ -6,12 +6,13 @@ import re
 import msgspec
 from msgspec import Struct
 
+from grok2api.error_kinds import ErrorKind
 from grok2api.errors import (
-    ErrorKind,
     GatewayError,
     InvalidRequestError,
     RequestError,
     UpstreamError,
+    UpstreamRejectedError,
 )
 from grok2api.wire.openai.errors import ErrorBody, ErrorObject
 
@@ -23,6 +24,9 @@ LONGEST_WORTHWHILE_WAIT_S = 60
 _INVALID = "invalid_request_error"
 _SERVER = "server_error"
 _LIMIT = "rate_limit_error"
+
+# Statuses that would say something else here: about the client's key, or about its own body.
+_NOT_PASSED_ON = frozenset({401, 403, 413, 415, 422})
 
 _EXIT_HINT = " The operator should check proxy, browser profile and clearance cookies."
 _LOG_HINT = " The operator finds the cause in the log under request {request_id}."
@@ -56,7 +60,7 @@ _OPENAI: dict[ErrorKind, _Row] = {
     ErrorKind.REQUEST_TIMEOUT: _Row(408, _INVALID, "request_timeout"),
     ErrorKind.BODY_TOO_LARGE: _Row(413, _INVALID, "request_too_large"),
     ErrorKind.NO_ACCOUNT_AVAILABLE: _Row(503, _SERVER, "no_account_available", is_exhausted=True),
-    ErrorKind.UPSTREAM_REJECTED: _Row(400, _INVALID, "upstream_rejected"),
+    ErrorKind.UPSTREAM_REJECTED: _Row(400, _INVALID, "upstream_rejected", is_exhausted=True),
     ErrorKind.CONTENT_REJECTED: _Row(400, _INVALID, "content_policy_violation"),
     ErrorKind.UPSTREAM_RATE_LIMIT: _Row(429, _LIMIT, "rate_limit_exceeded", is_exhausted=True),
     # An account's 401 or 403 must not look like one of the client's own key.
@@ -108,7 +112,14 @@ def render_openai_error(error: GatewayError, request_id: str) -> RenderedError:
             code=own_code or row.code,
         )
     )
-    return RenderedError(row.status, _headers(error, row), msgspec.json.encode(body))
+    return RenderedError(_status(error, row), _headers(error, row), msgspec.json.encode(body))
+
+
+def _status(error: GatewayError, row: _Row) -> int:
+    """Return the upstream's own status where it finds the request at fault in its own way."""
+    if not isinstance(error, UpstreamRejectedError) or error.status in _NOT_PASSED_ON:
+        return row.status
+    return error.status or row.status
 
 
 def _headers(error: GatewayError, row: _Row) -> dict[str, str]:

@@ -26,7 +26,7 @@ from grok2api.providers.base import Provider, UpstreamSession
 from grok2api.services.cleanup import Cleanup
 from grok2api.services.leases import HeldLease, LeaseKeeper
 from grok2api.services.lender import Lender
-from grok2api.services.verdict import Verdict, judge, may_repeat_once
+from grok2api.services.verdict import FailureTally, Verdict, judge, may_repeat_once
 from grok2api.store.accounts import AccountStore, Release
 
 log = structlog.get_logger(__name__)
@@ -57,6 +57,14 @@ class DispatchParts:
     chat: ChatSettings
 
 
+@dataclass(frozen=True, slots=True)
+class Plight:
+    """What the attempts of one request share: its fingerprint, and what they met so far."""
+
+    fingerprint: str
+    tally: FailureTally
+
+
 async def release_lease(accounts: AccountStore, lease: Lease, how: Release) -> None:
     """End `lease`. A store that does not answer is only logged: the lease frees itself in time."""
     try:
@@ -69,10 +77,10 @@ class Attempt:
     """Streams one answer from one account and ends its lease with the right outcome."""
 
     __slots__ = (
-        "_fingerprint",
         "_held",
         "_is_used",
         "_parts",
+        "_plight",
         "_request",
         "_route",
         "_stack",
@@ -87,13 +95,13 @@ class Attempt:
         request: ChatRequest,
         route: Route,
         held: HeldLease,
-        fingerprint: str = "",
+        plight: Plight,
     ) -> None:
         self._parts = parts
         self._request = request
         self._route = msgspec.structs.replace(route, modes=(held.lease.mode,))
         self._held = held
-        self._fingerprint = fingerprint
+        self._plight = plight
         self._is_used = False
         self._stack = AsyncExitStack()
         self._started_s = parts.clock.monotonic_s()
@@ -116,6 +124,7 @@ class Attempt:
                     )
                 yield batch
         except UpstreamError as error:
+            self._plight.tally.note(error)
             self.record.error_kind = error.kind
             self._verdict = judge(error)
             raise
@@ -151,7 +160,7 @@ class Attempt:
             first_rest_s=account.cooldown_s,
             longest_rest_s=account.max_cooldown_s,
             reason=verdict.reason,
-            fingerprint=self._fingerprint if verdict.is_suspicious else "",
+            fingerprint=self._plight.fingerprint if verdict.is_suspicious else "",
         )
 
     async def _close_upstream(self) -> None:
@@ -165,6 +174,9 @@ class Attempt:
             return await self._open_once()
         except UpstreamError as error:
             if not may_repeat_once(error):
+                raise
+            self._plight.tally.note(error)
+            if self._plight.tally.is_hopeless:
                 raise
             log.info("attempt_repeated", account=self.record.account, error=error.kind)
         await self._close_upstream()

@@ -20,10 +20,10 @@ from grok2api.domain.client_key import ClientKey
 from grok2api.domain.model import Route
 from grok2api.domain.selection import Wish
 from grok2api.errors import NoAccountAvailableError, Scope, UpstreamError
-from grok2api.services.attempt import Attempt, AttemptRecord, DispatchParts
-from grok2api.services.fingerprint import fingerprint_of
+from grok2api.services.attempt import Attempt, AttemptRecord, DispatchParts, Plight
+from grok2api.services.fingerprint import fingerprint
 from grok2api.services.leases import HeldLease
-from grok2api.services.verdict import may_try_other
+from grok2api.services.verdict import FailureTally, may_try_other
 
 log = structlog.get_logger(__name__)
 
@@ -69,10 +69,11 @@ class Dispatcher:
         retry, clock = self._parts.retry, self._parts.clock
         started_s = clock.monotonic_s()
         wish = build_wish(request, route, caller)
+        plight = Plight(wish.fingerprint, FailureTally(retry.max_attempts))
         failure: UpstreamError | None = None
         while True:
             held = await self._lend(wish, route, record, failure)
-            attempt = Attempt(self._parts, request, route, held, wish.fingerprint)
+            attempt = Attempt(self._parts, request, route, held, plight)
             record.attempts.append(attempt.record)
             record.mode = held.lease.mode
             tried = (*wish.exclude, attempt.record.account)
@@ -99,7 +100,7 @@ class Dispatcher:
                 await attempt.close(is_enough=record.is_enough)
             wait_s = self._backoff_s(failure, len(tried))
             is_late = clock.monotonic_s() + wait_s - started_s > retry.budget_s
-            if len(tried) >= retry.max_attempts or is_late:
+            if len(tried) >= retry.max_attempts or is_late or plight.tally.is_hopeless:
                 raise failure
             await asyncio.sleep(wait_s)
 
@@ -135,5 +136,5 @@ def build_wish(request: ChatRequest, route: Route, caller: ClientKey | None) -> 
         starts_session=request.affinity.rule is AffinityRule.CONTENT and not is_follow_up,
         key=caller.id if caller else "",
         weight=caller.weight if caller else 1,
-        fingerprint=fingerprint_of(request),
+        fingerprint=fingerprint(request),
     )

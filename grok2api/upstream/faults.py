@@ -4,13 +4,12 @@ from curl_cffi import CurlECode
 
 from grok2api.errors import (
     InternalError,
+    Scope,
     UpstreamError,
     UpstreamProtocolError,
     UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
-
-_LIMIT_CODES = frozenset({CurlECode.BAD_CONTENT_ENCODING, CurlECode.TOO_LARGE})
 
 
 def describe(code: int) -> str:
@@ -23,9 +22,11 @@ def describe(code: int) -> str:
 
 def no_connection(detail: str) -> UpstreamUnavailableError:
     """No answer came: name, route, TLS or proxy failed, or the peer hung up before its headers."""
-    return UpstreamUnavailableError(
+    error = UpstreamUnavailableError(
         "The upstream could not be reached.", code="upstream_network_error", detail=detail
     )
+    error.scope = Scope.EGRESS
+    return error
 
 
 def connect_timeout(seconds: float) -> UpstreamTimeoutError:
@@ -90,6 +91,17 @@ def protocol(detail: str) -> UpstreamProtocolError:
     )
 
 
+def too_large(detail: str) -> UpstreamProtocolError:
+    """A message or an answer beyond our limit; asking again would bring it again."""
+    error = UpstreamProtocolError(
+        "The upstream sent a message that is too large.",
+        code="upstream_frame_too_large",
+        detail=detail,
+    )
+    error.is_final = True
+    return error
+
+
 def unsendable(detail: str) -> InternalError:
     """A request that must not be sent as it stands."""
     return InternalError("The request to the upstream could not be built.", detail=detail)
@@ -97,7 +109,9 @@ def unsendable(detail: str) -> InternalError:
 
 def from_curl(code: int, *, has_head: bool, connect_s: float) -> UpstreamError:
     """Translate the result of a failed transfer. `has_head`: the headers had come."""
-    if code in _LIMIT_CODES:
+    if code == CurlECode.TOO_LARGE:
+        return too_large(describe(code))
+    if code == CurlECode.BAD_CONTENT_ENCODING:
         return protocol(describe(code))
     if has_head:
         return truncated(describe(code))

@@ -94,7 +94,7 @@ class Transport(Protocol):
 
         Raises:
             UpstreamTimeoutError: `code` is `upstream_connect_timeout` or `upstream_header_timeout`.
-            UpstreamUnavailableError: no connection.
+            UpstreamUnavailableError: no connection; its `scope` is EGRESS.
         """
         ...
 

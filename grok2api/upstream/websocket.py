@@ -17,6 +17,7 @@ from typing import Final
 from curl_cffi import CurlError, CurlOpt
 
 from grok2api.domain.upstream import UpstreamRequest, UpstreamStatus
+from grok2api.errors import UpstreamError
 from grok2api.upstream import faults
 from grok2api.upstream.frames import FrameError, FrameParser, Opcode, accept_of, encode_frame
 from grok2api.upstream.handle import Handle, encode_headers
@@ -29,6 +30,7 @@ WRITE_TIMEOUT_S: Final = 15.0
 REFUSAL_BYTES: Final = 64 * 1024
 _READ_PAUSE: Final = 0x10000001  # CURL_READFUNC_PAUSE
 _SWITCHING_PROTOCOLS: Final = 101
+_MESSAGE_TOO_BIG: Final = 1009
 _OURS: Final = frozenset(
     {"connection", "upgrade", "sec-websocket-key", "sec-websocket-version", "content-length"}
 )
@@ -76,7 +78,7 @@ class CurlWebSocket:
         Raises:
             UpstreamTimeoutError: nothing came within the idle deadline.
             UpstreamUnavailableError: the connection broke without a close frame.
-            UpstreamProtocolError: bytes that are no frames, or a message beyond 16 MiB.
+            UpstreamProtocolError: bytes that are no frames; final for a message beyond 16 MiB.
         """
         parser = self._parser
         while not parser.texts:
@@ -89,7 +91,7 @@ class CurlWebSocket:
                 parser.feed(data)
             except FrameError as error:
                 self._say_close(error.close_code)
-                raise faults.protocol(f"WebSocket: {error}") from None
+                raise _explain(error) from None
             if parser.controls:
                 self._answer_controls()
         texts, parser.texts = parser.texts, []
@@ -181,6 +183,12 @@ def _set_upgrade(handle: Handle, request: UpstreamRequest, key: bytes, timeouts:
         handle.setopt(CurlOpt.CONNECTTIMEOUT_MS, max(1, int(timeouts.connect_s * 1000)))
     except CurlError as error:
         raise faults.unsendable(faults.describe(error.code)) from None
+
+
+def _explain(error: FrameError) -> UpstreamError:
+    told = f"WebSocket: {error}"
+    is_too_large = error.close_code == _MESSAGE_TOO_BIG
+    return faults.too_large(told) if is_too_large else faults.protocol(told)
 
 
 async def _check_answer(transfer: Transfer, key: bytes) -> None:

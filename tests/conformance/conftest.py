@@ -27,6 +27,7 @@ class Counterpart(Struct):
 
     site: Site
     transport: CurlTransport
+    timeouts: Timeouts = Timeouts(5.0, 5.0, 5.0)
 
     @asynccontextmanager
     async def ask(
@@ -39,7 +40,7 @@ class Counterpart(Struct):
             chat_transport=protocol,
             user_agent=AGENT,
             profile="chrome146",
-            timeouts=Timeouts(5.0, 5.0, 5.0),
+            timeouts=self.timeouts,
         )
 
         async def remember(user_id: str) -> None:
@@ -52,8 +53,15 @@ class Counterpart(Struct):
             yield events
 
 
-@pytest.fixture
-async def counterpart() -> AsyncIterator[Counterpart]:
+@asynccontextmanager
+async def open_counterpart() -> AsyncIterator[Counterpart]:
+    """Run a site that knows one account, `one`, and a client in front of it."""
     async with open_site(SimulatorOptions()) as site, open_transport(8) as transport:
         await site.register({"session": SESSION, "name": "one"})
         yield Counterpart(site, transport)
+
+
+@pytest.fixture
+async def counterpart() -> AsyncIterator[Counterpart]:
+    async with open_counterpart() as opened:
+        yield opened

@@ -157,6 +157,7 @@ async def test_citations_cover_their_marks(
         ("empty_403", EgressBlockedError),
         ("forbidden", UpstreamUnavailableError),
         ("redirect", CredentialRejectedError),
+        ("redirect_elsewhere", UpstreamProtocolError),
         ("server_error", UpstreamUnavailableError),
         ("no_retry", UpstreamUnavailableError),
         ("bad_gateway", UpstreamUnavailableError),

@@ -33,9 +33,14 @@ class KeyView:
         return {found[n].decode(): float(found[n + 1]) for n in range(0, len(found), 2)}
 
     async def counts(self, pool: Pool = BASIC) -> dict[str, int]:
-        """Return the counters of a pool that are not zero, without the sequence of uses."""
-        found = await self.hash(keys.counts(pool))
-        return {name: int(n) for name, n in found.items() if int(n) and name != "sequence"}
+        """Return the counters of a pool that are not zero."""
+        found = await self.hash(keys.account_counts())
+        prefix = keys.pool_name(pool) + " "
+        return {
+            k.removeprefix(prefix): int(v)
+            for k, v in found.items()
+            if k.startswith(prefix) and int(v)
+        }
 
     async def account_keys(self) -> set[str]:
         """Return the keys of accounts that hold anything but counters."""

@@ -68,11 +68,13 @@ async def test_retry_headers_are_sent_on_demand(site: Site) -> None:
     fatal = await site.post("[[sim: fault=server_error; should_retry=false]]")
     plain = await site.post("[[sim: fault=rate_limited]]")
     redirect = await site.post("[[sim: fault=redirect]]")
+    elsewhere = await site.post("[[sim: fault=redirect_elsewhere]]")
 
     assert limited.headers["retry-after"] == "7"
     assert fatal.headers["x-should-retry"] == "false"
     assert "retry-after" not in plain.headers
     assert redirect.headers["location"].startswith("https://accounts.x.ai/")
+    assert "sign" not in elsewhere.headers["location"]
 
 
 async def test_any_status_and_body_can_be_made_up(site: Site) -> None:
@@ -130,6 +132,12 @@ async def test_own_error_takes_code_and_message(site: Site) -> None:
     events = await site.answer('[[sim: error=custom; code=anti_bot; message="anti-bot rejected"]]')
 
     assert events[-1]["error"] == {"code": "anti_bot", "message": "anti-bot rejected"}
+
+
+async def test_huge_frame_is_larger_than_any_client_should_take(site: Site) -> None:
+    reply = await site.post("[[sim: huge; reasoning=none; text=x]]")
+
+    assert max(map(len, reply.content.splitlines())) > 16 * 1024 * 1024
 
 
 @pytest.mark.parametrize("fault", ["reset", "drop"])

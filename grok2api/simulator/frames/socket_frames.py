@@ -22,6 +22,7 @@ from grok2api.simulator.script.turn import (
 )
 
 BINARY_MESSAGE = b"\x00simulated binary\xff"
+_HUGE_BYTES = 17 * 1024 * 1024
 
 _encode = msgspec.json.Encoder().encode
 
@@ -128,6 +129,8 @@ class SocketFrames:
                 self._chunk(mood={"text": "curious"}),
                 self._chunk(text={"text": "not for the user", "channel": "CHANNEL_COMMENTARY"}),
             ]
+        if kind == "huge":
+            return [huge_frame()]
         return [BINARY_MESSAGE] if kind == "binary" else [b"this is no JSON", b'["nor an object"]']
 
     def _error(self, error: InBandError) -> bytes:
@@ -135,6 +138,11 @@ class SocketFrames:
         if error.form == "root":
             return self.event("error", error=body)
         return self.event("response.grok.output", output={"stream_error": body})
+
+
+def huge_frame() -> bytes:
+    """Return a JSON object beyond what any client should take."""
+    return _encode({"padding": "x" * _HUGE_BYTES})
 
 
 def image_chunk(picture: Picture) -> dict[str, object]:

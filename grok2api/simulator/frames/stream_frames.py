@@ -4,7 +4,7 @@ from typing import assert_never
 
 import msgspec
 
-from grok2api.simulator.frames.socket_frames import image_chunk
+from grok2api.simulator.frames.socket_frames import huge_frame, image_chunk
 from grok2api.simulator.script.directives import Script
 from grok2api.simulator.script.turn import (
     Citation,
@@ -213,6 +213,8 @@ class StreamFrames:
                 self._frame(token="not for the user", isThinking=False, messageTag="preview"),  # noqa: S106
                 b'{"result":{"mood":"curious"}}',
             ]
+        if kind == "huge":
+            return [huge_frame()]
         return [] if kind == "binary" else [b"this is no JSON"]
 
     def _error(self, error: InBandError) -> bytes:

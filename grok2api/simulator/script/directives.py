@@ -54,6 +54,7 @@ class Script(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     unknown: bool = False
     binary: bool = False
     garbage: bool = False
+    huge: bool = False
     # The opening of a socket session.
     foreign_first: bool = False
     attach_first: bool = False
@@ -94,7 +95,16 @@ _ENDINGS = {"reset_after": "reset", "close_after": "close", "silence_after": "si
 LIMITS = frozenset({"fail_first", "only"})
 FAILING = frozenset(
     {
-        *("fault", "http", "error", "end", "done", "wrong_conversation", "empty_conversation"),
+        *(
+            "fault",
+            "http",
+            "error",
+            "end",
+            "done",
+            "wrong_conversation",
+            "empty_conversation",
+            "huge",
+        ),
         *("stall_headers_ms", "stall_first_ms", "stall_mid_ms"),
     }
 )

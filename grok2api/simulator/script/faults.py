@@ -101,6 +101,14 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
         "redirect": Fault(
             302, b"", 16, "Sign in.", (("location", "https://accounts.x.ai/sign-in"),), "text/html"
         ),
+        "redirect_elsewhere": Fault(
+            302,
+            b"",
+            14,
+            "Down for maintenance.",
+            (("location", "https://grok.com/maintenance"),),
+            "text/html",
+        ),
         "server_error": _grpc(500, 13, "Internal error."),
         "no_retry": Fault(
             500,

@@ -79,9 +79,9 @@ class Picture(Struct, frozen=True):
 
 
 class Noise(Struct, frozen=True):
-    """A frame that every client must survive."""
+    """A frame that every client must survive; a huge one ends its answer at most."""
 
-    kind: Literal["unknown", "binary", "garbage"]
+    kind: Literal["unknown", "binary", "garbage", "huge"]
 
 
 class Pause(Struct, frozen=True):
@@ -176,6 +176,8 @@ def _noise(script: Script) -> Iterator[Noise]:
         yield Noise("binary")
     if script.garbage:
         yield Noise("garbage")
+    if script.huge:
+        yield Noise("huge")
 
 
 def _reasoning_tokens(script: Script, turn: Turn) -> Iterable[str]:

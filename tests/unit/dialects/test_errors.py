@@ -5,6 +5,7 @@ import pytest
 from openai.types.shared import ErrorObject
 
 from grok2api.dialects.errors import openai_status, render_openai_error
+from grok2api.error_kinds import ErrorKind
 from grok2api.errors import (
     AccountForbiddenError,
     AntiBotError,
@@ -12,7 +13,6 @@ from grok2api.errors import (
     ContentRejectedError,
     CredentialRejectedError,
     EgressBlockedError,
-    ErrorKind,
     GatewayError,
     InternalError,
     InvalidRequestError,
@@ -22,6 +22,7 @@ from grok2api.errors import (
     ShuttingDownError,
     StoreUnavailableError,
     UpstreamRateLimitError,
+    UpstreamRejectedError,
     UpstreamTimeoutError,
 )
 
@@ -105,6 +106,18 @@ def test_status_and_code(error: GatewayError, status: int, code: str) -> None:
 def test_refused_account_does_not_look_like_a_refused_client(error: GatewayError) -> None:
     assert render_openai_error(error, "r").status == 502
     assert error_of(error)["type"] == "server_error"
+
+
+@pytest.mark.parametrize(
+    ("upstream", "told"), [(None, 400), (400, 400), (403, 400), (413, 400), (409, 409), (418, 418)]
+)
+def test_status_of_a_refused_request_is_passed_on_unless_it_means_something_else_here(
+    upstream: int | None, told: int
+) -> None:
+    rendered = render_openai_error(UpstreamRejectedError("x", status=upstream), "r")
+
+    assert rendered.status == told
+    assert rendered.headers["x-should-retry"] == "false"
 
 
 def test_param_is_the_clients_field() -> None:

@@ -268,6 +268,11 @@ def test_no_message_of_any_shape_breaks_the_gateway_decoder(kind: str, members: 
             AccountForbiddenError,
             "upstream_forbidden",
         ),
+        (
+            {"code": 16, "message": "Unauthenticated"},
+            CredentialRejectedError,
+            "upstream_unauthorized",
+        ),
         ({"code": "content-moderated"}, ContentRejectedError, "content_policy_violation"),
         ({"code": 13, "message": "boom"}, UpstreamUnavailableError, "upstream_error"),
         ({"error": {"code": 8}}, UpstreamRateLimitError, "rate_limit_exceeded"),

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from grok2api.domain.upstream import UpstreamStatus
+from grok2api.error_kinds import LimitExtent
 from grok2api.errors import (
     AccountForbiddenError,
     AntiBotError,
@@ -70,8 +71,8 @@ def classify(status: int, body: object = b"", **headers: str) -> UpstreamError:
          AccountForbiddenError, "upstream_forbidden"),
         (403, {"error": "Access denied"}, AccountForbiddenError, "upstream_forbidden"),
         (403, {"code": 7, "message": "You are out of credits"}, UpstreamRateLimitError,
-         "usage_limit_reached"),
-        (403, {"code": "free-usage-exhausted"}, UpstreamRateLimitError, "usage_limit_reached"),
+         "insufficient_quota"),
+        (403, {"code": "free-usage-exhausted"}, UpstreamRateLimitError, "insufficient_quota"),
         (403, b"", EgressBlockedError, "upstream_challenge"),
         (403, b"<html><body>no</body></html>", EgressBlockedError, "upstream_challenge"),
         (403, CHALLENGE, EgressBlockedError, "upstream_challenge"),
@@ -168,6 +169,23 @@ def test_blocked_account_is_told_from_one_that_may_not_use_a_product() -> None:
     assert blocked.is_blocked
     assert isinstance(denied, AccountForbiddenError)
     assert not denied.is_blocked
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "extent"),
+    [
+        (429, b"", LimitExtent.RATE),
+        (429, {"remainingQueries": 3}, LimitExtent.RATE),
+        (429, {"remainingQueries": 0}, LimitExtent.WINDOW),
+        (402, b"", LimitExtent.ACCOUNT),
+        (403, {"code": "free-usage-exhausted"}, LimitExtent.ACCOUNT),
+    ],
+)
+def test_limit_says_how_much_it_holds_back(status: int, body: object, extent: LimitExtent) -> None:
+    error = classify(status, body)
+
+    assert isinstance(error, UpstreamRateLimitError)
+    assert error.extent is extent
 
 
 @pytest.mark.parametrize("body", [b"", CHALLENGE, b"<html>", {"code": 7}, {"message": "?"}])

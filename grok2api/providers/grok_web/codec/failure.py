@@ -55,6 +55,11 @@ class Failure(Struct, frozen=True):
     def is_dead_session(self) -> bool:
         return self.mentions(*_DEAD_WORDS, *_DEAD_PROSE)
 
+    @property
+    def is_about_session(self) -> bool:
+        """Whether the session was refused, be it by a marker or by the bare code for that."""
+        return self.is_dead_session or self._has_session_code
+
     def confirms_dead_session(self, status: int | None) -> bool:
         """Whether a marker leaves no doubt.
 
@@ -62,14 +67,14 @@ class Failure(Struct, frozen=True):
         something else (another code) proves nothing, and prose proves it only where the status or
         the code speaks of the session too.
         """
-        is_about_session = status == _UNAUTHORIZED or self.code.lower() in {
-            UNAUTHENTICATED,
-            "unauthenticated",
-        }
-        if is_about_session:
+        if status == _UNAUTHORIZED or self._has_session_code:
             return self.is_dead_session
         is_other_code = self.code.isdigit() and self.code != PERMISSION_DENIED
         return self.is_json and not is_other_code and self.mentions(*_DEAD_WORDS)
+
+    @property
+    def _has_session_code(self) -> bool:
+        return self.code.lower() in {UNAUTHENTICATED, "unauthenticated"}
 
     @property
     def is_moderated(self) -> bool:

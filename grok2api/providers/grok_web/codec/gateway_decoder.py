@@ -3,7 +3,7 @@
 from typing import Final
 
 from grok2api.domain.chat import EventBatch, SearchKind
-from grok2api.errors import UpstreamError, UpstreamProtocolError, UpstreamUnavailableError
+from grok2api.errors import UpstreamError, UpstreamUnavailableError
 from grok2api.providers.grok_web import wire
 from grok2api.providers.grok_web.codec import refusal
 from grok2api.providers.grok_web.codec.answer import DEFAULT_ASSETS_URL, AnswerState
@@ -59,7 +59,7 @@ class GatewayDecoder:
         if self._state.is_over:
             return
         if len(message) > MAX_MESSAGE_BYTES:
-            self._state.fail(_too_large())
+            self._state.fail(refusal.too_large())
             return
         try:
             event = _decode(message).event
@@ -186,9 +186,3 @@ class GatewayDecoder:
         self._state.text.flush(out)
         detail = redact(f"response.done with status {status}")
         self._state.fail(refusal.unavailable(status=None, detail=detail))
-
-
-def _too_large() -> UpstreamError:
-    return UpstreamProtocolError(
-        "The upstream sent a message that is too large.", code="upstream_frame_too_large"
-    )

@@ -4,8 +4,9 @@ from operator import attrgetter
 from typing import Final
 
 from grok2api.domain.chat import EventBatch, SearchKind, Source
-from grok2api.errors import UpstreamError, UpstreamProtocolError
+from grok2api.errors import UpstreamError
 from grok2api.providers.grok_web import wire
+from grok2api.providers.grok_web.codec import refusal
 from grok2api.providers.grok_web.codec.answer import DEFAULT_ASSETS_URL, AnswerState
 from grok2api.providers.grok_web.codec.cards import image_chunk, parse_cards
 from grok2api.providers.grok_web.codec.failure import parse_failure
@@ -98,11 +99,7 @@ class HttpDecoder:
                 return out
         if self._scanner.is_too_large:
             state.text.flush(out)
-            state.fail(
-                UpstreamProtocolError(
-                    "The upstream sent a frame that is too large.", code="upstream_frame_too_large"
-                )
-            )
+            state.fail(refusal.too_large())
         elif self._scanner.has_end_mark:
             state.finish(out)
         return out

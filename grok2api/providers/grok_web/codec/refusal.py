@@ -1,5 +1,6 @@
 """The errors that a refusal becomes. Their public messages hold none of the upstream's words."""
 
+from grok2api.error_kinds import LimitExtent
 from grok2api.errors import (
     AccountForbiddenError,
     AntiBotError,
@@ -7,6 +8,7 @@ from grok2api.errors import (
     CredentialRejectedError,
     EgressBlockedError,
     UpstreamError,
+    UpstreamProtocolError,
     UpstreamRateLimitError,
     UpstreamUnavailableError,
 )
@@ -29,7 +31,7 @@ def classify_in_band(failure: Failure) -> UpstreamError:
     error: UpstreamError
     if failure.is_blocked:
         error = blocked_account(status=None, detail=detail)
-    elif failure.is_dead_session:
+    elif failure.is_about_session:
         is_confirmed = failure.confirms_dead_session(None)
         error = dead_session(is_confirmed=is_confirmed, status=None, detail=detail)
     elif failure.code == PERMISSION_DENIED or failure.is_anti_bot:
@@ -102,23 +104,6 @@ def egress_blocked(*, status: int | None, detail: str) -> UpstreamError:
     )
 
 
-def usage_limit(
-    *,
-    status: int | None,
-    detail: str,
-    code: str = "usage_limit_reached",
-    after_s: float | None = None,
-) -> UpstreamError:
-    """The account's quota is used up."""
-    return UpstreamRateLimitError(
-        "The account's quota at the upstream is used up.",
-        status=status,
-        code=code,
-        detail=detail,
-        retry_after_s=after_s,
-    )
-
-
 def rate_limit(*, status: int | None, detail: str, after_s: float | None = None) -> UpstreamError:
     """The upstream limits the account for a while."""
     return UpstreamRateLimitError(
@@ -128,6 +113,41 @@ def rate_limit(*, status: int | None, detail: str, after_s: float | None = None)
         detail=detail,
         retry_after_s=after_s,
     )
+
+
+def usage_limit(*, status: int | None, detail: str, after_s: float | None = None) -> UpstreamError:
+    """The account has no query left in this mode."""
+    error = UpstreamRateLimitError(
+        "The account's queries in this mode are used up at the upstream.",
+        status=status,
+        code="usage_limit_reached",
+        detail=detail,
+        retry_after_s=after_s,
+    )
+    error.extent = LimitExtent.WINDOW
+    return error
+
+
+def used_up(*, status: int | None, detail: str, after_s: float | None = None) -> UpstreamError:
+    """The account has nothing left in any mode."""
+    error = UpstreamRateLimitError(
+        "The account's quota at the upstream is used up.",
+        status=status,
+        code="insufficient_quota",
+        detail=detail,
+        retry_after_s=after_s,
+    )
+    error.extent = LimitExtent.ACCOUNT
+    return error
+
+
+def too_large() -> UpstreamError:
+    """A message beyond our limit; another account would get it too."""
+    error = UpstreamProtocolError(
+        "The upstream sent a message that is too large.", code="upstream_frame_too_large"
+    )
+    error.is_final = True
+    return error
 
 
 def unavailable(

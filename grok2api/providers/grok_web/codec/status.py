@@ -67,9 +67,7 @@ def classify_status(answer: UpstreamStatus, *, now_s: float) -> UpstreamError:
         case _ if kind == "challenge":
             error = refusal.egress_blocked(status=status, detail=detail)
         case 402:
-            error = refusal.usage_limit(
-                status=status, detail=detail, code="insufficient_quota", after_s=after_s
-            )
+            error = refusal.used_up(status=status, detail=detail, after_s=after_s)
         case 403:
             error = _classify_forbidden(failure, kind, detail, after_s)
         case 429:
@@ -134,7 +132,7 @@ def _classify_forbidden(
     elif _is_denied(failure):
         error = refusal.not_entitled(status=403, detail=detail)
     elif failure.mentions(*_USED_UP):
-        error = refusal.usage_limit(status=403, detail=detail, after_s=after_s)
+        error = refusal.used_up(status=403, detail=detail, after_s=after_s)
     elif is_json and failure.code == PERMISSION_DENIED:
         error = refusal.anti_bot(status=403, detail=detail)
     elif is_json:

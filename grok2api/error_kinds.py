@@ -1,0 +1,43 @@
+"""The words by which errors are told apart."""
+
+from enum import StrEnum
+
+
+class ErrorKind(StrEnum):
+    """One word per leaf class; dialects map it to status, type and code."""
+
+    INVALID_REQUEST = "invalid_request"
+    AUTHENTICATION = "authentication"
+    PERMISSION_DENIED = "permission_denied"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    MODEL_NOT_FOUND = "model_not_found"
+    RATE_LIMIT_EXCEEDED = "rate_limit_exceeded"
+    REQUEST_TIMEOUT = "request_timeout"
+    BODY_TOO_LARGE = "body_too_large"
+    NO_ACCOUNT_AVAILABLE = "no_account_available"
+    UPSTREAM_REJECTED = "upstream_rejected"
+    CONTENT_REJECTED = "content_rejected"
+    UPSTREAM_RATE_LIMIT = "upstream_rate_limit"
+    CREDENTIAL_REJECTED = "credential_rejected"
+    ACCOUNT_FORBIDDEN = "account_forbidden"
+    EGRESS_BLOCKED = "egress_blocked"
+    ANTI_BOT = "anti_bot"
+    UPSTREAM_TIMEOUT = "upstream_timeout"
+    UPSTREAM_UNAVAILABLE = "upstream_unavailable"
+    UPSTREAM_PROTOCOL = "upstream_protocol"
+    STORE_UNAVAILABLE = "store_unavailable"
+    SHUTTING_DOWN = "shutting_down"
+    INTERNAL = "internal"
+    SETTINGS = "settings"
+
+
+class LimitExtent(StrEnum):
+    """How much of an account a limit of the upstream holds back."""
+
+    RATE = "rate"
+    """It asks too often: the account as a whole should rest."""
+    WINDOW = "window"
+    """The queries of one mode are used up; the other modes go on."""
+    ACCOUNT = "account"
+    """Its whole allowance is used up."""

@@ -14,6 +14,8 @@ from grok2api.providers.grok_web.codec.protobuf import read_fields
 
 _PATH: Final = "/grok_api_v2.GrokBuildBilling/GetGrokCreditsConfig"
 _CONFIG: Final = 1
+_USED, _START, _END = 1, 4, 5
+_SECONDS, _NANOS = 1, 2
 _WHOLE_PERCENT: Final = 100.0
 _HUNDREDTHS: Final = 100
 _ALL: Final = 10_000
@@ -94,24 +96,22 @@ def _read_config(message: bytes) -> _Config:
     start: _Moment | None = None
     end: _Moment | None = None
     for field in read_fields(message):
-        match field.id:
-            case 1:
-                used = field.as_float()
-            case 4:
-                start = _read_moment(field.as_message())
-            case 5:
-                end = _read_moment(field.as_message())
+        if field.id == _USED:
+            used = field.as_float()
+        elif field.id == _START:
+            start = _read_moment(field.as_message())
+        elif field.id == _END:
+            end = _read_moment(field.as_message())
     return _Config(used, start, end)
 
 
 def _read_moment(message: bytes) -> _Moment:
     seconds = nanos = 0
     for field in read_fields(message):
-        match field.id:
-            case 1:
-                seconds = field.as_signed()
-            case 2:
-                nanos = field.as_signed()
+        if field.id == _SECONDS:
+            seconds = field.as_signed()
+        elif field.id == _NANOS:
+            nanos = field.as_signed()
     if not (0 < seconds <= _MAX_SECONDS and 0 <= nanos <= _MAX_NANOS):
         raise ValueError("a time is out of range")
     return _Moment(seconds, nanos)

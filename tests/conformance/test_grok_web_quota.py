@@ -276,7 +276,7 @@ async def test_a_page_instead_of_numbers_is_a_challenge_or_an_error(
 @pytest.mark.parametrize("directive", ["fault=hang", "stall_headers_ms=60000"])
 async def test_silence_is_a_timeout_of_its_mode(counterpart: Counterpart, directive: str) -> None:
     await counterpart.site.script(directive, target="quota")
-    options = structs.replace(counterpart.options(), quota_timeout_s=0.5)
+    options = structs.replace(counterpart.options(), quota_timeout_s=2.0)
 
     report = await read(counterpart, options=options)
 

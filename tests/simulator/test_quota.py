@@ -54,8 +54,8 @@ async def test_an_accepted_call_is_spent_at_its_beginning(site: Site) -> None:
     "directive", ["end=silence", "stall_headers_ms=60000", "stall_first_ms=60000"]
 )
 async def test_a_call_that_its_client_cancels_stays_spent(site: Site, directive: str) -> None:
-    call = asyncio.create_task(site.post(f"[[sim: text=x; {directive}]]"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        call = group.create_task(site.post(f"[[sim: text=x; {directive}]]"))
         while not (await site.page("s1"))["spent"]:
             pass
         call.cancel()

@@ -10,6 +10,7 @@ from msgspec import Struct
 from grok2api.domain.account import Credentials, ProviderKind, Status, Tier
 from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.model import Route
+from grok2api.domain.quota import QuotaReport
 
 
 class UpstreamSession(Struct, frozen=True):
@@ -88,6 +89,36 @@ class CredentialBackend(Protocol):
         ...
 
 
+class QuotaBackend(Protocol):
+    """Asks an upstream what an account may still use."""
+
+    async def read_quota(self, session: UpstreamSession, tier: Tier) -> QuotaReport:
+        """Ask for every mode of the account.
+
+        `tier` is what is known of its plan; where the answers prove another one, its modes are
+        asked for too, and `readings` holds the modes of that one only.
+
+        Raises:
+            CredentialRejectedError: the session is dead; nothing more was asked.
+            AccountForbiddenError: the account is blocked (`is_blocked`); nothing more was asked.
+            UpstreamError: no mode gave a usable answer; this is the last one's error, and nothing
+                is known that was not known before, even if it is about one mode's limit.
+        """
+        ...
+
+
+class SettingsBackend(Protocol):
+    """Changes what an account's owner may set at the upstream; only when an operator says so."""
+
+    async def set_sensitive_content(self, session: UpstreamSession, *, is_on: bool) -> None:
+        """Let the upstream show the account sensitive content, or not. May be repeated.
+
+        Raises:
+            UpstreamError: the upstream refused or could not be asked.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
     """One kind of upstream and what it can do."""
@@ -95,3 +126,5 @@ class Provider:
     kind: ProviderKind
     credentials: CredentialBackend
     chat: ChatBackend
+    quota: QuotaBackend | None = None
+    settings: SettingsBackend | None = None

@@ -2,12 +2,12 @@
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType, field
 
 from grok2api.simulator.identity import make_uuid, short_hash
 from grok2api.simulator.ledger import Entry, Ledger
 from grok2api.simulator.options import SimulatorOptions, Tier
-from grok2api.simulator.quota import Quota
+from grok2api.simulator.quota import Quota, WindowOrder
 
 AccountStatus = Literal["ok", "expired", "blocked", "rate_limited"]
 
@@ -16,7 +16,7 @@ class Registration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """An account as the control API receives it.
 
     An empty `name` becomes the short hash of the session, an empty `tier` the simulator's default.
-    `rate_limited_s` is how long `rate_limited` lasts from now.
+    `rate_limited_s` is how long `rate_limited` lasts from now. `quota` changes windows, by mode.
     """
 
     session: str
@@ -25,6 +25,19 @@ class Registration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     status: AccountStatus = "ok"
     rate_limited_s: float = 60.0
     user_id: str = ""
+    quota: dict[str, WindowOrder] = field(default_factory=dict)
+
+
+class Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the control API changes of an account; what is left out stays as it is.
+
+    A new `tier` brings its own windows, before `quota` changes them.
+    """
+
+    tier: Tier | UnsetType = UNSET
+    status: AccountStatus | UnsetType = UNSET
+    rate_limited_s: float = 60.0
+    quota: dict[str, WindowOrder] = field(default_factory=dict)
 
 
 class Account:
@@ -43,6 +56,11 @@ class Account:
         """Number the calls of this account, from 1."""
         self.serial += 1
         return self.serial
+
+    def spend(self, mode: str) -> None:
+        """Count one query of an accepted call."""
+        window = self.quota.spend(mode)
+        self.entry.note_spent(mode, window.used, window.total)
 
 
 class Accounts:
@@ -74,7 +92,29 @@ class Accounts:
         if account is not fresh:
             self._change(account, fresh)
         account.limited_until_s = self._options.clock.now_s() + wanted.rate_limited_s
+        _set_windows(account, wanted.quota)
         self._ledger.add(account.entry)
+        return account
+
+    def change(self, name: str, wanted: Change) -> Account:
+        """Change an account, by its name or short hash.
+
+        Raises:
+            LookupError: there is none.
+        """
+        account = next(
+            (a for a in self._by_session.values() if name in (a.entry.name, a.entry.ref)), None
+        )
+        if account is None:
+            raise LookupError(f"no account is called {name!r}")
+        entry = account.entry
+        if wanted.tier is not UNSET and wanted.tier != entry.tier:
+            entry.tier = wanted.tier
+            account.quota = Quota(wanted.tier, self._options.clock)
+        if wanted.status is not UNSET:
+            entry.status = wanted.status
+            account.limited_until_s = self._options.clock.now_s() + wanted.rate_limited_s
+        _set_windows(account, wanted.quota)
         return account
 
     def _change(self, account: Account, fresh: Account) -> None:
@@ -99,8 +139,14 @@ class Accounts:
             self._names.clear()
         for account in self._by_session.values():
             old = account.entry
-            account.entry = Entry(name=old.name, ref=old.ref, tier=old.tier, status=old.status)
-            account.quota = account.quota.renew()
+            account.entry = Entry(
+                name=old.name,
+                ref=old.ref,
+                tier=old.tier,
+                status=old.status,
+                sensitive_content=old.sensitive_content,
+            )
+            account.quota.refill()
             account.serial = 0
             self._ledger.add(account.entry)
 
@@ -119,3 +165,8 @@ class Accounts:
         if left_s <= 0:
             account.entry.status = "ok"
         return max(left_s, 0.0)
+
+
+def _set_windows(account: Account, windows: dict[str, WindowOrder]) -> None:
+    for mode, order in windows.items():
+        account.quota.change(mode, order)

@@ -10,10 +10,13 @@ from grok2api.simulator.ledger import Ledger
 from grok2api.simulator.options import SimulatorOptions
 from grok2api.simulator.site.chat_socket import SocketChat
 from grok2api.simulator.site.chat_stream import StreamChat
+from grok2api.simulator.site.grpc import answer_credits, answer_preference, keep_preference
 from grok2api.simulator.site.pages import SmallCall, answer_page, answer_quota, answer_session
 from grok2api.simulator.world import World
 
 _CONTROL = "/_sim"
+_CREDITS = "/grok_api_v2.GrokBuildBilling/GetGrokCreditsConfig"
+_PREFERENCE = "/auth_mgmt.AuthManagement/UpdateUserFeatureControls"
 
 
 class _RequestLog:
@@ -40,11 +43,14 @@ def create_simulator(options: SimulatorOptions) -> Starlette:
     world = World(options)
     chat = StreamChat(world)
     page = SmallCall(world, "page", answer_page)
+    preference = SmallCall(world, "preference", answer_preference, keep_preference)
     routes = [
         WebSocketRoute("/ws/mgw/", SocketChat(world)),
         Route("/rest/app-chat/conversations/new", chat, methods=["POST"]),
         Route("/rest/app-chat/conversations/{conversation}/responses", chat, methods=["POST"]),
         Route("/rest/rate-limits", SmallCall(world, "quota", answer_quota), methods=["POST"]),
+        Route(_CREDITS, SmallCall(world, "credits", answer_credits), methods=["POST"]),
+        Route(_PREFERENCE, preference, methods=["POST"]),
         Route("/api/auth/session", SmallCall(world, "session", answer_session), methods=["GET"]),
         Route("/index", page, methods=["GET"]),
         Route("/", page, methods=["GET"]),

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from grok2api.simulator.accounts import Registration
+from grok2api.simulator.accounts import Account, Change, Registration
 from grok2api.simulator.script.directives import DirectiveError
 from grok2api.simulator.script.queue import ScriptOrder
 from grok2api.simulator.world import World
@@ -35,6 +35,7 @@ class ResetOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 _REGISTER = msgspec.json.Decoder(RegisterOrder)
+_CHANGE = msgspec.json.Decoder(Change)
 _SCRIPT = msgspec.json.Decoder(ScriptOrder)
 _RESET = msgspec.json.Decoder(ResetOrder)
 
@@ -49,6 +50,7 @@ class Control:
         """Return the table of its addresses, relative to `/_sim`."""
         return [
             Route("/accounts", self.register, methods=["POST"]),
+            Route("/accounts/{name}", self.change, methods=["PATCH"]),
             Route("/script", self.script, methods=["POST"]),
             Route("/ledger", self.ledger, methods=["GET"]),
             Route("/reset", self.reset, methods=["POST"]),
@@ -61,12 +63,18 @@ class Control:
             accounts = [self._world.accounts.register(wanted) for wanted in order.accounts]
         except ValueError as error:
             return _json({"error": str(error)}, 400)
-        return _json(
-            [
-                Registered(a.entry.name, a.entry.ref, a.user_id, a.entry.tier, a.entry.status)
-                for a in accounts
-            ]
-        )
+        return _json([_show(account) for account in accounts])
+
+    async def change(self, request: Request) -> Response:
+        """Change what the body names of one account; everything else of it stays."""
+        try:
+            wanted = _CHANGE.decode(await request.body())
+            account = self._world.accounts.change(request.path_params["name"], wanted)
+        except msgspec.DecodeError as error:
+            return _json({"error": str(error)}, 400)
+        except LookupError:
+            return _json({"error": "no such account"}, 404)
+        return _json(_show(account))
 
     async def script(self, request: Request) -> Response:
         """Queue directives."""
@@ -93,6 +101,11 @@ class Control:
             return _json({"error": str(error)}, 400)
         self._world.reset(forget_accounts=order.forget_accounts)
         return _json({"waiting": 0})
+
+
+def _show(account: Account) -> Registered:
+    entry = account.entry
+    return Registered(entry.name, entry.ref, account.user_id, entry.tier, entry.status)
 
 
 def _json(value: object, status: int = 200) -> Response:

@@ -10,7 +10,13 @@ _MAX_VIOLATIONS = 100
 
 
 class Entry(Struct):
-    """The calls of one account. `calls` = `completed` + `cancelled` + `errors` + `open`."""
+    """The calls of one account. `calls` = `completed` + `cancelled` + `errors` + `open`.
+
+    Per mode: `spent` counts the queries of accepted calls, `high_spent` the most that one window
+    ever had used. `overspent` counts accepted calls for which no query was left. `quota_calls` and
+    `credits_calls` are questions about quota, refused ones too. `sensitive_content` is the
+    account's switch, None until somebody turns it.
+    """
 
     name: str
     ref: str
@@ -23,8 +29,20 @@ class Entry(Struct):
     open: int = 0
     high_water: int = 0
     pings: int = 0
+    spent: dict[str, int] = field(default_factory=dict)
+    high_spent: dict[str, int] = field(default_factory=dict)
+    overspent: int = 0
+    quota_calls: int = 0
+    credits_calls: int = 0
+    sensitive_content: bool | None = None
     last_prompt: str = ""
     violations: list[str] = field(default_factory=list)
+
+    def note_spent(self, mode: str, used: int, total: int) -> None:
+        """Count an accepted call; `used` of `total` queries of its window are gone now."""
+        self.spent[mode] = self.spent.get(mode, 0) + 1
+        self.high_spent[mode] = max(self.high_spent.get(mode, 0), used)
+        self.overspent += used > total
 
 
 class Call:

@@ -1,57 +1,87 @@
-"""Quota windows: how many queries a plan has per mode, and how many are left."""
+"""Quota windows: how many queries a plan has per mode, and how many have been spent."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from grok2api.clock import Clock
 from grok2api.simulator.options import Tier
 
 _DAY_S = 86400
 _TWO_HOURS_S = 7200
+_COMPUTER = "grok-420-computer-use-sa"
 
 # The site reports an `auto` window to basic accounts although they cannot chat in that mode.
 _BASIC_AUTO_TOTAL = 20
 _TOTALS: Mapping[Tier, Mapping[str, int]] = MappingProxyType(
     {
         "basic": {"auto": _BASIC_AUTO_TOTAL, "fast": 30},
-        "super": {"auto": 50, "fast": 140, "expert": 50},
-        "heavy": {"auto": 150, "fast": 400, "expert": 150, "heavy": 20},
+        "super": {"auto": 50, "fast": 140, "expert": 50, _COMPUTER: 50},
+        "heavy": {"auto": 150, "fast": 400, "expert": 150, "heavy": 20, _COMPUTER: 150},
     }
 )
 _CHAT_MODES: Mapping[Tier, frozenset[str]] = MappingProxyType(
     {
         "basic": frozenset({"fast"}),
-        "super": frozenset({"auto", "fast", "expert"}),
-        "heavy": frozenset({"auto", "fast", "expert", "heavy"}),
+        "super": frozenset({"auto", "fast", "expert", _COMPUTER}),
+        "heavy": frozenset({"auto", "fast", "expert", "heavy", _COMPUTER}),
     }
 )
 
 
+class WindowOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A window as the control API sets it; without `remaining`, what is used stays used."""
+
+    total: int | UnsetType = UNSET
+    remaining: int | UnsetType = UNSET
+    size_s: int | UnsetType = UNSET
+
+
 class Window(Struct):
-    """The queries of one mode; full again `size_s` seconds after its first use."""
+    """The queries of one mode; full again `size_s` seconds after its first use.
+
+    `used` may exceed `total` where nobody enforces it.
+    """
 
     size_s: int
     total: int
-    remaining: int
+    used: int = 0
     ends_at_s: float = 0.0
+
+    @property
+    def remaining(self) -> int:
+        return max(self.total - self.used, 0)
 
 
 class Quota:
     """All windows of one account."""
 
-    __slots__ = ("_clock", "_tier", "_windows")
+    __slots__ = ("_clock", "_size_s", "_tier", "_windows")
 
     def __init__(self, tier: Tier, clock: Clock) -> None:
         self._tier = tier
         self._clock = clock
-        size_s = _DAY_S if tier == "basic" else _TWO_HOURS_S
-        self._windows = {mode: Window(size_s, n, n) for mode, n in _TOTALS[tier].items()}
+        self._size_s = _DAY_S if tier == "basic" else _TWO_HOURS_S
+        self._windows = {mode: Window(self._size_s, n) for mode, n in _TOTALS[tier].items()}
 
-    def renew(self) -> "Quota":
-        """Return the same windows, full."""
-        return Quota(self._tier, self._clock)
+    @property
+    def is_paid(self) -> bool:
+        """Whether the plan draws on a weekly pool too."""
+        return self._tier != "basic"
+
+    @property
+    def used_percent(self) -> float:
+        """How much of all windows together is used up."""
+        windows = [self.look(mode) for mode in self._windows]
+        total = sum(window.total for window in windows)
+        left = sum(window.remaining for window in windows)
+        return 100.0 * (total - left) / total if total else 0.0
+
+    def refill(self) -> None:
+        """Give every window all its queries back."""
+        for window in self._windows.values():
+            window.used, window.ends_at_s = 0, 0.0
 
     def allows(self, mode: str) -> bool:
         """Whether the plan can chat in `mode` at all."""
@@ -61,13 +91,25 @@ class Quota:
         """Return the window of `mode`; one without queries if the plan has none."""
         window = self._windows.get(mode)
         if window is None:
-            return Window(_TWO_HOURS_S, 0, 0)
+            window = self._windows[mode] = Window(_TWO_HOURS_S, 0)
         if window.ends_at_s and self._clock.now_s() >= window.ends_at_s:
-            window.remaining, window.ends_at_s = window.total, 0.0
+            window.used, window.ends_at_s = 0, 0.0
         return window
 
-    def spend(self, mode: str) -> None:
-        """Count one query."""
+    def change(self, mode: str, order: WindowOrder) -> None:
+        """Make a window what the control API says, also one that the plan does not have."""
         window = self.look(mode)
-        window.remaining = max(window.remaining - 1, 0)
+        if order.total is not UNSET:
+            window.total = order.total
+        if order.size_s is not UNSET:
+            window.size_s = order.size_s
+        if order.remaining is not UNSET:
+            window.used = window.total - order.remaining
+        window.ends_at_s = self._clock.now_s() + window.size_s if window.used > 0 else 0.0
+
+    def spend(self, mode: str) -> Window:
+        """Count one query; return its window."""
+        window = self.look(mode)
+        window.used += 1
         window.ends_at_s = window.ends_at_s or self._clock.now_s() + window.size_s
+        return window

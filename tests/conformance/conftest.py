@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from grok2api.clock import SystemClock
 from grok2api.domain.account import Credentials, Mode, Tier
@@ -34,23 +34,30 @@ class Counterpart(Struct):
         self, prompt: str, protocol: ChatTransport = "auto", *, session: str = SESSION
     ) -> AsyncIterator[AsyncIterator[EventBatch]]:
         """Open one turn that asks `prompt`."""
-        options = GrokWebOptions(
+        request = ChatRequest(model="m", messages=(Message(Role.USER, (TextPart(prompt),)),))
+        options = structs.replace(self.options(), chat_transport=protocol)
+        chat = GrokWebChat(self.transport, options, SystemClock())
+        async with chat.stream_chat(request, ROUTE, upstream_session(session)) as events:
+            yield events
+
+    def options(self) -> GrokWebOptions:
+        """Settings of a client of this site."""
+        return GrokWebOptions(
             grok_url=self.site.url,
             assets_url=self.site.url,
-            chat_transport=protocol,
             user_agent=AGENT,
             profile="chrome146",
             timeouts=self.timeouts,
         )
 
-        async def remember(user_id: str) -> None:
-            pass
 
-        request = ChatRequest(model="m", messages=(Message(Role.USER, (TextPart(prompt),)),))
-        upstream = UpstreamSession(Credentials(session), "", remember)
-        chat = GrokWebChat(self.transport, options, SystemClock())
-        async with chat.stream_chat(request, ROUTE, upstream) as events:
-            yield events
+def upstream_session(session: str = SESSION) -> UpstreamSession:
+    """An account of the site in use."""
+
+    async def remember(user_id: str) -> None:
+        pass
+
+    return UpstreamSession(Credentials(session), "", remember)
 
 
 @asynccontextmanager

@@ -5,19 +5,26 @@ import string
 import uuid
 from typing import Final
 
+from grok2api.domain.account import Mode
 from grok2api.domain.upstream import UpstreamRequest
 from grok2api.providers.base import UpstreamSession
 from grok2api.providers.grok_web.codec import requests
+from grok2api.providers.grok_web.codec.credits import credits_query
 from grok2api.providers.grok_web.codec.identity import (
     Browser,
+    Headers,
     build_cookie,
     clearance_cookies,
     fallback_statsig,
+    grpc_headers,
     json_headers,
     manual_statsig,
     session_headers,
+    signed_grpc_headers,
     socket_headers,
 )
+from grok2api.providers.grok_web.codec.preference import preference_change
+from grok2api.providers.grok_web.codec.quota import quota_query
 from grok2api.providers.grok_web.options import GrokWebOptions
 from grok2api.upstream.transport import Exit
 
@@ -45,10 +52,23 @@ class Caller:
 
     def http_turn(self, session: UpstreamSession, prompt: str, mode: str) -> UpstreamRequest:
         """Build the request of a turn over HTTP."""
-        headers = json_headers(
+        headers = self._json_headers(session)
+        return requests.http_turn(self._url, headers, prompt, mode, self.turn)
+
+    def quota_query(self, session: UpstreamSession, mode: Mode) -> UpstreamRequest:
+        """Build the request that asks for the window of one mode."""
+        return quota_query(self._url, self._json_headers(session), mode)
+
+    def credits_query(self, session: UpstreamSession) -> UpstreamRequest:
+        """Build the request that asks for the weekly allowance."""
+        return credits_query(self._url, grpc_headers(self._browser, self._cookie(session)))
+
+    def preference_change(self, session: UpstreamSession, *, is_on: bool) -> UpstreamRequest:
+        """Build the request that turns the account's switch for sensitive content."""
+        headers = signed_grpc_headers(
             self._browser, self._cookie(session), str(uuid.uuid4()), self._statsig()
         )
-        return requests.http_turn(self._url, headers, prompt, mode, self.turn)
+        return preference_change(self._url, headers, is_on=is_on)
 
     def session_query(self, session: UpstreamSession) -> UpstreamRequest:
         """Build the request that asks for the account's user id."""
@@ -60,6 +80,11 @@ class Caller:
         """Build the WebSocket upgrade."""
         cookie = self._cookie(session, user_id)
         return requests.gateway_handshake(self._url, socket_headers(self._browser, cookie), user_id)
+
+    def _json_headers(self, session: UpstreamSession) -> Headers:
+        return json_headers(
+            self._browser, self._cookie(session), str(uuid.uuid4()), self._statsig()
+        )
 
     def _cookie(self, session: UpstreamSession, user_id: str = "") -> str:
         own = clearance_cookies(session.credentials.cookies)

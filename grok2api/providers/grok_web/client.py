@@ -12,32 +12,27 @@ from grok2api.domain.account import Mode
 from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.model import Route
 from grok2api.domain.upstream import UpstreamStatus
-from grok2api.errors import Scope, StoreUnavailableError, UpstreamError, UpstreamProtocolError
+from grok2api.errors import Scope, StoreUnavailableError, UpstreamError
 from grok2api.providers.base import UpstreamSession
 from grok2api.providers.grok_web.caller import Caller
-from grok2api.providers.grok_web.codec import refusal
+from grok2api.providers.grok_web.calls import check_answer
 from grok2api.providers.grok_web.codec.gateway_decoder import GatewayDecoder
 from grok2api.providers.grok_web.codec.http_decoder import HttpDecoder
 from grok2api.providers.grok_web.codec.identity import canonical_uuid
 from grok2api.providers.grok_web.codec.modes import word_of
 from grok2api.providers.grok_web.codec.prompt import build_prompt, put_instruction_first
 from grok2api.providers.grok_web.codec.requests import ask
-from grok2api.providers.grok_web.codec.status import (
-    MAX_BODY_BYTES,
-    classify_body,
-    classify_status,
-)
+from grok2api.providers.grok_web.codec.status import classify_status
 from grok2api.providers.grok_web.codec.whoami import MAX_SESSION_BYTES, parse_user_id
 from grok2api.providers.grok_web.deadline import Deadline
 from grok2api.providers.grok_web.gateway import GatewayBatches, Heartbeat, open_conversation
 from grok2api.providers.grok_web.http_stream import HttpBatches
 from grok2api.providers.grok_web.options import GrokWebOptions
-from grok2api.upstream.transport import HandshakeRefusedError, Timeouts, Transport, UpstreamStream
+from grok2api.upstream.transport import HandshakeRefusedError, Timeouts, Transport
 
 log = structlog.get_logger(__name__)
 
 IDENTITY_TIMEOUT_S: Final = 15.0
-_FORBIDDEN: Final = 403
 # A mode that the gateway does not know goes over HTTP, whatever the settings say.
 _GATEWAY_MODES: Final = frozenset({Mode.AUTO, Mode.FAST, Mode.EXPERT, Mode.HEAVY})
 _MS_PER_S: Final = 1000
@@ -109,7 +104,7 @@ class GrokWebChat:
         request = caller.http_turn(session, prompt, mode)
         try:
             async with self._transport.open(request, caller.exit, options.timeouts) as stream:
-                await self._check(stream)
+                await check_answer(stream, now_s=self._clock.now_s())
                 yield HttpBatches(stream, decoder, deadline)
         finally:
             _note_unknown(decoder.unknown_frames, "http")
@@ -143,42 +138,11 @@ class GrokWebChat:
         )
         request = self._caller.session_query(session)
         async with self._transport.open(request, self._caller.exit, timeouts) as stream:
-            await self._check(stream)
+            await check_answer(stream, now_s=self._clock.now_s())
             return parse_user_id(await stream.read_head(MAX_SESSION_BYTES))
-
-    async def _check(self, stream: UpstreamStream) -> None:
-        """Raise what an answer means that is no success, or a page where data should be."""
-        is_page = stream.headers.get("content-type", "").lower().startswith("text/html")
-        is_good = 200 <= stream.status <= 299  # noqa: PLR2004 - the success statuses
-        if is_good and not is_page:
-            return
-        answer = UpstreamStatus(stream.status, stream.headers, await _read_body(stream))
-        if not is_good:
-            raise self._refusal(answer)
-        if classify_body(answer.body) == "challenge":
-            raise refusal.egress_blocked(status=answer.status, detail="challenge page as success")
-        raise UpstreamProtocolError(
-            "The upstream sent a page instead of an answer.",
-            status=answer.status,
-            code="upstream_unexpected_content",
-        )
 
     def _refusal(self, answer: UpstreamStatus) -> UpstreamError:
         return classify_status(answer, now_s=self._clock.now_s())
-
-
-async def _read_body(stream: UpstreamStream) -> bytes:
-    """Return the head of an error's body, which tells a dead session from a mere refusal.
-
-    A 403 without its body would be taken for a blocked exit, so there a failure to read counts;
-    every other status speaks for itself.
-    """
-    try:
-        return await stream.read_head(MAX_BODY_BYTES)
-    except UpstreamError:
-        if stream.status == _FORBIDDEN:
-            raise
-        return b""
 
 
 def _note_unknown(count: int, protocol: str) -> None:

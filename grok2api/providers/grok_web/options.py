@@ -14,7 +14,8 @@ class GrokWebOptions(Struct, frozen=True, kw_only=True):
     """Settings of the site, taken once. Secret in part, so its text shows nothing of them.
 
     `chat_transport` is `auto` for the gateway, and HTTP where an account's user id cannot be had.
-    `cf_cookies` serve accounts that bring no clearance cookies of their own.
+    `cf_cookies` serve accounts that bring no clearance cookies of their own. `quota_timeout_s` and
+    `settings_timeout_s` are for one call as a whole.
     """
 
     grok_url: str = "https://grok.com"
@@ -33,6 +34,8 @@ class GrokWebOptions(Struct, frozen=True, kw_only=True):
     timeouts: Timeouts
     total_timeout_s: float = 600.0
     heartbeat_s: float = 25.0
+    quota_timeout_s: float = 20.0
+    settings_timeout_s: float = 15.0
 
     def __repr__(self) -> str:
         return f"GrokWebOptions(grok_url={self.grok_url!r}, chat_transport={self.chat_transport!r})"

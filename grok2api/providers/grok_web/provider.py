@@ -6,6 +6,8 @@ from grok2api.providers.base import Provider
 from grok2api.providers.grok_web.client import GrokWebChat
 from grok2api.providers.grok_web.credentials import GrokWebCredentials
 from grok2api.providers.grok_web.options import GrokWebOptions
+from grok2api.providers.grok_web.quota import GrokWebQuota
+from grok2api.providers.grok_web.settings import GrokWebSettings
 from grok2api.upstream.transport import Transport
 
 
@@ -15,4 +17,6 @@ def build_grok_web(transport: Transport, options: GrokWebOptions, clock: Clock) 
         kind=ProviderKind.GROK_WEB,
         credentials=GrokWebCredentials(),
         chat=GrokWebChat(transport, options, clock),
+        quota=GrokWebQuota(transport, options, clock),
+        settings=GrokWebSettings(transport, options, clock),
     )

@@ -114,10 +114,14 @@ class Turn(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """The steps of an answer up to its ending, and the error it ends with, if any."""
+    """The steps of an answer up to its ending, and the error it ends with, if any.
+
+    An error that comes first of all means that the call is not accepted.
+    """
 
     steps: Iterable[Step]
     failure: InBandError | None = None
+    is_accepted: bool = True
 
 
 def build_plan(script: Script, turn: Turn) -> Plan:
@@ -129,7 +133,7 @@ def build_plan(script: Script, turn: Turn) -> Plan:
     opening = [Pause(script.stall_first_ms)] if script.stall_first_ms else []
     failure = _find_failure(script)
     if failure and script.after < 0:
-        return Plan([*opening], failure)
+        return Plan([*opening], failure, is_accepted=False)
     sources = _collect_sources(script)
     before: list[Step] = [*opening, *_noise(script)]
     before += map(Reasoning, _reasoning_tokens(script, turn))

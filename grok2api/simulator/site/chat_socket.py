@@ -55,7 +55,7 @@ class SocketChat:
         query: bytes = scope["query_string"]
         problems += check_handshake(headers, query, self._world.options.origin)
         uid = query.decode("latin-1").removeprefix("uid=")
-        return Visit("socket", cookies, problems, uid=uid)
+        return Visit("socket", cookies, problems, uid=uid, is_signed=False)
 
 
 async def _pass_door(

@@ -103,13 +103,15 @@ class StreamChat:
             job.call.fail()
             await send_answer(send, refuse("directive", [str(error)]))
             return
+        answer = scripted_answer(script) or self._refuse_turn(job)
+        if answer is None and plan.is_accepted and not script.fault:
+            job.account.spend(job.post.modeId)
         await asyncio.sleep(script.stall_headers_ms / 1000)
         if script.fault in SILENT_FAULTS:
             if script.fault != "hang":
                 job.call.fail()
             await strike(scope, script.fault)
             return
-        answer = scripted_answer(script) or self._refuse_turn(job)
         if answer is not None:
             job.call.fail()
             await send_answer(send, answer)
@@ -131,7 +133,7 @@ class StreamChat:
         self, job: _Job, ids: TurnIds, script: Script, plan: Plan, line: BodyLine
     ) -> None:
         frames = StreamFrames(ids.response, script)
-        if plan.failure is None or script.after >= 0:
+        if plan.is_accepted:
             now = datetime.fromtimestamp(self._world.options.clock.now_s(), UTC)
             created = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
             await line.write(

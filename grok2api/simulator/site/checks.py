@@ -40,6 +40,10 @@ _PAGE: Mapping[str, str] = MappingProxyType(
         "upgrade-insecure-requests": "1",
     }
 )
+_GRPC_WEB: Mapping[str, str] = MappingProxyType(
+    {"content-type": "application/grpc-web+proto", "x-grpc-web": "1"}
+)
+_GRPC = ("x-grpc-web", "x-user-agent")
 _TRACING = ("baggage", "traceparent", "tracestate", "sentry-trace", "authorization", "dpop")
 _IDENTITY = ("x-statsig-id", "x-xai-request-id")
 _CLEARANCE = re.compile(r"cf_clearance|__cf_bm|_cfuvid|cf_chl_[^=]*")
@@ -95,16 +99,23 @@ def read_cookies(headers: dict[str, str], *, is_socket: bool) -> tuple[Cookies, 
 
 def check_post(headers: dict[str, str], origin: str) -> list[str]:
     """Check the headers of a JSON call from the page."""
-    wanted = {
-        **_FETCH,
-        "content-type": "application/json",
-        "origin": origin,
-        "referer": f"{origin}/",
-    }
-    problems = _compare(headers, wanted) + _check_browser(headers) + _forbid(headers, _TRACING)
-    if not is_uuid4(headers.get("x-xai-request-id", "")):
-        problems.append("x-xai-request-id must be a lower-case version 4 UUID")
-    return problems
+    wanted = {**_FETCH, **_from_page(origin), "content-type": "application/json"}
+    problems = _compare(headers, wanted) + _check_browser(headers)
+    return problems + _forbid(headers, (*_TRACING, *_GRPC)) + _check_request_id(headers)
+
+
+def check_grpc(headers: dict[str, str], origin: str) -> list[str]:
+    """Check the headers of a gRPC-web call from the page that is not signed."""
+    wanted = {**_FETCH, **_from_page(origin), **_GRPC_WEB, "x-user-agent": "connect-es/2.1.1"}
+    problems = _compare(headers, wanted) + _check_browser(headers)
+    return problems + _forbid(headers, (*_TRACING, *_IDENTITY))
+
+
+def check_signed_grpc(headers: dict[str, str], origin: str) -> list[str]:
+    """Check the headers of a gRPC-web call from the page that may be signed."""
+    wanted = {**_FETCH, **_from_page(origin), **_GRPC_WEB}
+    problems = _compare(headers, wanted) + _check_browser(headers)
+    return problems + _forbid(headers, _TRACING) + _check_request_id(headers)
 
 
 def check_session_get(headers: dict[str, str], origin: str) -> list[str]:
@@ -153,6 +164,16 @@ def _compare(headers: dict[str, str], wanted: Mapping[str, str]) -> list[str]:
         for name, value in wanted.items()
         if headers.get(name, value if name in _ONLY_ON_HTTP_2 else None) != value
     ]
+
+
+def _from_page(origin: str) -> dict[str, str]:
+    return {"origin": origin, "referer": f"{origin}/"}
+
+
+def _check_request_id(headers: dict[str, str]) -> list[str]:
+    if is_uuid4(headers.get("x-xai-request-id", "")):
+        return []
+    return ["x-xai-request-id must be a lower-case version 4 UUID"]
 
 
 def _forbid(headers: dict[str, str], names: tuple[str, ...]) -> list[str]:

@@ -22,13 +22,14 @@ class Answer(Struct, frozen=True):
 
 
 class Visit(Struct, frozen=True):
-    """What a request shows at the door."""
+    """What a request shows at the door; `is_signed` is False on addresses that are never signed."""
 
     where: str
     cookies: Cookies
     problems: list[str]
     statsig: str | None = None
     uid: str | None = None
+    is_signed: bool = True
 
 
 def refuse(where: str, problems: list[str]) -> Answer:
@@ -57,7 +58,7 @@ def admit(world: World, visit: Visit) -> tuple[Account | None, Answer | None]:
     limited_s = world.accounts.limited_for_s(account)
     if limited_s:
         return account, from_fault(FAULTS["rate_limited"], retry_after=str(math.ceil(limited_s)))
-    if not accepts_statsig(visit.statsig, world.options.statsig):
+    if visit.is_signed and not accepts_statsig(visit.statsig, world.options.statsig):
         return account, from_fault(FAULTS["anti_bot"])
     return account, None
 
@@ -92,11 +93,10 @@ def scripted_answer(script: Script) -> Answer | None:
 
 
 def quota_refusal(world: World, account: Account, mode: str) -> Fault | None:
-    """Count one query; return the refusal if the plan or the window does not allow it."""
+    """Return the refusal of a call that the plan or the window does not allow."""
     if world.options.enforce_quota:
         if not account.quota.allows(mode):
             return FAULTS["access_denied"]
         if account.quota.look(mode).remaining <= 0:
             return FAULTS["rate_exhausted"]
-    account.quota.spend(mode)
     return None

@@ -26,34 +26,44 @@ from grok2api.simulator.site.requests import read_body
 from grok2api.simulator.world import World
 
 _encode = msgspec.json.Encoder().encode
+_OK = 200
 
 
-class Call(Struct, frozen=True):
+class SmallRequest(Struct, frozen=True):
     """Headers by lower-case name, and the body."""
 
     headers: dict[str, str]
     body: bytes
 
 
+def _change_nothing(_account: Account, _call: SmallRequest) -> None:
+    pass
+
+
 class SmallCall:
-    """An ASGI application that answers at once, unless the queue has a script for its target."""
+    """An ASGI application that answers at once, unless the queue has a script for its target.
+
+    `settle` is called when the answer is a success of its own.
+    """
 
     def __init__(
         self,
         world: World,
         target: Target,
-        answer: Callable[[World, Call], tuple[Account | None, Answer]],
+        answer: Callable[[World, SmallRequest], tuple[Account | None, Answer]],
+        settle: Callable[[Account, SmallRequest], None] = _change_nothing,
     ) -> None:
         self._world = world
         self._target = target
         self._answer = answer
+        self._settle = settle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one call."""
         body = await read_body(receive)
         if body is None:
             return
-        call = Call(fold_headers(scope["headers"]), body)
+        call = SmallRequest(fold_headers(scope["headers"]), body)
         account, answer = self._answer(self._world, call)
         script = Script()
         if account is not None:
@@ -62,10 +72,13 @@ class SmallCall:
         if script.fault in SILENT_FAULTS:
             await strike(scope, script.fault)
             return
-        await send_answer(send, scripted_answer(script) or answer)
+        refusal = scripted_answer(script)
+        if account is not None and refusal is None and answer.status == _OK:
+            self._settle(account, call)
+        await send_answer(send, refusal or answer)
 
 
-def answer_session(world: World, call: Call) -> tuple[Account | None, Answer]:
+def answer_session(world: World, call: SmallRequest) -> tuple[Account | None, Answer]:
     """Answer `GET /api/auth/session`: who the cookie belongs to, or that it belongs to nobody."""
     cookies, problems = read_cookies(call.headers, is_socket=False)
     problems += check_session_get(call.headers, world.options.origin)
@@ -80,7 +93,7 @@ def answer_session(world: World, call: Call) -> tuple[Account | None, Answer]:
     return account, Answer(200, _encode({"status": status, "session": session}))
 
 
-def answer_quota(world: World, call: Call) -> tuple[Account | None, Answer]:
+def answer_quota(world: World, call: SmallRequest) -> tuple[Account | None, Answer]:
     """Answer `POST /rest/rate-limits`: the window of one mode."""
     cookies, problems = read_cookies(call.headers, is_socket=False)
     problems += check_post(call.headers, world.options.origin)
@@ -92,6 +105,8 @@ def answer_quota(world: World, call: Call) -> tuple[Account | None, Answer]:
     account, refusal = admit(
         world, Visit("quota", cookies, problems, call.headers.get("x-statsig-id"))
     )
+    if account is not None:
+        account.entry.quota_calls += 1
     if account is None or refusal is not None:
         return account, refusal or from_fault(FAULTS["bad_credentials"])
     window = account.quota.look(mode)
@@ -105,7 +120,7 @@ def answer_quota(world: World, call: Call) -> tuple[Account | None, Answer]:
     return account, Answer(200, _encode(shown))
 
 
-def answer_page(world: World, call: Call) -> tuple[Account | None, Answer]:
+def answer_page(world: World, call: SmallRequest) -> tuple[Account | None, Answer]:
     """Answer `GET /index`: a page whose head carries the verification string."""
     problems = check_page(call.headers)
     cookies, cookie_problems = read_cookies(call.headers, is_socket=False)

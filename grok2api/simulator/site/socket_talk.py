@@ -121,17 +121,19 @@ class SocketTalk:
             return
         try:
             script = self._world.scripts.decide(self._account.entry, queued, prompt)
-            await self._perform(_bring_inside(script), ids, prompt)
+            await self._perform(_bring_inside(script), ids, prompt, opening.session.model)
         except DirectiveError as error:
             text = f"[simulator] {error}"
             await self._fail(line, frames, InBandError("invalid_directive", text, "root"))
 
-    async def _perform(self, script: Script, ids: TurnIds, prompt: str) -> None:
+    async def _perform(self, script: Script, ids: TurnIds, prompt: str, mode: str) -> None:
         options = self._world.options
         if script.delay_ms is None:
             script = structs.replace(script, delay_ms=options.delay_ms)
         turn = Turn(prompt, self._account.user_id, ids.response, options.seed)
         plan = build_plan(script, turn)
+        if plan.is_accepted and not script.fault:
+            self._account.spend(mode)
         line = SocketLine(self._scope, self._send, script)
         frames = SocketFrames(ids.conversation, script)
         await asyncio.sleep(script.stall_headers_ms / 1000)

@@ -12,6 +12,8 @@ SITE_URL: Final = "https://grok.com"
 
 SIGNED_BYTES: Final = 70
 MAX_COOKIE_CHARS: Final = 4096
+GRPC_TYPE: Final = "application/grpc-web+proto"
+GRPC_CLIENT: Final = "connect-es/2.1.1"
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -107,14 +109,33 @@ def manual_statsig(value: str) -> str:
 
 def json_headers(browser: Browser, cookie: str, request_id: str, statsig: str) -> Headers:
     """Return the headers of a JSON call from the page, in the order a browser has them."""
-    headers = (
-        ("Content-Type", "application/json"),
+    own = (("x-xai-request-id", request_id),)
+    headers = _page_headers(browser, cookie, "application/json", own)
+    return (*headers, ("x-statsig-id", statsig)) if statsig else headers
+
+
+def grpc_headers(browser: Browser, cookie: str) -> Headers:
+    """Return the headers of a gRPC-web call from the page that is not signed."""
+    own = (("x-grpc-web", "1"), ("x-user-agent", GRPC_CLIENT))
+    return _page_headers(browser, cookie, GRPC_TYPE, own)
+
+
+def signed_grpc_headers(browser: Browser, cookie: str, request_id: str, statsig: str) -> Headers:
+    """Return the headers of a gRPC-web call that is signed as a JSON call is."""
+    own = (("x-xai-request-id", request_id), ("x-grpc-web", "1"))
+    headers = _page_headers(browser, cookie, GRPC_TYPE, own)
+    return (*headers, ("x-statsig-id", statsig)) if statsig else headers
+
+
+def _page_headers(browser: Browser, cookie: str, content_type: str, own: Headers) -> Headers:
+    return (
+        ("Content-Type", content_type),
         ("Accept", "*/*"),
         ("Accept-Encoding", "gzip, deflate, br, zstd"),
         ("Accept-Language", clean_header(browser.accept_language)),
         ("User-Agent", clean_header(browser.user_agent)),
         ("Cookie", cookie),
-        ("x-xai-request-id", request_id),
+        *own,
         ("Origin", SITE_URL),
         ("Referer", f"{SITE_URL}/"),
         ("Cache-Control", "no-cache"),
@@ -124,7 +145,6 @@ def json_headers(browser: Browser, cookie: str, request_id: str, statsig: str) -
         ("Sec-Fetch-Mode", "cors"),
         ("Sec-Fetch-Site", "same-origin"),
     )
-    return (*headers, ("x-statsig-id", statsig)) if statsig else headers
 
 
 def session_headers(browser: Browser, cookie: str) -> Headers:

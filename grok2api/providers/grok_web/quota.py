@@ -1,0 +1,134 @@
+"""What grok.com tells of an account's quota: windows per mode, the plan they prove, credits."""
+
+import asyncio
+from collections.abc import Iterable
+from functools import partial
+from typing import Final
+
+import structlog
+
+from grok2api.clock import Clock
+from grok2api.domain.account import Mode, Tier
+from grok2api.domain.quota import PLANS, Credits, QuotaReport, Reading
+from grok2api.domain.tier_votes import VOTES, infer_tier
+from grok2api.errors import AccountForbiddenError, CredentialRejectedError, UpstreamError
+from grok2api.providers.base import UpstreamSession
+from grok2api.providers.grok_web.caller import Caller
+from grok2api.providers.grok_web.calls import CallAnswer, Calls
+from grok2api.providers.grok_web.codec.credits import parse_credits
+from grok2api.providers.grok_web.codec.grpc_web import expect_message
+from grok2api.providers.grok_web.codec.quota import NOT_AVAILABLE, parse_window
+from grok2api.providers.grok_web.options import GrokWebOptions
+from grok2api.upstream.transport import Transport
+
+log = structlog.get_logger(__name__)
+
+CALLS_AT_ONCE: Final = 2
+_Answers = dict[Mode, Reading | UpstreamError]
+
+
+class GrokWebQuota:
+    """Asks grok.com for quota. Keeps nothing between questions."""
+
+    __slots__ = ("_caller", "_calls", "_clock")
+
+    def __init__(self, transport: Transport, options: GrokWebOptions, clock: Clock) -> None:
+        self._clock = clock
+        self._caller = Caller(options)
+        self._calls = Calls(
+            transport,
+            self._caller.exit,
+            clock,
+            connect_s=options.timeouts.connect_s,
+            timeout_s=options.quota_timeout_s,
+        )
+
+    async def read_quota(self, session: UpstreamSession, tier: Tier) -> QuotaReport:
+        """Ask for every mode of the account; see `QuotaBackend.read_quota`."""
+        wanted = VOTES.keys() | PLANS[tier].keys()
+        answers = await self._ask_modes(session, wanted)
+        proven = _prove(answers)
+        served = PLANS[proven or tier]
+        answers |= await self._ask_modes(session, served.keys() - answers.keys())
+        errors = {m: e for m, e in answers.items() if isinstance(e, UpstreamError)}
+        if len(errors) == len(answers):
+            raise list(errors.values())[-1]
+        is_paid = (proven or tier) is not Tier.BASIC
+        return QuotaReport(
+            readings=tuple(r for r in _readings(answers) if r.mode in served),
+            failed={mode: _word_for(error) for mode, error in errors.items()},
+            tier=proven,
+            credits=await self._ask_credits(session) if is_paid else None,
+        )
+
+    async def _ask_modes(self, session: UpstreamSession, modes: Iterable[Mode]) -> _Answers:
+        """Ask for several modes, few at a time; the answers are in the order of `Mode`.
+
+        Raises:
+            UpstreamError: the session or the account is at fault, whatever the mode.
+        """
+        slots = asyncio.Semaphore(CALLS_AT_ONCE)
+        wanted = set(modes)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = {
+                    mode: group.create_task(self._ask_mode(session, mode, slots))
+                    for mode in Mode
+                    if mode in wanted
+                }
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        return {mode: task.result() for mode, task in tasks.items()}
+
+    async def _ask_mode(
+        self, session: UpstreamSession, mode: Mode, slots: asyncio.Semaphore
+    ) -> Reading | UpstreamError:
+        build = partial(self._caller.quota_query, session, mode)
+        async with slots:
+            try:
+                return await self._calls.ask(build, lambda reply: parse_window(mode, reply.body))
+            except UpstreamError as error:
+                if _is_fatal(error):
+                    raise
+                return error
+
+    async def _ask_credits(self, session: UpstreamSession) -> Credits | None:
+        """Return the weekly allowance, or None where there is none or it cannot be had.
+
+        Raises:
+            UpstreamError: the session or the account is at fault.
+        """
+        try:
+            return await self._calls.ask(
+                partial(self._caller.credits_query, session), self._read_credits
+            )
+        except UpstreamError as error:
+            if _is_fatal(error):
+                raise
+            log.info("credits_not_read", error=error.kind, detail=error.detail)
+            return None
+
+    def _read_credits(self, answer: CallAnswer) -> Credits | None:
+        now_s = self._clock.now_s()
+        message = expect_message(answer.body, answer.headers, now_s=now_s)
+        return parse_credits(message, now_s=now_s)
+
+
+def _is_fatal(error: UpstreamError) -> bool:
+    """Whether every other question would be answered the same."""
+    is_blocked = isinstance(error, AccountForbiddenError) and error.is_blocked
+    return is_blocked or isinstance(error, CredentialRejectedError)
+
+
+def _readings(answers: _Answers) -> list[Reading]:
+    return [answer for answer in answers.values() if isinstance(answer, Reading)]
+
+
+def _prove(answers: _Answers) -> Tier | None:
+    return infer_tier({reading.mode: reading.total for reading in _readings(answers)})
+
+
+def _word_for(error: UpstreamError) -> str:
+    if isinstance(error, AccountForbiddenError):
+        return NOT_AVAILABLE
+    return error.code or error.kind

@@ -16,6 +16,7 @@ from grok2api.domain.ids import AccountId
 from grok2api.domain.model import Route
 from grok2api.errors import (
     GatewayError,
+    Scope,
     StoreUnavailableError,
     UpstreamError,
     UpstreamProtocolError,
@@ -77,6 +78,7 @@ class Attempt:
     """Streams one answer from one account and ends its lease with the right outcome."""
 
     __slots__ = (
+        "_has_answered",
         "_held",
         "_is_used",
         "_parts",
@@ -102,6 +104,7 @@ class Attempt:
         self._route = msgspec.structs.replace(route, modes=(held.lease.mode,))
         self._held = held
         self._plight = plight
+        self._has_answered = False
         self._is_used = False
         self._stack = AsyncExitStack()
         self._started_s = parts.clock.monotonic_s()
@@ -125,10 +128,12 @@ class Attempt:
                 yield batch
         except UpstreamError as error:
             self._plight.tally.note(error)
+            self._is_used = self._has_answered or _may_have_counted(error)
             self.record.error_kind = error.kind
             self._verdict = judge(error)
             raise
         except GatewayError as error:
+            self._is_used = self._has_answered
             self.record.error_kind = error.kind
             self._verdict = Verdict.not_at_fault()
             raise
@@ -194,6 +199,9 @@ class Attempt:
             ) from None
 
     async def _wait_for_visible(self) -> tuple[AsyncIterator[EventBatch], EventBatch]:
+        # Until the upstream says no, it may have counted the query, whatever becomes of it: a unit
+        # too few is refreshed, one too many would be overspent.
+        self._is_used = True
         lease = self._held.lease
         provider = self._parts.providers[lease.pool.kind]
         session = UpstreamSession(lease.credentials, lease.user_id, self._remember_user_id)
@@ -202,8 +210,7 @@ class Attempt:
         )
         held_back: EventBatch = []
         async for batch in events:
-            # From its first answer on, the upstream counts the query, whatever becomes of it.
-            self._is_used = True
+            self._has_answered = True
             held_back += batch
             if any(isinstance(event, VISIBLE_EVENTS) for event in batch):
                 return events, held_back
@@ -213,3 +220,8 @@ class Attempt:
 
     async def _remember_user_id(self, user_id: str) -> None:
         await self._parts.accounts.set_user_id(self.record.account, user_id)
+
+
+def _may_have_counted(error: UpstreamError) -> bool:
+    """Whether a failed call may have cost a query: nobody said that it was refused."""
+    return error.scope is Scope.UPSTREAM and error.status is None

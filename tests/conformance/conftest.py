@@ -19,7 +19,7 @@ from grok2api.upstream.transport import Timeouts
 from tests.simulator.client import AGENT, Site, open_site
 
 SESSION = "sim-session-0001-abcdefgh"
-ROUTE = Route("m", Model("m", "M", Capability.CHAT, Mode.FAST, (Tier.BASIC,)))
+ROUTE = Route("m", Model("m", "M", Capability.CHAT, Mode.FAST, (Tier.BASIC,)), (Mode.FAST,))
 
 
 class Counterpart(Struct):

@@ -200,6 +200,7 @@ class Desk:
 ROUTE = Route(
     "grok-chat-fast",
     Model("grok-chat-fast", "Grok Chat Fast", Capability.CHAT, Mode.FAST, (Tier.BASIC,)),
+    (Mode.FAST,),
 )
 DeskMaker = Callable[[], Desk]
 

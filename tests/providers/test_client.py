@@ -138,6 +138,7 @@ async def test_mode_that_the_gateway_does_not_know_goes_over_http(desk: Desk) ->
     route = Route(
         "grok-4.3-beta",
         msgspec.structs.replace(ROUTE.model, name="grok-4.3-beta", mode=Mode.GROK_4_3),
+        (Mode.GROK_4_3,),
     )
 
     async with desk.chat().stream_chat(REQUEST, route, desk.session()) as events:

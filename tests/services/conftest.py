@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from grok2api.clock import SystemClock
+from grok2api.config.accounts import SelectionSettings
 from grok2api.config.schema import AccountSettings, ChatSettings, RetrySettings
 from grok2api.domain.account import Credentials, Pool, ProviderKind, Tier
 from grok2api.domain.chat import ChatRequest, EventBatch, Message, Role, TextPart
@@ -25,8 +26,11 @@ from grok2api.services.chat import ChatService
 from grok2api.services.cleanup import Cleanup
 from grok2api.services.dispatch import Dispatcher
 from grok2api.services.leases import LeaseKeeper
+from grok2api.services.lender import Lender, build_policy
 from grok2api.services.models import ModelCatalog
 from grok2api.store.accounts import AccountStore, NewAccount
+from grok2api.store.connection import open_redis
+from grok2api.store.wakeups import Wakeups
 
 BASIC = Pool(ProviderKind.GROK_WEB, Tier.BASIC)
 Play = Callable[[UpstreamSession], AsyncIterator[EventBatch]]
@@ -107,11 +111,19 @@ def ask(text: str = "Hello", **options: object) -> ChatRequest:
 
 
 @pytest.fixture
-async def bench(account_store: AccountStore) -> AsyncIterator[Bench]:
+async def bench(account_store: AccountStore, redis_url: str) -> AsyncIterator[Bench]:
     script = ScriptedChat()
     provider = Provider(ProviderKind.GROK_WEB, PlainCredentials(), script)
     providers = {ProviderKind.GROK_WEB: provider}
-    async with Cleanup() as cleanup, LeaseKeeper(account_store, ttl_s=60.0) as keeper:
+    account = AccountSettings(max_concurrency=2, selection=SelectionSettings(wait_s=0.0))
+    async with (
+        open_redis(redis_url, pool_size=1) as for_wakeups,
+        Cleanup() as cleanup,
+        LeaseKeeper(account_store, ttl_s=60.0) as keeper,
+        Lender(
+            account_store, Wakeups(for_wakeups), keeper, cleanup, build_policy(account)
+        ) as lender,
+    ):
         parts = DispatchParts(
             accounts=account_store,
             providers=providers,
@@ -119,7 +131,8 @@ async def bench(account_store: AccountStore) -> AsyncIterator[Bench]:
             cleanup=cleanup,
             clock=SystemClock(),
             retry=RetrySettings(base_delay_s=0.0),
-            account=AccountSettings(max_concurrency=2),
+            account=account,
+            lender=lender,
             chat=ChatSettings(first_event_timeout_s=1.0),
         )
         models = ModelCatalog(account_store)

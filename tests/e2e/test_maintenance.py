@@ -90,7 +90,7 @@ def test_leader_frees_what_ran_out(candidate: Candidate, redis_url: str) -> None
     candidate()
 
     with Redis.from_url(redis_url) as client:
-        wait_until(lambda: not client.hlen(keys.account_leases()), what="freeing of the lease")
+        wait_until(lambda: not client.hlen(keys.leases()), what="freeing of the lease")
 
 
 def test_killed_leader_is_replaced_within_its_lease(candidate: Candidate) -> None:
@@ -140,13 +140,13 @@ def test_leader_that_was_halted_finds_out_writes_nothing_and_follows(
     wait_until(lambda: first.events("leadership_lost"), seconds=TTL_S, what="finding out")
 
     with Redis.from_url(redis_url) as client:
-        is_untouched = client.hexists(keys.account_leases(), "lost")
+        is_untouched = client.hexists(keys.leases(), "lost")
         epoch = int(client.hget(keys.leader(), "epoch") or 0)
         # While this is still the second's, the first had no right to write before.
         assert epoch == second.epochs[0]
         assert is_untouched
         second.process.send_signal(signal.SIGCONT)
-        wait_until(lambda: not client.hlen(keys.account_leases()), what="freeing by who leads")
+        wait_until(lambda: not client.hlen(keys.leases()), what="freeing by who leads")
     wait_until(
         lambda: len(first.events("leadership_followed")) + len(second.events("leadership_lost")),
         what="agreement on one leader",

@@ -29,7 +29,6 @@ BOTH: tuple[ChatTransport, ...] = ("http", "websocket")
 HTTP: tuple[ChatTransport, ...] = ("http",)
 SOCKET: tuple[ChatTransport, ...] = ("websocket",)
 DAY_S = 86_400.0
-"""The default of `account.cooldown_s`."""
 
 
 class Told(Struct, frozen=True):
@@ -137,7 +136,7 @@ def _limit(
 
 LIMITED = _limit(Outcome.RATE_LIMITED, "rate_limited", "rate_limit_exceeded")
 LIMITED_7_S = _limit(
-    Outcome.RATE_LIMITED, "rate_limited", "rate_limit_exceeded", 7.0, 7.0, retry_after="7"
+    Outcome.RATE_LIMITED, "rate_limited", "rate_limit_exceeded", 7.0, retry_after="7"
 )
 WINDOW_EMPTY = _limit(Outcome.WINDOW_EMPTY, "usage_limit", "usage_limit_reached")
 WINDOW_EMPTY_90_S = _limit(

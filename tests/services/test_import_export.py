@@ -11,7 +11,8 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from grok2api.domain.account import Account, Credentials, Pool, ProviderKind, Status, Tier
+from grok2api.domain.account import Credentials, Pool, ProviderKind, Status, Tier
+from grok2api.domain.pool_member import Account
 from grok2api.errors import GatewayError, SettingsError
 from grok2api.providers.base import Provider
 from grok2api.providers.grok_web.credentials import GrokWebCredentials
@@ -249,4 +250,4 @@ async def add(
         NewAccount(account_id, Pool(KIND, tier), credentials, "eyJ0…c2ln", tags, created_at_s)
     )
     if status is not Status.ACTIVE:
-        await desk.store.set_status(account_id, status, cooldown_s=cooldown_s, reason=reason)
+        await desk.store.set_status(account_id, status, for_s=cooldown_s, reason=reason)

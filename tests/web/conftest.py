@@ -12,6 +12,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from grok2api.clock import SystemClock
+from grok2api.config.accounts import SelectionSettings
 from grok2api.config.schema import (
     AccountSettings,
     ChatSettings,
@@ -33,6 +34,7 @@ from grok2api.services.client_keys import ClientKeys
 from grok2api.services.dispatch import Dispatcher
 from grok2api.services.health import Health
 from grok2api.services.leases import LeaseKeeper
+from grok2api.services.lender import Lender, build_policy
 from grok2api.services.models import ModelCatalog
 from grok2api.services.overview import Overview
 from grok2api.store.accounts import AccountStore, NewAccount
@@ -41,6 +43,7 @@ from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis, ping
 from grok2api.store.leader import LeaderStore
 from grok2api.store.setup import SetupStore
+from grok2api.store.wakeups import Wakeups
 from grok2api.telemetry.metrics import open_metrics
 from grok2api.web.application import build_app
 from grok2api.web.server import GuardedProtocol
@@ -84,7 +87,7 @@ class Script:
         self, request: ChatRequest, route: Route, session: UpstreamSession
     ) -> AsyncIterator[AsyncIterator[EventBatch]]:
         self.sessions.append(session.credentials.session)
-        self.affinities.append(request.affinity)
+        self.affinities.append(request.affinity.digest)
         self.opened.set()
         try:
             yield self.play()
@@ -182,7 +185,7 @@ def port_of(server: uvicorn.Server) -> int:
 
 TEST_SETTINGS = Settings(
     retry=RetrySettings(base_delay_s=0.0),
-    account=AccountSettings(max_concurrency=4),
+    account=AccountSettings(max_concurrency=4, selection=SelectionSettings(wait_s=0.0)),
     chat=ChatSettings(first_event_timeout_s=30.0),
     stream=StreamSettings(commit_after_s=10.0, keep_alive_s=10.0),
     security=SecuritySettings(max_body_mb=1, body_idle_timeout_s=0.3, header_timeout_s=0.3),
@@ -205,10 +208,18 @@ class EdgeMaker:
         async def open_state() -> AsyncIterator[AppState]:
             async with (
                 open_redis(self._redis_url) as redis,
+                open_redis(self._redis_url, pool_size=1) as for_wakeups,
                 Cleanup() as cleanup,
                 LeaseKeeper(AccountStore(redis, self._cipher), ttl_s=60.0) as keeper,
+                Lender(
+                    AccountStore(redis, self._cipher),
+                    Wakeups(for_wakeups),
+                    keeper,
+                    cleanup,
+                    build_policy(settings.account),
+                ) as lender,
             ):
-                states.append(self._build(settings, redis, cleanup, keeper, script))
+                states.append(self._build(settings, redis, cleanup, lender, keeper, script))
                 yield states[0]
 
         async with (
@@ -235,6 +246,7 @@ class EdgeMaker:
         settings: Settings,
         redis: RedisClient,
         cleanup: Cleanup,
+        lender: Lender,
         keeper: LeaseKeeper,
         script: Script,
     ) -> AppState:
@@ -244,6 +256,7 @@ class EdgeMaker:
             providers={
                 ProviderKind.GROK_WEB: Provider(ProviderKind.GROK_WEB, NoCredentials(), script)  # type: ignore[arg-type]
             },
+            lender=lender,
             keeper=keeper,
             cleanup=cleanup,
             clock=SystemClock(),

@@ -2,7 +2,6 @@
 
 import pytest
 
-from grok2api.config.schema import AccountSettings
 from grok2api.domain.account import Outcome
 from grok2api.error_kinds import LimitExtent
 from grok2api.errors import (
@@ -17,7 +16,6 @@ from grok2api.errors import (
 )
 from grok2api.services.verdict import FailureTally, Verdict, judge, may_repeat_once
 
-SETTINGS = AccountSettings(cooldown_s=40.0)
 LIMITED = UpstreamRateLimitError("limited")
 DOWN = UpstreamUnavailableError("down", code="upstream_error")
 IDLE = UpstreamTimeoutError("silent", code="upstream_stream_idle_timeout")
@@ -35,22 +33,20 @@ def tally_of(*errors: UpstreamError, max_same: int = 3) -> FailureTally:
 def test_limit_without_a_time_leaves_the_window_to_its_known_reset(after_s: float | None) -> None:
     error = UpstreamRateLimitError("limited", retry_after_s=after_s)
 
-    assert judge(error, SETTINGS) == Verdict(
-        Outcome.RATE_LIMITED, cooldown_s=0.0, reason="rate_limited", rest_s=40.0
-    )
+    assert judge(error) == Verdict(Outcome.RATE_LIMITED, cooldown_s=0.0, reason="rate_limited")
 
 
-def test_named_time_goes_before_the_setting() -> None:
-    verdict = judge(UpstreamRateLimitError("limited", retry_after_s=7.0), SETTINGS)
+def test_named_time_is_the_cooldown() -> None:
+    verdict = judge(UpstreamRateLimitError("limited", retry_after_s=7.0))
 
-    assert (verdict.cooldown_s, verdict.rest_s) == (7.0, 7.0)
+    assert verdict.cooldown_s == 7.0
 
 
-def test_empty_window_does_not_rest_the_account() -> None:
+def test_empty_window_is_the_windows_affair() -> None:
     error = UpstreamRateLimitError("empty", retry_after_s=90.0)
     error.extent = LimitExtent.WINDOW
 
-    assert judge(error, SETTINGS).rest_s == 0.0
+    assert judge(error) == Verdict(Outcome.WINDOW_EMPTY, 90.0, "usage_limit")
 
 
 @pytest.mark.parametrize(
@@ -68,7 +64,7 @@ def test_empty_window_does_not_rest_the_account() -> None:
 def test_only_unproven_refusals_may_be_the_prompts_doing(
     error: UpstreamError, *, is_suspicious: bool
 ) -> None:
-    assert judge(error, SETTINGS).is_suspicious is is_suspicious
+    assert judge(error).is_suspicious is is_suspicious
 
 
 def test_final_trouble_of_the_exit_is_not_repeated() -> None:

@@ -36,7 +36,7 @@ def _read_window(window: Mapping[str, object], read_moment_s: ReadMoment) -> Win
     word = window.get("source")
     source = _SOURCES.get(word) if isinstance(word, int) else None
     if source is None:
-        source = Source(word) if word in tuple(Source) else Source.ESTIMATED
+        source = Source(str(word)) if word in tuple(Source) else Source.ESTIMATED
     return Window(
         remaining=min(remaining, total),
         total=total,

@@ -59,6 +59,12 @@ examples:
   grok2api accounts export --with-secrets --output accounts.json
   grok2api accounts export --with-secrets --output - | age -r age1… > accounts.json.age
 """
+_BATCH_EXAMPLES = """\
+Whichever maintenance process leads does the work, also when this command is ended with Ctrl-C.
+
+examples:
+  grok2api batches show bat_0123456789abcdef --follow
+"""
 _SHOW_EXAMPLES = """\
 Secrets are masked. The second column says where a value comes from: default, file, variable, flag.
 """
@@ -80,6 +86,7 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
     groups = {"": parser.add_subparsers(metavar="COMMAND", required=True)}
     about = {
         "accounts": "import, export, list and remove accounts",
+        "batches": "follow and cancel operations over many accounts",
         "keys": "make, list and revoke client keys",
         "config": "show and check settings",
         "scripts": "for those who work on the Lua scripts",
@@ -93,6 +100,9 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
         "accounts export": _accounts_export,
         "accounts list": _listing,
         "accounts remove": _accounts_remove,
+        "batches list": _listing,
+        "batches show": _batches_show,
+        "batches cancel": _batches_cancel,
         "keys create": _keys_create,
         "keys list": _listing,
         "keys revoke": _keys_revoke,
@@ -241,6 +251,17 @@ def _accounts_export(parser: ArgumentParser) -> None:
 def _accounts_remove(parser: ArgumentParser) -> None:
     parser.add_argument("ids", nargs="+", metavar="ID", help="as `accounts list` shows it")
     _store(parser)
+
+
+def _batches_show(parser: ArgumentParser) -> None:
+    parser.epilog = _BATCH_EXAMPLES
+    parser.add_argument("--follow", action="store_true", help="show progress until the batch ends")
+    _batches_cancel(parser)
+
+
+def _batches_cancel(parser: ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ID", help="as `batches list` shows it")
+    _listing(parser)
 
 
 def _keys_create(parser: ArgumentParser) -> None:

@@ -59,12 +59,6 @@ examples:
   grok2api accounts export --with-secrets --output accounts.json
   grok2api accounts export --with-secrets --output - | age -r age1… > accounts.json.age
 """
-_BATCH_EXAMPLES = """\
-Whichever maintenance process leads does the work, also when this command is ended with Ctrl-C.
-
-examples:
-  grok2api batches show bat_0123456789abcdef --follow
-"""
 _SHOW_EXAMPLES = """\
 Secrets are masked. The second column says where a value comes from: default, file, variable, flag.
 """
@@ -254,8 +248,9 @@ def _accounts_remove(parser: ArgumentParser) -> None:
 
 
 def _batches_show(parser: ArgumentParser) -> None:
-    parser.epilog = _BATCH_EXAMPLES
-    parser.add_argument("--follow", action="store_true", help="show progress until the batch ends")
+    parser.add_argument(
+        "--follow", action="store_true", help="show progress to the end; Ctrl-C ends only the view"
+    )
     _batches_cancel(parser)
 
 

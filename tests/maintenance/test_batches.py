@@ -1,4 +1,4 @@
-"""Batches by maintenance processes: begun soon, resumed after a kill, written by the leader only."""
+"""Batches by maintenance processes: resumed after a kill, written by the leader only."""
 
 import asyncio
 import signal

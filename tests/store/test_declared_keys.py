@@ -137,6 +137,7 @@ async def use_batches(redis: RedisClient) -> None:
     leader = await leaders.campaign("c", ttl_s=10)
     assert isinstance(leader, Elected)
     ids = [BatchId(f"bat_{n}") for n in range(3)]
+    taken: tuple[AccountId, ...] = ()
     for batch_id in ids:
         await store.create(batch_id, BatchKind.DELETE, BatchParams(), created_by="x", keep_s=1000)
         await store.add(batch_id, [AccountId(c) for c in "abcd"])
@@ -144,7 +145,8 @@ async def use_batches(redis: RedisClient) -> None:
         for claimer in ("one", "two"):
             reply = await store.take(batch_id, claimer, limit=2, ttl_s=9, epoch=leader.epoch)
             assert isinstance(reply, Claimed)
-    await store.finish(ids[0], dict.fromkeys(reply.items, "no"), epoch=leader.epoch)
+            taken = reply.items
+    await store.finish(ids[0], dict.fromkeys(taken, "no"), epoch=leader.epoch)
     await store.finish(ids[0], {AccountId("a"): ""}, epoch=leader.epoch)
     for batch_id in ids:
         await store.cancel(batch_id)

@@ -163,7 +163,7 @@ class BatchMachine(RuleBasedStateMachine):
         again=st.booleans(),
         is_old=st.integers(0, 5).map(lambda n: n == 0),
     )
-    def take(self, name: BatchId, limit: int, ttl_s: float, again: bool, is_old: bool) -> None:
+    def take(self, *, name: BatchId, limit: int, ttl_s: float, again: bool, is_old: bool) -> None:
         batch, epoch = self.batches.get(name), self.epoch_of(is_old=is_old)
         claimer = batch.claimer if batch and again and batch.claimer else f"c{len(self.epochs)}"
         reply = self.run(self.store.take(name, claimer, limit=limit, ttl_s=ttl_s, epoch=epoch))
@@ -200,7 +200,7 @@ class BatchMachine(RuleBasedStateMachine):
         why=st.sampled_from(["", "", "no luck"]),
         is_old=st.integers(0, 5).map(lambda n: n == 0),
     )
-    def finish(self, name: BatchId, items: list[AccountId], why: str, is_old: bool) -> None:
+    def finish(self, name: BatchId, items: list[AccountId], why: str, *, is_old: bool) -> None:
         batch, epoch = self.batches.get(name), self.epoch_of(is_old=is_old)
         results = dict.fromkeys(items, why)
         reply = self.run(self.store.finish(name, results, epoch=epoch, max_failures=MAX_FAILURES))

@@ -1,7 +1,7 @@
 import pytest
 
 from grok2api.domain.batch import BatchKind, BatchParams
-from grok2api.domain.ids import BatchId
+from grok2api.domain.ids import AccountId, BatchId
 from grok2api.store import keys
 from grok2api.store.batch_replies import Over, StaleEpoch
 from grok2api.store.batches import Claimed
@@ -29,7 +29,7 @@ async def test_claim_says_what_to_do(batches):
 
     reply = await batches.store.take(ONE, "me", limit=1, ttl_s=60, epoch=batches.epoch)
 
-    assert reply == Claimed(BatchKind.TAG, params, ("a",))
+    assert reply == Claimed(BatchKind.TAG, params, (AccountId("a"),))
 
 
 async def test_claims_that_ran_out_come_first(batches):

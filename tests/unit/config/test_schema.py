@@ -64,7 +64,11 @@ def test_setting_is_described_and_its_default_is_allowed(spec: FieldSpec) -> Non
 
 def test_number_of_seconds_or_bytes_says_its_unit() -> None:
     bare = {"server.port", "server.workers", "retry.max_attempts", "account.max_concurrency"}
-    bare |= {"performance.upstream_connections", "performance.redis_connections"}
+    bare |= {
+        "performance.upstream_connections",
+        "performance.redis_connections",
+        "batch.concurrency",
+    }
 
     numbers = {spec.key for spec in SPECS if spec.kind in {Kind.INT, Kind.FLOAT} and not spec.unit}
 

@@ -99,6 +99,8 @@ async def test_failures_are_listed_in_words_that_may_be_shown(bench: Bench) -> N
                 raise asyncio.CancelledError
             case "a4":
                 raise TimeoutError
+            case _:
+                pass
 
     assert await bench.runner(do).run(await bench.elect("a"))
 
@@ -246,8 +248,9 @@ async def test_accounts_are_disabled_restored_and_deleted(
     epoch = await bench.elect("a")
     seen = []
 
+    made = []
     for kind in ("disable", "restore", "delete", "disable"):
-        batch = await bench.create(2, kind=kind)
+        made.append(await bench.create(2, kind=kind))
         await runner.run(epoch)
         page = await account_store.list()
         seen.append({account.id: account.status.value for account in page.accounts})
@@ -255,4 +258,4 @@ async def test_accounts_are_disabled_restored_and_deleted(
     assert seen[0] == {"a0": "disabled", "a1": "disabled", "b": "active"}
     assert seen[1] == {"a0": "active", "a1": "active", "b": "active"}
     assert seen[2] == seen[3] == {"b": "active"}
-    assert await bench.numbers(batch) == (BatchState.DONE, 0, 2, 0)
+    assert await bench.numbers(made[-1]) == (BatchState.DONE, 0, 2, 0)

@@ -139,12 +139,15 @@ async def test_twenty_may_run_at_the_same_time(batches: Batches) -> None:
     await batches.create("delete", {}, ABC, created_by="admin")
 
 
-async def test_hundred_are_listed_and_the_oldest_goes(batches: Batches) -> None:
+async def test_hundred_are_listed_and_the_oldest_goes(redis: RedisClient) -> None:
+    store = BatchStore(redis, now_ms=1_800_000_000_000)
+    batches = Batches(store, list(BatchKind), keep_s=60)
     made = []
     for _ in range(101):
         batch = await batches.create("delete", {}, ABC, created_by="admin")
         made.append(batch.id)
         await batches.cancel(batch.id)
+        store.now_ms += 1
 
     first = await batches.list(limit=60)
     rest = await batches.list(limit=60, cursor=first.next_cursor)

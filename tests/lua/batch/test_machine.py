@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings, strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from grok2api.domain.batch import BatchKind, BatchParams, BatchState
 from grok2api.domain.ids import AccountId, BatchId
@@ -98,6 +104,11 @@ class BatchMachine(RuleBasedStateMachine):
         self.run(self.opened.__aexit__(None, None, None))
         self.runner.close()
 
+    @initialize(items=st.tuples(*[ITEMS] * len(NAMES)))
+    def begin_with_three(self, items: tuple[list[AccountId], ...]) -> None:
+        for name, of_batch in zip(NAMES, items, strict=True):
+            self.begin_anew(name, of_batch)
+
     @rule()
     def elect_another(self) -> None:
         reply = self.run(self.leaders.campaign(f"p{len(self.epochs)}", ttl_s=10))
@@ -135,7 +146,8 @@ class BatchMachine(RuleBasedStateMachine):
             assert reply == Added(len(batch.pending))
 
     @rule(name=IDS, items=ITEMS)
-    def create_fill_and_start(self, name: BatchId, items: list[AccountId]) -> None:
+    def begin_anew(self, name: BatchId, items: list[AccountId]) -> None:
+        self.forget(name)
         self.create(name)
         self.add(name, items)
         self.start(name)
@@ -226,8 +238,12 @@ class BatchMachine(RuleBasedStateMachine):
         if batch is not None and batch.claimed:
             self.finish(name, sorted(batch.claimed), "", is_old=False)
 
-    @rule(name=IDS)
-    def cancel(self, name: BatchId) -> None:
+    @rule(name=IDS, is_wanted=st.integers(0, 3).map(lambda n: n == 0))
+    def cancel_now_and_then(self, name: BatchId, *, is_wanted: bool) -> None:
+        if is_wanted:
+            self._cancel(name)
+
+    def _cancel(self, name: BatchId) -> None:
         state = self.run(self.store.cancel(name))
         batch = self.batches.get(name)
         if batch is not None and batch.state in (OPEN, RUNNING):

@@ -70,9 +70,7 @@ async def test_last_full_page_is_the_last(
     assert (await account_store.list(limit=1)).next_cursor == "100000:a"
 
 
-@pytest.mark.parametrize(
-    ("is_newest_first", "rest"), [(False, ["c", "d"]), (True, ["b", "a"])]
-)
+@pytest.mark.parametrize(("is_newest_first", "rest"), [(False, ["c", "d"]), (True, ["b", "a"])])
 async def test_page_goes_on_where_its_cursor_was_removed(
     account_store: AccountStore, accounts: AccountMaker, rest: list[str], *, is_newest_first: bool
 ) -> None:
@@ -102,7 +100,13 @@ async def test_account_is_shown_as_it_is(
 ) -> None:
     account_store.now_ms = NOW_MS
     new = NewAccount(
-        AccountId("a"), HEAVY, Credentials("very-secret"), "ve…et", ("blue",), 5.0, max_concurrency=3
+        AccountId("a"),
+        HEAVY,
+        Credentials("very-secret"),
+        "ve…et",
+        ("blue",),
+        5.0,
+        max_concurrency=3,
     )
     await account_store.save(new)
     await account_store.set_user_id(AccountId("a"), "u-1")
@@ -155,7 +159,9 @@ async def test_counters_tell_usable_from_total(
     account_store: AccountStore, accounts: AccountMaker
 ) -> None:
     await accounts.save(*Status)
-    await accounts.lease("l1", units=4, exclude=tuple(AccountId(s) for s in Status if s != "active"))
+    await accounts.lease(
+        "l1", units=4, exclude=tuple(AccountId(s) for s in Status if s != "active")
+    )
     for status in Status:
         await account_store.set_status(AccountId(status), status, for_s=60)
 

@@ -114,7 +114,9 @@ async def use_accounts(redis: RedisClient, cipher: SecretCipher) -> None:
         await store.set_status(AccountId(name), Status.ACTIVE)
         await edits.edit(AccountId(name), Edit(add_tags=("red",), pool=SUPER, max_concurrency=9))
         report = QuotaReport((Reading(Mode.FAST, 5, 30, 60, 9),), {}, credits=Credits(5, 60))
-        await edits.sync(AccountId(name), Finding(report=report, pool=BASIC, may_demote=True, next_in_s=9))
+        await edits.sync(
+            AccountId(name), Finding(report=report, pool=BASIC, may_demote=True, next_in_s=9)
+        )
     await edits.explain(wish, waiting)
     await store.leave_line(LeaseId("w1"))
     await accounts.ask("w2")
@@ -123,7 +125,9 @@ async def use_accounts(redis: RedisClient, cipher: SecretCipher) -> None:
     await accounts.ask("m2")
     await accounts.save("b", "c")
     use_strategies = [
-        await store.acquire(wish, SelectionPolicy(strategy=strategy, session_ttl_s=9), LeaseId(strategy))
+        await store.acquire(
+            wish, SelectionPolicy(strategy=strategy, session_ttl_s=9), LeaseId(strategy)
+        )
         for strategy in Strategy
     ]
     assert len(use_strategies) == 4  # left for the reaper

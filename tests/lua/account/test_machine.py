@@ -94,9 +94,7 @@ class AccountMachine(RuleBasedStateMachine):
             self.save(AccountId(name), pool, total, ("blue",) if name == "a" else ())
 
     @rule(name=IDS, pool=st.sampled_from(POOLS), total=TOTALS, tags=TAGS)
-    def save(
-        self, name: AccountId, pool: Pool, total: int | None, tags: tuple[str, ...]
-    ) -> None:
+    def save(self, name: AccountId, pool: Pool, total: int | None, tags: tuple[str, ...]) -> None:
         windows = small_windows(pool, total)
         account = NewAccount(name, pool, Credentials("s"), mask="…", tags=tags, windows=windows)
         reply = self.run(self.store.save(account))
@@ -127,7 +125,14 @@ class AccountMachine(RuleBasedStateMachine):
         times=st.integers(1, 3),
     )
     def acquire(
-        self, *, is_swept: bool, times: int, wait_s: float, strategy: Strategy, ttl_s: float, **wish: Any
+        self,
+        *,
+        is_swept: bool,
+        times: int,
+        wait_s: float,
+        strategy: Strategy,
+        ttl_s: float,
+        **wish: Any,
     ) -> MultipleResults[LeaseId]:
         policy = SelectionPolicy(
             strategy=strategy,
@@ -198,8 +203,10 @@ class AccountMachine(RuleBasedStateMachine):
         if held and not self.model.account_of(held):
             return  # it gets another account; its unit test says so
         reply = self.run(self.store.acquire(wish, policy, lease_id))
-        assert isinstance(reply, Lease if held else WaitingInLine)
-        if held:
+        if held is None:
+            assert isinstance(reply, WaitingInLine)
+        else:
+            assert isinstance(reply, Lease)
             assert reply.account_id == held.account
             self.model.extend(lease_id, round(ttl_s * 1000))
 
@@ -300,9 +307,7 @@ class AccountMachine(RuleBasedStateMachine):
     ) -> None:
         readings = tuple(Reading(mode, left, total, 7200, 1000.0) for mode in modes)
         report = QuotaReport(readings, {}, credits=credits_)
-        reply = self.run(
-            self.edits.sync(name, Finding(report=report, next_in_s=60, **facts))
-        )
+        reply = self.run(self.edits.sync(name, Finding(report=report, next_in_s=60, **facts)))
         account = self.model.accounts.get(name)
         if account is None or account.status is Status.DELETED:
             assert reply == Unknown()
@@ -311,9 +316,7 @@ class AccountMachine(RuleBasedStateMachine):
             account.pool = facts["pool"]
         known = {mode for mode in modes if mode in PLANS[account.pool.tier]}
         is_back = account.status is Status.EXHAUSTED and left > 0 and known
-        if is_back or (
-            facts["is_revival"] and account.status in (Status.EXPIRED, Status.COOLING)
-        ):
+        if is_back or (facts["is_revival"] and account.status in (Status.EXPIRED, Status.COOLING)):
             account.forgive()
             account.mark(Status.ACTIVE)
         assert isinstance(reply, Synced)
@@ -365,7 +368,7 @@ class AccountMachine(RuleBasedStateMachine):
             assert record.get("ends", 0) == account.ends_ms
 
     def _notice_handed_over(self, seen: Snapshot) -> None:
-        """Take over what scripts have handed to those who wait; nobody else may have got a lease."""
+        """Take over what scripts have handed to those who wait."""
         for lease_id in set(seen.leases) - set(self.model.leases):
             waiter = self.model.waiters.pop(LeaseId(lease_id), None)
             if waiter is None:

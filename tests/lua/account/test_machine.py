@@ -396,7 +396,7 @@ def test_scripts_agree_with_the_model(redis_url: str) -> None:
     run_state_machine_as_test(
         AccountMachine,
         settings=settings(
-            max_examples=100,
+            max_examples=60,
             phases=[Phase.generate],
             stateful_step_count=40,
             deadline=None,

@@ -45,7 +45,6 @@
 local store = open_pools(3)
 local sessions, session_ends, suspects = KEYS[13], KEYS[14], KEYS[15]
 local request, now = cmsgpack.unpack(ARGV[1]), clock(ARGV[3])
-math.randomseed(tonumber(ARGV[2]))
 
 local function leased(id, account, mode, expires_at_ms)
   local secret = redis.call('HGET', store.secrets, id)
@@ -74,6 +73,8 @@ if redis.call('HGET', store.meta, 'strategy') ~= request.strategy then
   redis.call('HSET', store.meta, 'strategy', request.strategy, 'to_rank', 0)
 end
 
+store.strategy = request.strategy
+math.randomseed(tonumber(ARGV[2]))
 if not number_tags(store, request) then
   return { 'none_ready', -1, 0, 0 }
 end

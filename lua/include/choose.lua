@@ -5,8 +5,9 @@
 -- @needs place_all
 -- @needs keep_account
 local function choose(store, pool, mode, tag, request, now)
-  local function first_of(strategy)
-    for _, id in ipairs(candidates(store, store.ready[pool], mode, tag, request, strategy, now)) do
+  local function first_of(strategy, most)
+    local ids = candidates(store, store.ready[pool], mode, tag, request, strategy, most, now)
+    for _, id in ipairs(ids) do
       local account = load_account(store, id)
       if fits(id, account, mode, request, now) then
         return id, account
@@ -17,10 +18,12 @@ local function choose(store, pool, mode, tag, request, now)
         keep_account(store, id, account)
       end
     end
+    return nil, nil, #ids > 0
   end
-  local id, account = first_of(request.strategy)
-  if not id and (request.strategy == 'random' or request.strategy == 'weighted') then
-    id, account = first_of('lru') -- what was drawn need not be all there is
+  local excluded = #request.exclude
+  local id, account, has_more = first_of(request.strategy, 2 + excluded)
+  if has_more then
+    id, account = first_of('lru', 16 + excluded) -- what was looked at first need not be all there is
   end
   return id, account
 end

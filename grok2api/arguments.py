@@ -80,6 +80,7 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
     groups = {"": parser.add_subparsers(metavar="COMMAND", required=True)}
     about = {
         "accounts": "import, export, list and remove accounts",
+        "batches": "follow and cancel operations over many accounts",
         "keys": "make, list and revoke client keys",
         "config": "show and check settings",
         "scripts": "for those who work on the Lua scripts",
@@ -93,6 +94,9 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
         "accounts export": _accounts_export,
         "accounts list": _listing,
         "accounts remove": _accounts_remove,
+        "batches list": _listing,
+        "batches show": _batches_show,
+        "batches cancel": _batches_cancel,
         "keys create": _keys_create,
         "keys list": _listing,
         "keys revoke": _keys_revoke,
@@ -241,6 +245,18 @@ def _accounts_export(parser: ArgumentParser) -> None:
 def _accounts_remove(parser: ArgumentParser) -> None:
     parser.add_argument("ids", nargs="+", metavar="ID", help="as `accounts list` shows it")
     _store(parser)
+
+
+def _batches_show(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--follow", action="store_true", help="show progress to the end; Ctrl-C ends only the view"
+    )
+    _batches_cancel(parser)
+
+
+def _batches_cancel(parser: ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ID", help="as `batches list` shows it")
+    _listing(parser)
 
 
 def _keys_create(parser: ArgumentParser) -> None:

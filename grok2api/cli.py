@@ -11,6 +11,7 @@ import msgspec
 from grok2api import launch
 from grok2api.administration import administer, flags_of
 from grok2api.arguments import build_parser
+from grok2api.batches import batches_cancel, batches_list, batches_show
 from grok2api.bootstrap import AdminTools
 from grok2api.config.defaults import render_defaults
 from grok2api.config.fields import mask
@@ -239,6 +240,9 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "accounts export": accounts_export,
     "accounts list": accounts_list,
     "accounts remove": accounts_remove,
+    "batches list": batches_list,
+    "batches show": batches_show,
+    "batches cancel": batches_cancel,
     "keys create": keys_create,
     "keys list": keys_list,
     "keys revoke": keys_revoke,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from grok2api.domain.account import Tier
+from grok2api.domain.client_key import MAX_WEIGHT
 
 _HIGHEST_PORT = 65_535
 _MAIN_EXAMPLES = """\
@@ -261,6 +262,14 @@ def _batches_cancel(parser: ArgumentParser) -> None:
 
 def _keys_create(parser: ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="who or what will use the key")
+    parser.add_argument(
+        "--weight",
+        type=int,
+        choices=range(1, MAX_WEIGHT + 1),
+        default=1,
+        metavar="N",
+        help="turns it gets where requests wait, 1 to 64: twice as many with 2 (default: 1)",
+    )
     _listing(parser)
 
 

@@ -146,7 +146,9 @@ def accounts_remove(arguments: Namespace) -> int:
 
 def keys_create(arguments: Namespace) -> int:
     """Make a client key; it is shown once."""
-    record, plain = administer(arguments, lambda admin: admin.keys.create(arguments.name))
+    record, plain = administer(
+        arguments, lambda admin: admin.keys.create(arguments.name, weight=arguments.weight)
+    )
     if arguments.json:
         say_json({"id": record.id, "name": record.name, "key": plain})
         return _DONE

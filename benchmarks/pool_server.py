@@ -33,6 +33,7 @@ _NO_PROMPT = "-"
 START_S = 10.0
 
 Call = tuple[Any, ...]
+Args = dict[str, str | bytes | int]
 
 
 class PoolServer:
@@ -70,7 +71,7 @@ class PoolServer:
             "session_ends": keys.session_ends(),
             "suspects": keys.suspects(_NO_PROMPT),
         }
-        args = {
+        args: Args = {
             "request": pack(build_acquire(wish, policy, lease_id)),
             "seed": int.from_bytes(os.urandom(3)),
             "now_ms": 0,
@@ -80,11 +81,11 @@ class PoolServer:
     def release(self, lease_id: str) -> Call:
         """Return the call that ends a lease well."""
         verdict = ReleaseRequest("ok", True, False, 0, 1000, 1000, "")
-        args = {"lease_id": lease_id, "verdict": pack(verdict), "now_ms": 0}
+        args: Args = {"lease_id": lease_id, "verdict": pack(verdict), "now_ms": 0}
         return self._call("release", self._state | {"suspects": keys.suspects(_NO_PROMPT)}, args)
 
     def _save(self, account: NewAccount) -> Call:
-        args = {
+        args: Args = {
             "account_id": account.id,
             "account": pack(build_draft(account, 0)),
             "secret": seal_credentials(CIPHER, account),
@@ -94,20 +95,18 @@ class PoolServer:
 
     def ask(self, call: Call) -> list[Any]:
         """Send one call and return its reply."""
-        answer: list[Any] = self.redis.execute_command(*call)
+        answer: list[Any] = self.redis.execute_command(*call)  # type: ignore[no-untyped-call]
         return answer
 
     def run(self, calls: Sequence[Call]) -> list[list[Any]]:
         """Send calls in one batch and return their replies."""
         pipe: Pipeline = self.redis.pipeline(transaction=False)
         for call in calls:
-            pipe.execute_command(*call)
+            pipe.execute_command(*call)  # type: ignore[no-untyped-call]
         answers: list[list[Any]] = pipe.execute()
         return answers
 
-    def _call(
-        self, name: str, named: Mapping[str, Any], args: Mapping[str, str | bytes | int]
-    ) -> Call:
+    def _call(self, name: str, named: Mapping[str, Any], args: Args) -> Call:
         header, sha = self._scripts[name]
         ordered = header.order_keys(named)
         return ("EVALSHA", sha, len(ordered), *ordered, *header.order_args(args))

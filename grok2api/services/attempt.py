@@ -182,8 +182,9 @@ class Attempt:
         try:
             return await self._open_once()
         except UpstreamError as error:
-            if not may_repeat_once(error) or _may_have_counted(error):
-                raise  # one unit is reserved: what was counted already is not asked a second time
+            is_broken = isinstance(error, UpstreamUnavailableError) and _may_have_counted(error)
+            if is_broken or not may_repeat_once(error):
+                raise  # one unit is reserved: what may have been counted is not asked once more
             self._plight.tally.note(error)
             if self._plight.tally.is_hopeless:
                 raise

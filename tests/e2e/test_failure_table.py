@@ -3,9 +3,7 @@ client, to the accounts and to the upstream.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,94 +11,21 @@ import httpx2
 import msgspec
 import pytest
 
-from grok2api.bootstrap import open_gateway
-from grok2api.config.schema import BootSettings
-from grok2api.domain.account import Credentials, Mode, Outcome, Status
-from grok2api.domain.ids import AccountId
+from grok2api.domain.account import Mode, Outcome, Status
 from grok2api.domain.pool_member import Account
 from grok2api.domain.quota import Source
 from grok2api.providers.grok_web.options import ChatTransport
-from grok2api.simulator.options import SimulatorOptions
-from grok2api.store.accounts import AccountStore, NewAccount
-from grok2api.store.cipher import SecretCipher
-from grok2api.store.connection import open_redis
-from grok2api.web.application import build_app
 from tests.conftest import BASIC
+from tests.e2e.running import open_running
 from tests.providers.failure_rows import DAY_S, ROWS, FailureRow
-from tests.simulator.client import Site, open_site
-from tests.web.conftest import port_of, run_server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 
-KEY = "sk-test-0123456789abcdef"
-SECRET_KEY = b"k" * 32
-NAMES = ("a", "b", "c")
 UNITS = 30
 """Of an account's window in mode fast."""
 COOLDOWN_S = 900.0
 NEAR_S = 60.0
 """How far a time of the store's may lie from one of ours."""
-CONFIG = """
-[app]
-api_key = ["{key}"]
-[upstream]
-grok_url = "{site}"
-chat_transport = "{transport}"
-[retry]
-base_delay_s = 0.0
-max_attempts = 3
-[chat]
-first_event_timeout_s = {silence_s}
-idle_timeout_s = {silence_s}
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A gateway in front of a simulator; three fresh accounts, that both know."""
-
-    site: Site
-    client: httpx2.AsyncClient
-    store: AccountStore
-
-    async def ask(self, *, stream: bool) -> httpx2.Response:
-        messages = [{"role": "user", "content": "Hi"}]
-        body = {"model": "grok-chat-fast", "stream": stream, "messages": messages}
-        return await self.client.post("/v1/chat/completions", json=body)
-
-    async def accounts(self) -> dict[str, Account]:
-        found = await self.store.find([AccountId(name) for name in NAMES])
-        return {str(name): account for name, account in found.items()}
-
-
-@asynccontextmanager
-async def open_running(
-    folder: Path, redis_url: str, transport: ChatTransport, *, silence_s: float
-) -> AsyncIterator[Running]:
-    async with AsyncExitStack() as stack:
-        site = await stack.enter_async_context(open_site(SimulatorOptions()))
-        config = CONFIG.format(key=KEY, site=site.url, transport=transport, silence_s=silence_s)
-        (folder / "config.toml").write_text(config)
-        redis = await stack.enter_async_context(open_redis(redis_url))
-        store = AccountStore(redis, SecretCipher([SECRET_KEY]))
-        for name in NAMES:
-            session = f"session-of-{name}-0123456789"
-            await site.register({"session": session, "name": name})
-            await store.save(
-                NewAccount(AccountId(name), BASIC, Credentials(session), mask=f"{name}…")
-            )
-        boot = BootSettings(data_dir=folder, redis_url=redis_url, secret_keys=(SECRET_KEY,))
-        server = await stack.enter_async_context(run_server(build_app(lambda: open_gateway(boot))))
-        client = await stack.enter_async_context(
-            httpx2.AsyncClient(
-                base_url=f"http://127.0.0.1:{port_of(server)}",
-                headers={"authorization": f"Bearer {KEY}"},
-                timeout=30,
-            )
-        )
-        yield Running(site, client, store)
-
-
 CASES = [
     pytest.param(row, protocol, id=f"{row.place}-{row.name}-{protocol}")
     for row in ROWS

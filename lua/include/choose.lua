@@ -21,7 +21,7 @@ local function choose(store, pool, mode, tag, request, now)
     return nil, nil, #ids > 0
   end
   local excluded = #request.exclude
-  local id, account, has_more = first_of(request.strategy, 2 + excluded)
+  local id, account, has_more = first_of(request.strategy, 1 + excluded)
   if has_more then
     id, account = first_of('lru', 16 + excluded) -- what was looked at first need not be all there is
   end

@@ -79,7 +79,8 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
     )
     groups = {"": parser.add_subparsers(metavar="COMMAND", required=True)}
     about = {
-        "accounts": "import, export, list and remove accounts",
+        "accounts": "import, export, list, remove and explain accounts",
+        "sessions": "which conversation stays with which account",
         "keys": "make, list and revoke client keys",
         "config": "show and check settings",
         "scripts": "for those who work on the Lua scripts",
@@ -93,6 +94,9 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
         "accounts export": _accounts_export,
         "accounts list": _listing,
         "accounts remove": _accounts_remove,
+        "accounts explain": _accounts_explain,
+        "sessions list": _listing,
+        "sessions clear": _sessions_clear,
         "keys create": _keys_create,
         "keys list": _listing,
         "keys revoke": _keys_revoke,
@@ -240,6 +244,22 @@ def _accounts_export(parser: ArgumentParser) -> None:
 
 def _accounts_remove(parser: ArgumentParser) -> None:
     parser.add_argument("ids", nargs="+", metavar="ID", help="as `accounts list` shows it")
+    _store(parser)
+
+
+def _accounts_explain(parser: ArgumentParser) -> None:
+    parser.epilog = "Leases nothing. Ends with 1 when nobody can serve the request now."
+    parser.add_argument("--model", required=True, metavar="M", help="the model that is asked for")
+    parser.add_argument("--key", metavar="ID_OR_NAME", help="client key that asks")
+    parser.add_argument(
+        "--tag", action="append", default=[], metavar="T", help="only accounts tagged so"
+    )
+    _listing(parser)
+
+
+def _sessions_clear(parser: ArgumentParser) -> None:
+    parser.add_argument("sessions", nargs="*", metavar="SESSION", help="as `sessions list` shows")
+    parser.add_argument("--all", action="store_true", help="forget every session")
     _store(parser)
 
 

@@ -184,14 +184,16 @@ class Explainer:
         limit: int | None,
         on_progress: Callable[[int, None], None] | None,
     ) -> str:
+        looked_at = 0
         while True:
             page = await self.store.list(cursor=cursor, limit=_PAGE)
+            looked_at += len(page.accounts)
             for account in page.accounts:
                 tally.add(account, judge)
             cursor = page.next_cursor
             if on_progress is not None:
-                on_progress(tally.scanned, None)
-            if not cursor or (limit is not None and tally.scanned >= limit):
+                on_progress(looked_at, None)
+            if not cursor or (limit is not None and looked_at >= limit):
                 return cursor
 
     async def _describe(self, choice: Choice, judge: "_Judge", lanes: list[Lane]) -> Chosen | None:

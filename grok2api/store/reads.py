@@ -33,8 +33,8 @@ async def hash_all(redis: RedisClient, key: str) -> dict[str, bytes]:
 
 async def hash_some(redis: RedisClient, key: str, count: int) -> dict[str, bytes]:
     """Return about `count` fields of a hash and their values; all of a small one."""
-    _, raw = await _read(redis, "HSCAN", key, "0", "COUNT", str(count))
-    return {raw[at].decode(): raw[at + 1] for at in range(0, len(raw), 2)}
+    _, found = await _read(redis, "HSCAN", key, "0", "COUNT", str(count))
+    return {name.decode(): value for name, value in found.items()}
 
 
 async def count_between(redis: RedisClient, key: str, least: int, below: int) -> int:

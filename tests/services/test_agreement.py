@@ -103,6 +103,8 @@ class World:
                 await self.store.release(lease, verdict)
             case "pass":
                 self.set_time(self.now_ms + round(how[0] * 1000))
+            case _:
+                pass  # there is no lease to end
 
     async def _sync(self, name: AccountId, left: dict[Mode, int], credits_: int | None) -> None:
         readings = tuple(Reading(mode, n, 30, 7200, 60.0) for mode, n in left.items())

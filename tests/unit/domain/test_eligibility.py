@@ -49,7 +49,8 @@ RESTS = {Mode.FAST: window(27, rests_until_s=NOW_S + 30)}
 LATER = NOW_S + 900
 
 # word, account, changes of the wish, what the sentence says, number, limit, until
-ROWS: list[tuple[Word, Account, dict[str, Any], str, int | None, int | None, float]] = [
+Row = tuple[Word, Account, dict[str, Any], str, int | None, int | None, float]
+ROWS: list[Row] = [
     (Word.OTHER_TIER, make(pool=BASIC), {}, "basic; this needs super", None, None, 0),
     (Word.DELETED, ended(Status.DELETED, "operator", LATER), {}, "deleted", None, None, LATER),
     (Word.DISABLED, ended(Status.DISABLED, "operator"), {}, "disabled: operator", None, None, 0),
@@ -96,20 +97,10 @@ ROWS: list[tuple[Word, Account, dict[str, Any], str, int | None, int | None, flo
 ]
 
 
-@pytest.mark.parametrize(
-    ("word", "account", "changes", "says", "number", "limit", "until_s"),
-    ROWS,
-    ids=[f"{n}-{row[0]}" for n, row in enumerate(ROWS)],
-)
-def test_reason_has_its_sentence_number_and_time(
-    word: Word,
-    account: Account,
-    changes: dict[str, Any],
-    says: str,
-    number: int | None,
-    limit: int | None,
-    until_s: float,
-) -> None:
+@pytest.mark.parametrize("row", ROWS, ids=[f"{n}-{row[0]}" for n, row in enumerate(ROWS)])
+def test_reason_has_its_sentence_number_and_time(row: Row) -> None:
+    word, account, changes, says, number, limit, until_s = row
+
     reason = judge(account, **changes)
 
     assert reason.word is word

@@ -113,7 +113,10 @@ def _say_group(group: ReasonGroup, now_s: float) -> None:
         )
         for account in group.accounts
     ]
-    say_table(("  id", "session", "tier", "why", "until", "tags"), rows)
+    columns = list(zip(("  id", "session", "tier", "why", "until", "tags"), *rows, strict=True))
+    filled = [column for column in columns if any(column[1:])]
+    heads, *lines = zip(*filled, strict=True)
+    say_table(heads, lines)
     if group.count > len(rows):
         say(f"  … and {group.count - len(rows)} more")
 

@@ -11,6 +11,7 @@ from grok2api.config.loader import load_boot, load_settings, prepare
 from grok2api.config.schema import BootSettings, Settings
 from grok2api.domain.account import ProviderKind
 from grok2api.domain.catalogue import CATALOGUE
+from grok2api.maintenance.jobs.batches import build_batch_job
 from grok2api.maintenance.jobs.lease_reaper import build_lease_reaper
 from grok2api.maintenance.leader import Leader
 from grok2api.maintenance.runner import Runner
@@ -19,6 +20,9 @@ from grok2api.providers.registry import GrokWebOptions, build_providers
 from grok2api.services.accounts import Accounts
 from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.attempt import DispatchParts
+from grok2api.services.batch_handlers import build_account_handlers
+from grok2api.services.batch_runner import BatchRunner
+from grok2api.services.batches import Batches
 from grok2api.services.chat import ChatService
 from grok2api.services.cleanup import Cleanup
 from grok2api.services.client_keys import ClientKeys
@@ -35,6 +39,7 @@ from grok2api.services.setup import Setup
 from grok2api.store.account_edits import AccountEdits
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore
+from grok2api.store.batches import BatchStore
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis, ping
@@ -58,6 +63,7 @@ class AdminTools:
     """What commands and the first start work with."""
 
     accounts: Accounts
+    batches: Batches
     keys: ClientKeys
     models: ModelCatalog
     setup: Setup
@@ -104,12 +110,8 @@ async def open_gateway(
         await stack.enter_async_context(
             Reaper(AccountTimers(redis), interval_s=settings.maintenance.lease_reap_interval_s)
         )
-        wakeups = await stack.enter_async_context(
-            # Its own: reading occupies it.
-            open_redis(boot.redis_url, pool_size=1, timeout_s=2 * READ_WAIT_S)
-        )
         lender = await stack.enter_async_context(
-            Lender(accounts, Wakeups(wakeups), keeper, cleanup, build_policy(settings.account))
+            _open_lender(boot.redis_url, accounts, keeper, cleanup, settings)
         )
         models = _build_models(accounts, settings)
         parts = DispatchParts(
@@ -155,8 +157,18 @@ async def open_maintenance(boot: BootSettings) -> AsyncIterator[Runner]:
         open_redis(boot.redis_url, pool_size=settings.performance.redis_connections) as redis,
     ):
         leader = Leader(LeaderStore(for_leader), ttl_s=settings.maintenance.leader_ttl_s)
+        accounts = AccountStore(redis, SecretCipher(list(boot.secret_keys)))
+        batch_runner = BatchRunner(
+            BatchStore(redis),
+            build_account_handlers(accounts),
+            concurrency=settings.batch.concurrency,
+        )
         interval_s = settings.maintenance.lease_reap_interval_s
-        yield Runner(leader, [build_lease_reaper(AccountTimers(redis), interval_s)])
+        jobs = [
+            build_lease_reaper(AccountTimers(redis), interval_s),
+            build_batch_job(batch_runner),
+        ]
+        yield Runner(leader, jobs)
 
 
 @asynccontextmanager
@@ -176,6 +188,9 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
         models = _build_models(store, settings)
         yield AdminTools(
             accounts=Accounts(store, _build_providers(transport, settings), SystemClock()),
+            batches=Batches(
+                BatchStore(redis), build_account_handlers(store), keep_s=settings.batch.keep_s
+            ),
             keys=keys,
             models=models,
             setup=Setup(SetupStore(redis), keys, password=settings.app.app_key),
@@ -184,6 +199,23 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
             sessions=Sessions(SessionStore(redis)),
             read_server_facts=partial(read_server_facts, redis),
         )
+
+
+@asynccontextmanager
+async def _open_lender(
+    redis_url: str,
+    accounts: AccountStore,
+    keeper: LeaseKeeper,
+    cleanup: Cleanup,
+    settings: Settings,
+) -> AsyncIterator[Lender]:
+    policy = build_policy(settings.account)
+    async with (
+        # Its own: reading occupies it.
+        open_redis(redis_url, pool_size=1, timeout_s=2 * READ_WAIT_S) as redis,
+        Lender(accounts, Wakeups(redis), keeper, cleanup, policy) as lender,
+    ):
+        yield lender
 
 
 def _build_models(accounts: AccountStore, settings: Settings) -> ModelCatalog:

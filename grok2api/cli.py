@@ -11,6 +11,7 @@ import msgspec
 from grok2api import launch
 from grok2api.administration import administer, flags_of
 from grok2api.arguments import build_parser
+from grok2api.batches import batches_cancel, batches_list, batches_show
 from grok2api.bootstrap import AdminTools
 from grok2api.config.defaults import render_defaults
 from grok2api.config.fields import mask
@@ -146,7 +147,9 @@ def accounts_remove(arguments: Namespace) -> int:
 
 def keys_create(arguments: Namespace) -> int:
     """Make a client key; it is shown once."""
-    record, plain = administer(arguments, lambda admin: admin.keys.create(arguments.name))
+    record, plain = administer(
+        arguments, lambda admin: admin.keys.create(arguments.name, weight=arguments.weight)
+    )
     if arguments.json:
         say_json({"id": record.id, "name": record.name, "key": plain})
         return _DONE
@@ -243,6 +246,9 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "accounts explain": accounts_explain,
     "sessions list": sessions_list,
     "sessions clear": sessions_clear,
+    "batches list": batches_list,
+    "batches show": batches_show,
+    "batches cancel": batches_cancel,
     "keys create": keys_create,
     "keys list": keys_list,
     "keys revoke": keys_revoke,

@@ -84,9 +84,9 @@ class ClientKeys:
         digest = digest_key(presented)
         return self._configured.get(digest) or await self._store.find(digest)
 
-    async def create(self, name: str) -> tuple[ClientKey, str]:
+    async def create(self, name: str, *, weight: int = 1) -> tuple[ClientKey, str]:
         """Create a key; the second value is the key itself, which cannot be read again."""
-        record, plain = self.draft(name)
+        record, plain = self.draft(name, weight=weight)
         await self._store.save(record, digest_key(plain))
         return record, plain
 
@@ -132,7 +132,7 @@ class ClientKeys:
                 count += await self._store.revoke(key.id)
         return count
 
-    def draft(self, name: str) -> tuple[ClientKey, str]:
+    def draft(self, name: str, *, weight: int = 1) -> tuple[ClientKey, str]:
         """Make up a key without storing it."""
         plain = new_key()
         record = ClientKey(
@@ -140,6 +140,7 @@ class ClientKeys:
             name=name,
             created_at_s=self._clock.now_s(),
             hint=_hint(plain),
+            weight=weight,
         )
         return record, plain
 

@@ -84,6 +84,33 @@ async def stream_after(
     ]
 
 
+async def range_below(
+    redis: RedisClient, key: str, below: str, limit: int
+) -> list[tuple[str, str]]:
+    """Return up to `limit` members of a sorted set and their scores, the highest first.
+
+    `below` is a score that is not reached any more; "" is above all.
+    """
+    highest = f"({below}" if below else "+inf"
+    found: list[bytes] = await _read(
+        redis, "ZREVRANGEBYSCORE", key, highest, "-inf", "WITHSCORES", "LIMIT", "0", str(limit)
+    )
+    words = [word.decode() for word in found]
+    return list(zip(words[::2], words[1::2], strict=True))
+
+
+async def range_from(redis: RedisClient, key: str, first: int, limit: int) -> list[str]:
+    """Return up to `limit` members of a sorted set from place `first` on, the lowest first."""
+    found: list[bytes] = await _read(redis, "ZRANGE", key, str(first), str(first + limit - 1))
+    return [member.decode() for member in found]
+
+
+async def list_range(redis: RedisClient, key: str, first: int, limit: int) -> list[bytes]:
+    """Return up to `limit` entries of a list from place `first` on."""
+    found: list[bytes] = await _read(redis, "LRANGE", key, str(first), str(first + limit - 1))
+    return found
+
+
 async def server_time_ms(redis: RedisClient) -> int:
     """Return the server's time in ms since epoch."""
     seconds, microseconds = await _read(redis, "TIME")

@@ -38,6 +38,7 @@ if known then
 end
 local account = {
   pool = draft.pool, status = 'active', mask = draft.mask, made = draft.made_ms, windows = draft.windows,
+  limit = draft.limit > 0 and draft.limit or nil,
   born = redis.call('HINCRBY', store.meta, 'births', 1),
 }
 for at, name in ipairs(draft.tags) do

@@ -29,10 +29,10 @@ from grok2api.store.connection import RedisClient, open_redis
 
 START_MS = 1_800_000_000_000
 LIMIT = 2
-NAMES = tuple(AccountId(name) for name in "abcd")
+NAMES = tuple(AccountId(name) for name in "abc")
 BASIC, SUPER = (Pool(ProviderKind.GROK_WEB, tier) for tier in (Tier.BASIC, Tier.SUPER))
 TAGS = st.sets(st.sampled_from(("red", "blue"))).map(lambda tags: tuple(sorted(tags)))
-LEFT = st.sampled_from([0, 1, 3, 4, 30])
+LEFT = st.sampled_from([0, 1, 3, 4, 30, 30])
 SECONDS = st.sampled_from([0.0, 1.0, 60.0, 900.0, 7200.0])
 WISHES = st.builds(
     Wish,
@@ -52,7 +52,10 @@ STEPS = st.one_of(
         st.dictionaries(st.sampled_from([Mode.FAST, Mode.EXPERT]), LEFT),
         st.sampled_from([None, 0, 500]),
     ),
-    st.tuples(st.just("lease"), st.integers(0, 3), WISHES),
+    st.tuples(st.just("lease"), st.integers(1, 3), WISHES),
+    st.tuples(st.just("occupy"), st.sampled_from(NAMES), st.integers(1, 3)),
+    st.tuples(st.just("fail"), st.sampled_from(NAMES), st.sampled_from(Outcome), SECONDS),
+    st.tuples(st.just("try again"), st.sampled_from(NAMES)),
     st.tuples(st.just("end"), st.integers(0, 9), st.sampled_from(Outcome), st.booleans(), SECONDS),
     st.tuples(st.just("pass"), SECONDS),
 )
@@ -72,17 +75,17 @@ class World:
     def set_time(self, now_ms: int) -> None:
         self.store.now_ms = self.edits.now_ms = self.timers.now_ms = self.now_ms = now_ms
 
-    async def save(self, name: AccountId, left: int) -> None:
+    async def save(self, name: AccountId, left: int, tags: tuple[str, ...]) -> None:
         window = Window(left, 30, 7200, Source.REAL, reset_at_s=START_MS / 1000 + 60)
         pool = BASIC if name in NAMES[:2] else SUPER
         await self.store.save(
-            NewAccount(name, pool, Credentials("s"), "…", windows={Mode.FAST: window})
+            NewAccount(name, pool, Credentials("s"), "…", tags, windows={Mode.FAST: window})
         )
 
     async def acquire(self, wish: Wish) -> Any:
         return await self.store.acquire(wish, self.policy, LeaseId(f"l{next(self.names)}"))
 
-    async def step(self, what: str, *how: Any) -> None:
+    async def step(self, what: str, *how: Any) -> None:  # noqa: C901, PLR0912 -- one a case
         match what:
             case "status":
                 await self.store.set_status(how[0], how[1], for_s=how[2], reason="operator")
@@ -97,6 +100,15 @@ class World:
                     lease = await self.acquire(how[1])
                     if isinstance(lease, Lease):
                         self.leases.append(lease)
+            case "occupy":
+                self.leases += await self._lease_alone(*how)
+            case "fail":
+                for lease in await self._lease_alone(how[0], 1):
+                    verdict = Release(outcome=how[1], cooldown_s=how[2], reason="word")
+                    await self.store.release(lease, verdict)
+            case "try again":  # it has cooled and is on trial
+                await self.store.set_status(how[0], Status.COOLING, for_s=1.0)
+                self.set_time(self.now_ms + 1000)
             case "end" if self.leases:
                 lease = self.leases.pop(how[0] % len(self.leases))
                 verdict = Release(outcome=how[1], is_used=how[2], cooldown_s=how[3], reason="word")
@@ -105,6 +117,12 @@ class World:
                 self.set_time(self.now_ms + round(how[0] * 1000))
             case _:
                 pass  # there is no lease to end
+
+    async def _lease_alone(self, name: AccountId, times: int) -> list[Lease]:
+        others = tuple(other for other in NAMES if other != name)
+        wish = Wish(pools=POOLS, modes=(Mode.FAST,), exclude=others)
+        found = [await self.acquire(wish) for _ in range(times)]
+        return [lease for lease in found if isinstance(lease, Lease)]
 
     async def _sync(self, name: AccountId, left: dict[Mode, int], credits_: int | None) -> None:
         readings = tuple(Reading(mode, n, 30, 7200, 60.0) for mode, n in left.items())
@@ -140,17 +158,17 @@ class World:
                 assert lease.mode is said[name].mode
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 @given(
     strategy=st.sampled_from(Strategy),
-    lefts=st.lists(LEFT, min_size=4, max_size=4),
-    steps=st.lists(STEPS, max_size=15),
-    wishes=st.lists(WISHES, min_size=1, max_size=3),
+    made=st.lists(st.tuples(LEFT, TAGS, st.sampled_from([0, 1, 3])), min_size=3, max_size=3),
+    steps=st.lists(STEPS, min_size=3, max_size=20),
+    wishes=st.lists(WISHES, min_size=2, max_size=5),
 )
 def test_ready_is_who_would_be_lent(
     redis_url: str,
     strategy: Strategy,
-    lefts: list[int],
+    made: list[tuple[int, tuple[str, ...], int]],
     steps: list[tuple[Any, ...]],
     wishes: list[Wish],
 ) -> None:
@@ -158,8 +176,9 @@ def test_ready_is_who_would_be_lent(
         async with open_redis(redis_url, pool_size=2) as redis:
             await redis.execute_command("FLUSHALL")
             world = World(redis, SelectionPolicy(strategy=strategy, max_concurrency=LIMIT))
-            for name, left in zip(NAMES, lefts, strict=True):
-                await world.save(name, left)
+            for name, (left, tags, limit) in zip(NAMES, made, strict=True):
+                await world.save(name, left, tags)
+                await world.edits.edit(name, Edit(max_concurrency=limit))
             for step in steps:
                 await world.step(*step)
             for wish in wishes:

@@ -35,6 +35,7 @@ from grok2api.doctor import Grade, examine
 from grok2api.domain.ids import AccountId
 from grok2api.domain.pool_member import Account
 from grok2api.errors import GatewayError, SettingsError, StoreUnavailableError
+from grok2api.inspection import accounts_explain, sessions_clear, sessions_list
 from grok2api.processes import end_with_parent
 from grok2api.simulator.options import SimulatorOptions
 from grok2api.simulator.server import run_simulator
@@ -242,6 +243,9 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "accounts export": accounts_export,
     "accounts list": accounts_list,
     "accounts remove": accounts_remove,
+    "accounts explain": accounts_explain,
+    "sessions list": sessions_list,
+    "sessions clear": sessions_clear,
     "batches list": batches_list,
     "batches show": batches_show,
     "batches cancel": batches_cancel,

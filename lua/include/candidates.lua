@@ -1,8 +1,8 @@
---- Return the ids of accounts to look at, best first.
+--- Return the ids of accounts to look at, best first, and those of them that are loaded already, by id.
 -- `max_quota` and `lru` take the first `most` as they stand in the section, `random` draws as many.
--- `weighted` draws four (of a small section it takes all), each with a chance in proportion to its free
--- units for each open request. Neighbours would be cheaper to look at, but who is seldom taken gathers.
--- @needs load_account
+-- `weighted` draws four pairs of neighbours (of a small section it takes all), each with a chance in
+-- proportion to its free units for each open request. A row of eight would be cheaper, but who is
+-- seldom taken gathers in rows.
 -- @needs free_units
 -- @needs section_of
 local function candidates(store, ready, mode, tag, request, strategy, most, now)
@@ -11,13 +11,16 @@ local function candidates(store, ready, mode, tag, request, strategy, most, now)
   -- Whoever needs 4 units or more does not look where fewer are left.
   local last = string.format('(%.0f', least + (request.units < 4 and 4398046511104 or 2199023255552))
   local is_weighted = strategy == 'weighted'
-  local members, ids, chances = {}, {}, {}
+  local members, ids, loaded, chances = {}, {}, {}, {}
   local count = (is_weighted or strategy == 'random') and redis.call('ZCOUNT', ready, first, last) or 0
   if count > (is_weighted and 16 or 0) then
     local before = redis.call('ZCOUNT', ready, '-inf', '(' .. first)
-    for at = 1, is_weighted and 4 or most do
-      local rank = before + math.random(0, count - 1)
-      members[at] = redis.call('ZRANGE', ready, rank, rank)[1]
+    for _ = 1, is_weighted and 4 or most do
+      local rank = math.random(0, count - 1)
+      local drawn = is_weighted and math.min(rank + 1, count - 1) or rank
+      for _, member in ipairs(redis.call('ZRANGE', ready, before + rank, before + drawn)) do
+        members[#members + 1] = member
+      end
     end
   else
     members = redis.call('ZRANGE', ready, first, last, 'BYSCORE', 'LIMIT', 0, is_weighted and 16 or most)
@@ -25,14 +28,14 @@ local function candidates(store, ready, mode, tag, request, strategy, most, now)
   for at, member in ipairs(members) do
     ids[at] = string.match(member, ' (.+)$')
   end
-  if is_weighted then
-    for _, id in ipairs(ids) do
-      local account = load_account(store, id)
+  if is_weighted and #ids > 0 then
+    for at, packed in ipairs(redis.call('HMGET', store.accounts, unpack(ids))) do
+      local id, account = ids[at], cmsgpack.unpack(packed)
       local weight = math.min(free_units(account, mode, now), 1000000) / (1 + (account.open or 0))
       -- The least of exponential times is each one's with a chance in proportion to its weight.
-      chances[id] = -math.log(1 - math.random()) / math.max(weight, 0.001)
+      loaded[id], chances[id] = account, -math.log(1 - math.random()) / math.max(weight, 0.001)
     end
     table.sort(ids, function(one, other) return chances[one] < chances[other] end)
   end
-  return ids
+  return ids, loaded
 end

@@ -1,14 +1,15 @@
 --- Return the account that is to serve a request in a mode, and its id; nil when none can.
 -- One that proves full leaves the set: a limit was lowered, which touches no account by itself.
+-- @needs load_account
 -- @needs candidates
 -- @needs fits
 -- @needs place_all
 -- @needs keep_account
 local function choose(store, pool, mode, tag, request, now)
   local function first_of(strategy, most)
-    local ids = candidates(store, store.ready[pool], mode, tag, request, strategy, most, now)
+    local ids, loaded = candidates(store, store.ready[pool], mode, tag, request, strategy, most, now)
     for _, id in ipairs(ids) do
-      local account = load_account(store, id)
+      local account = loaded[id] or load_account(store, id)
       if fits(id, account, mode, request, now) then
         return id, account
       end

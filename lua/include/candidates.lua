@@ -9,10 +9,12 @@ local function candidates(store, ready, mode, tag, request, strategy, most, now)
   local least = section_of(store, mode, tag)
   local first = string.format('%.0f', least)
   -- Whoever needs 4 units or more does not look where fewer are left.
-  local last = string.format('(%.0f', least + (request.units < 4 and 4398046511104 or 2199023255552))
+  local width = request.units < 4 and 4398046511104 or 2199023255552
+  local last = string.format('(%.0f', least + width)
   local is_weighted = strategy == 'weighted'
   local members, ids, loaded, chances = {}, {}, {}, {}
-  local count = (is_weighted or strategy == 'random') and redis.call('ZCOUNT', ready, first, last) or 0
+  local is_drawn = is_weighted or strategy == 'random'
+  local count = is_drawn and redis.call('ZCOUNT', ready, first, last) or 0
   if count > (is_weighted and 16 or 0) then
     local before = redis.call('ZCOUNT', ready, '-inf', '(' .. first)
     for _ = 1, is_weighted and 4 or most do
@@ -23,7 +25,8 @@ local function candidates(store, ready, mode, tag, request, strategy, most, now)
       end
     end
   else
-    members = redis.call('ZRANGE', ready, first, last, 'BYSCORE', 'LIMIT', 0, is_weighted and 16 or most)
+    local limit = is_weighted and 16 or most
+    members = redis.call('ZRANGE', ready, first, last, 'BYSCORE', 'LIMIT', 0, limit)
   end
   for at, member in ipairs(members) do
     ids[at] = string.match(member, ' (.+)$')

@@ -7,7 +7,8 @@
 -- @needs keep_account
 local function choose(store, pool, mode, tag, request, now)
   local function first_of(strategy, most)
-    local ids, loaded = candidates(store, store.ready[pool], mode, tag, request, strategy, most, now)
+    local ready = store.ready[pool]
+    local ids, loaded = candidates(store, ready, mode, tag, request, strategy, most, now)
     for _, id in ipairs(ids) do
       local account = loaded[id] or load_account(store, id)
       if fits(id, account, mode, request, now) then
@@ -24,7 +25,8 @@ local function choose(store, pool, mode, tag, request, now)
   local excluded = #request.exclude
   local id, account, has_more = first_of(request.strategy, 1 + excluded)
   if has_more then
-    id, account = first_of('lru', 16 + excluded) -- what was looked at first need not be all there is
+    -- What was looked at first need not be all there is.
+    id, account = first_of('lru', 16 + excluded)
   end
   return id, account
 end

@@ -1,8 +1,8 @@
 --- Return the ids of accounts to look at, best first, and those of them that are loaded already, by id.
 -- `max_quota` and `lru` take the first `most` as they stand in the section, `random` draws as many.
--- `weighted` draws four pairs of neighbours (of a small section it takes all), each with a chance in
--- proportion to its free units for each open request. A row of eight would be cheaper, but who is
--- seldom taken gathers in rows.
+-- `weighted` draws four pairs of neighbours, two from more than 1000, all of up to 16; each has a chance
+-- in proportion to its free units for each open request. One row would be cheaper, but who is seldom
+-- taken gathers in rows.
 -- @needs free_units
 -- @needs section_of
 local function candidates(store, ready, mode, tag, request, strategy, most, now)
@@ -10,14 +10,19 @@ local function candidates(store, ready, mode, tag, request, strategy, most, now)
   local first = string.format('%.0f', least)
   -- Whoever needs 4 units or more does not look where fewer are left.
   local width = request.units < 4 and 4398046511104 or 2199023255552
-  local last = string.format('(%.0f', least + width)
+  local limit = string.format('%.0f', least + width)
+  local last = '(' .. limit
   local is_weighted = strategy == 'weighted'
   local members, ids, loaded, chances = {}, {}, {}, {}
   local is_drawn = is_weighted or strategy == 'random'
-  local count = is_drawn and redis.call('ZCOUNT', ready, first, last) or 0
+  local count, before = 0, 0
+  if is_drawn then
+    -- Counting what lies outside costs nothing where there is one section only.
+    before = redis.call('ZCOUNT', ready, '-inf', '(' .. first)
+    count = redis.call('ZCARD', ready) - before - redis.call('ZCOUNT', ready, limit, '+inf')
+  end
   if count > (is_weighted and 16 or 0) then
-    local before = redis.call('ZCOUNT', ready, '-inf', '(' .. first)
-    for _ = 1, is_weighted and 4 or most do
+    for _ = 1, is_weighted and (count > 1000 and 2 or 4) or most do
       local rank = math.random(0, count - 1)
       local drawn = is_weighted and math.min(rank + 1, count - 1) or rank
       for _, member in ipairs(redis.call('ZRANGE', ready, before + rank, before + drawn)) do
@@ -25,8 +30,8 @@ local function candidates(store, ready, mode, tag, request, strategy, most, now)
       end
     end
   else
-    local limit = is_weighted and 16 or most
-    members = redis.call('ZRANGE', ready, first, last, 'BYSCORE', 'LIMIT', 0, limit)
+    local rows = is_weighted and 16 or most
+    members = redis.call('ZRANGE', ready, first, last, 'BYSCORE', 'LIMIT', 0, rows)
   end
   for at, member in ipairs(members) do
     ids[at] = string.match(member, ' (.+)$')

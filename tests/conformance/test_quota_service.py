@@ -4,7 +4,7 @@ import pytest
 
 from grok2api.clock import SystemClock
 from grok2api.config.accounts import RefreshSettings
-from grok2api.domain.account import Credentials, Lease, ProviderKind, Status, Tier
+from grok2api.domain.account import Credentials, Lease, Status, Tier
 from grok2api.domain.ids import AccountId
 from grok2api.domain.quota import PLANS
 from grok2api.providers.registry import build_providers

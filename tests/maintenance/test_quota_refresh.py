@@ -10,7 +10,6 @@ from grok2api.domain.ids import AccountId
 from grok2api.errors import CredentialRejectedError, StoreUnavailableError
 from grok2api.maintenance.jobs.quota_refresh import build_quota_refresh
 from grok2api.maintenance.leader import LeadershipLostError
-from grok2api.maintenance.runner import Job
 from grok2api.store.accounts import AccountStore
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import RedisClient, open_redis, ping
@@ -31,13 +30,9 @@ async def lead(redis: RedisClient, owner: str = "me", *, late_ms: int = 0) -> in
     return reply.epoch
 
 
-def job_of(bench: QuotaBench) -> Job:
-    return build_quota_refresh(bench.edits, bench.quota, bench.settings)
-
-
-async def until_asked(bench: QuotaBench, count: int) -> None:
-    while len(bench.upstream.asked) < count:
-        await asyncio.sleep(0)
+async def work(bench: QuotaBench, epoch: int) -> None:
+    """Let the job run once."""
+    await build_quota_refresh(bench.edits, bench.quota, bench.settings).run(epoch)
 
 
 async def test_one_run_asks_about_all_that_are_due_and_a_few_at_once(
@@ -51,14 +46,14 @@ async def test_one_run_asks_about_all_that_are_due_and_a_few_at_once(
     bench.upstream.gate.clear()
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(job_of(bench).run(epoch))
-        await until_asked(bench, 3)
+        group.create_task(work(bench, epoch))
+        await bench.upstream.until_asked(3)
         bench.upstream.gate.set()
 
     assert sorted(name for name, _ in bench.upstream.asked) == sorted(names)
     assert bench.upstream.most_open == 3
     assert [await bench.due_in_s(name) > 60_000 for name in names] == [True] * 25
-    await job_of(bench).run(epoch)
+    await work(bench, epoch)
     assert len(bench.upstream.asked) == 25
 
 
@@ -72,10 +67,10 @@ async def test_account_that_comes_while_others_are_asked_about_is_asked_about_to
     bench.upstream.gate.clear()
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(job_of(bench).run(epoch))
-        await until_asked(bench, 1)
+        group.create_task(work(bench, epoch))
+        await bench.upstream.until_asked(1)
         await bench.accounts.save("b")
-        await until_asked(bench, 2)
+        await bench.upstream.until_asked(2)
         bench.upstream.gate.set()
 
     assert await bench.tier("b") is Tier.HEAVY
@@ -88,7 +83,7 @@ async def test_nothing_is_asked_where_refreshing_is_switched_off(
     bench.upstream.answers["a"] = BASIC
     await bench.accounts.save("a")
 
-    await job_of(bench).run(await lead(redis))
+    await work(bench, await lead(redis))
 
     assert bench.upstream.asked == []
     assert (await bench.refresh()).failure == ""
@@ -102,7 +97,7 @@ async def test_failure_of_one_account_leaves_the_others_alone(
     dead = CredentialRejectedError("no", is_confirmed=True)
     bench.upstream.answers = {"a": dead, "c": BASIC}
 
-    await job_of(bench).run(await lead(redis))
+    await work(bench, await lead(redis))
 
     found = await account_store.find([AccountId(n) for n in ("a", "b", "c")])
     assert [account.status for account in found.values()] == [
@@ -122,7 +117,7 @@ async def test_leader_replaced_before_it_takes_any_asks_nobody(
     await lead(redis, "other", late_ms=HOUR_MS)
 
     with pytest.raises(LeadershipLostError):
-        await job_of(bench).run(epoch)
+        await work(bench, epoch)
 
     assert bench.upstream.asked == []
 
@@ -140,11 +135,11 @@ async def test_leader_replaced_while_it_asks_writes_nothing(
 
     async def run() -> None:
         with pytest.raises(LeadershipLostError):
-            await job_of(bench).run(epoch)
+            await work(bench, epoch)
 
     async with asyncio.TaskGroup() as group:
         group.create_task(run())
-        await until_asked(bench, 2)
+        await bench.upstream.until_asked(2)
         await lead(redis, "other", late_ms=HOUR_MS)
         bench.upstream.gate.set()
 
@@ -162,8 +157,8 @@ async def test_store_that_goes_away_ends_the_run_and_nothing_stays_under_way(
             await bench.accounts.save("a", "b")
             epoch = await lead(redis)
             bench.upstream.gate.clear()
-            run = asyncio.ensure_future(job_of(bench).run(epoch))  # noqa: TID251 -- awaited below
-            await until_asked(bench, 2)
+            run = asyncio.ensure_future(work(bench, epoch))  # noqa: TID251 -- awaited below
+            await bench.upstream.until_asked(2)
 
         with pytest.raises(StoreUnavailableError):
             await run

@@ -20,7 +20,7 @@ from grok2api.store.connection import RedisClient
 from tests.conftest import AccountMaker
 from tests.services.conftest import PlainCredentials, ScriptedChat
 
-TOTALS: Mapping[Tier, Mapping[Mode, int]] = {
+TOTALS: dict[Tier, dict[Mode, int]] = {
     tier: {Mode.AUTO: 20} | {mode: plan.total for mode, plan in plans.items()}
     for tier, plans in PLANS.items()
 }
@@ -54,14 +54,22 @@ class ScriptedQuota:
 
     answers: dict[str, QuotaReport | UpstreamError] = field(default_factory=dict)
     asked: list[tuple[str, Tier]] = field(default_factory=list)
+    is_asked: asyncio.Event = field(default_factory=asyncio.Event)
     user_id: str = ""
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     open_now: int = 0
     most_open: int = 0
 
+    async def until_asked(self, count: int) -> None:
+        """Wait until so many questions have come."""
+        while len(self.asked) < count:
+            self.is_asked.clear()
+            await self.is_asked.wait()
+
     async def read_quota(self, session: UpstreamSession, tier: Tier) -> QuotaReport:
         name = session.credentials.session.removeprefix("session-of-")
         self.asked.append((name, tier))
+        self.is_asked.set()
         self.open_now += 1
         self.most_open = max(self.most_open, self.open_now)
         try:

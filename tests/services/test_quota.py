@@ -217,8 +217,7 @@ async def test_account_disabled_while_it_is_asked_about_stays_disabled(bench: Qu
     async with asyncio.TaskGroup() as group:
         for name in ("a", "b"):
             group.create_task(bench.refresh(name, is_by_hand=False))
-        while len(bench.upstream.asked) < 2:
-            await asyncio.sleep(0)
+        await bench.upstream.until_asked(2)
         await bench.set_status("a", Status.DISABLED, "operator")
         await bench.set_status("b", Status.DISABLED, "operator")
         bench.upstream.gate.set()
@@ -245,8 +244,7 @@ async def test_account_deleted_while_it_is_asked_about_stays_deleted(bench: Quot
 
     async with asyncio.TaskGroup() as group:
         task = group.create_task(bench.quota.refresh(A, is_by_hand=True))
-        while not bench.upstream.asked:
-            await asyncio.sleep(0)
+        await bench.upstream.until_asked(1)
         await bench.set_status("a", Status.DELETED, "operator", 60)
         bench.upstream.gate.set()
 

@@ -146,11 +146,13 @@ class UpstreamError(GatewayError):
 
     `status` is its HTTP status, or None where there was none. `code` refines the kind for the
     client (such as `upstream_stream_empty`). `is_final`: no account would fare better.
+    `was_sent` is False where the request cannot have reached the upstream.
     """
 
     kind = ErrorKind.UPSTREAM_UNAVAILABLE
     scope = Scope.UPSTREAM
     is_final = False
+    was_sent = True
 
     def __init__(
         self,

@@ -31,6 +31,7 @@ from grok2api.domain.account import (
 )
 from grok2api.domain.ids import AccountId, LeaseId
 from grok2api.domain.pool_member import Account
+from grok2api.domain.quota import Source, Window
 from grok2api.domain.selection import SelectionPolicy, Wish
 from grok2api.store.accounts import AccountStore, NewAccount, Release
 from grok2api.store.cipher import SecretCipher
@@ -189,6 +190,10 @@ def account_store(redis: RedisClient, cipher: SecretCipher) -> AccountStore:
 
 
 BASIC = Pool(ProviderKind.GROK_WEB, Tier.BASIC)
+
+
+PLENTY = {Mode.FAST: Window(100_000, 100_000, 86_400, Source.REAL)}
+"""Windows of an account that a test cannot use up."""
 
 
 class AccountMaker:

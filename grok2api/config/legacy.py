@@ -78,6 +78,7 @@ ALIASES = (
     Alias("app.stream", "features.stream"),
     Alias("app.temporary", "features.temporary"),
     Alias("app.thinking", "features.thinking"),
+    Alias("batch.refresh_concurrency", "batch.concurrency"),
     Alias("chat.disable_memory", "features.memory", _not),
     Alias("chat.stream", "features.stream"),
     Alias("chat.temporary", "features.temporary"),

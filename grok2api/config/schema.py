@@ -15,6 +15,7 @@ from grok2api.config.site import ProxySettings, UpstreamSettings
 __all__ = [
     "AccountSettings",
     "AppSettings",
+    "BatchSettings",
     "BootSettings",
     "ChatSettings",
     "FeatureSettings",
@@ -229,6 +230,29 @@ class MaintenanceSettings(Struct, frozen=True, kw_only=True):
     ] = 5.0
 
 
+class BatchSettings(Struct, frozen=True, kw_only=True):
+    """Operations over many accounts, such as removing thousands of them."""
+
+    concurrency: Annotated[
+        int,
+        Meta(
+            title="Concurrent accounts",
+            description="Accounts worked on at the same time, over all batches.",
+            ge=1,
+            le=1000,
+        ),
+    ] = 50
+    keep_s: Annotated[
+        float,
+        Meta(
+            title="Kept for",
+            description="How long a batch that has ended is shown.",
+            ge=60,
+            le=2_592_000,
+        ),
+    ] = 86_400.0
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """Everything that shapes behaviour; a request takes it once and uses it to its end."""
 
@@ -243,3 +267,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     security: SecuritySettings = field(default_factory=SecuritySettings)
     performance: PerformanceSettings = field(default_factory=PerformanceSettings)
     maintenance: MaintenanceSettings = field(default_factory=MaintenanceSettings)
+    batch: BatchSettings = field(default_factory=BatchSettings)

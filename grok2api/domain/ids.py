@@ -3,6 +3,7 @@
 from typing import NewType
 
 AccountId = NewType("AccountId", str)
+BatchId = NewType("BatchId", str)
 ClientKeyId = NewType("ClientKeyId", str)
 LeaseId = NewType("LeaseId", str)
 RequestId = NewType("RequestId", str)

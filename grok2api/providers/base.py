@@ -7,10 +7,10 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from grok2api.domain.account import Credentials, ProviderKind, Status, Tier
+from grok2api.domain.account import Credentials, Mode, ProviderKind, Status, Tier
 from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.model import Route
-from grok2api.domain.quota import QuotaReport
+from grok2api.domain.quota import QuotaReport, Window
 
 
 class UpstreamSession(Struct, frozen=True):
@@ -45,7 +45,8 @@ class ChatBackend(Protocol):
 class ImportEntry(Struct, frozen=True):
     """A credential found in an import, and what the source says of its account.
 
-    `tier` and `created_at_s` are None where it does not say. `until_s` is when a cooldown ends.
+    `tier` and `created_at_s` are None where it does not say. `until_s` is when its status
+    ends by itself.
     """
 
     line: int
@@ -56,6 +57,8 @@ class ImportEntry(Struct, frozen=True):
     reason: str = ""
     until_s: float = 0.0
     created_at_s: float | None = None
+    max_concurrency: int | None = None
+    windows: Mapping[Mode, Window] = {}
 
 
 class ImportRefusal(Struct, frozen=True):

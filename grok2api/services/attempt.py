@@ -32,6 +32,8 @@ from grok2api.store.accounts import AccountStore, Release
 
 log = structlog.get_logger(__name__)
 
+_SILENT = frozenset({Scope.UPSTREAM, Scope.EGRESS})
+
 
 @dataclass(slots=True)
 class AttemptRecord:
@@ -224,4 +226,4 @@ class Attempt:
 
 def _may_have_counted(error: UpstreamError) -> bool:
     """Whether a failed call may have cost a query: nobody said that it was refused."""
-    return error.scope is Scope.UPSTREAM and error.status is None
+    return error.was_sent and error.status is None and error.scope in _SILENT

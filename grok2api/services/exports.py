@@ -7,9 +7,10 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from grok2api.domain.account import Credentials, ProviderKind, Status, Tier
+from grok2api.domain.account import Credentials, Mode, ProviderKind, Status, Tier
 from grok2api.domain.ids import AccountId
 from grok2api.domain.pool_member import Account
+from grok2api.domain.quota import Source, Window
 from grok2api.store.accounts import AccountStore
 
 EXPORT_VERSION: Final = 1
@@ -20,10 +21,21 @@ _TAIL: Final = b"\n]}\n"
 _ENCODER = msgspec.json.Encoder()
 
 
+class ExportedWindow(Struct, frozen=True):
+    """What is left of a mode. `total` is None where nobody knows it."""
+
+    remaining: int
+    total: int | None
+    length_s: int
+    source: Source
+    reset_at: datetime | None
+
+
 class ExportedAccount(Struct, frozen=True):
     """An account as a file holds it. `until` is when a cooldown ends.
 
-    `session` and `cookies` are left out unless secrets were asked for.
+    `quota` holds the windows that are not just
+    what the tier usually has. `session` and `cookies` are left out unless secrets were asked for.
     """
 
     id: AccountId
@@ -35,6 +47,8 @@ class ExportedAccount(Struct, frozen=True):
     tags: tuple[str, ...]
     created_at: datetime
     mask: str
+    max_concurrency: int | None = None
+    quota: dict[Mode, ExportedWindow] = {}
     session: str | UnsetType = UNSET
     cookies: str | UnsetType = UNSET
 
@@ -46,7 +60,7 @@ async def export_accounts(
     with_secrets: bool,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Write every account through `write`, an account a line, page by page; return how many.
+    """Write all accounts that are not deleted through `write`, page by page; return how many.
 
     Raises:
         SettingsError: no configured secret key opens the credentials of an account.
@@ -57,15 +71,16 @@ async def export_accounts(
     write(_HEAD)
     while True:
         page = await store.list(cursor=cursor, limit=PAGE)
-        ids = [account.id for account in page.accounts]
+        live = [account for account in page.accounts if account.status is not Status.DELETED]
+        ids = [account.id for account in live]
         revealed = await store.reveal(ids) if with_secrets else {}
-        for account in page.accounts:
+        for account in live:
             if with_secrets and account.id not in revealed:
                 continue  # removed meanwhile
             write(b",\n" if done else b"\n")
             write(_ENCODER.encode(_describe(account, revealed)))
             done += 1
-        if on_progress is not None and page.accounts:
+        if on_progress is not None and live:
             on_progress(done, max(done, total))
         cursor = page.next_cursor
         if not cursor:
@@ -86,8 +101,25 @@ def _describe(account: Account, revealed: Mapping[AccountId, Credentials]) -> Ex
         tags=account.tags,
         created_at=_moment(account.created_at_s),
         mask=account.mask,
+        max_concurrency=account.max_concurrency,
+        quota={
+            mode: _describe_window(window)
+            for mode, window in account.windows.items()
+            if window.reset_at_s or window.source is not Source.DEFAULT
+        },
         session=UNSET if secret is None else secret.session,
         cookies=UNSET if secret is None else secret.cookies,
+    )
+
+
+def _describe_window(window: Window) -> ExportedWindow:
+    # What is held now will have come to an end where this is read.
+    return ExportedWindow(
+        remaining=window.remaining,
+        total=window.total,
+        length_s=window.length_s,
+        source=window.source,
+        reset_at=_moment(window.reset_at_s) if window.reset_at_s else None,
     )
 
 

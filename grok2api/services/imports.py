@@ -19,6 +19,9 @@ MASKED_FROM_LENGTH = 24
 """Shorter sessions show nothing of themselves."""
 
 
+_ENDING = frozenset({Status.COOLING, Status.EXHAUSTED})
+
+
 class RefusedLine(Struct, frozen=True):
     """An entry that could not be taken. `line` counts from 1; `why` quotes nothing of it."""
 
@@ -144,7 +147,7 @@ class Importer:
 
     async def _save(self, found: _Candidate) -> bool:
         entry, now_s = found.entry, self._clock.now_s()
-        is_over = entry.status is Status.COOLING and entry.until_s <= now_s
+        is_over = entry.status in _ENDING and entry.until_s <= now_s
         saved = await self._store.save(
             NewAccount(
                 id=found.id,
@@ -156,6 +159,8 @@ class Importer:
                 status=Status.ACTIVE if is_over else entry.status,
                 cooldown_s=max(0.0, entry.until_s - now_s),
                 reason=entry.reason,
+                max_concurrency=entry.max_concurrency,
+                windows=entry.windows,
             )
         )
         return isinstance(saved, Saved)

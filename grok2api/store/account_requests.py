@@ -64,7 +64,7 @@ class WindowDraft(Struct, frozen=True, omit_defaults=True):
 
 
 class AccountDraft(Struct, frozen=True):
-    """A new account."""
+    """A new account. `limit` 0 is the general one."""
 
     pool: str
     mask: str
@@ -73,6 +73,7 @@ class AccountDraft(Struct, frozen=True):
     status: str
     cooldown_ms: int
     reason: str
+    limit: int
     windows: Mapping[str, WindowDraft]
 
 

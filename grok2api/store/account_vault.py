@@ -37,6 +37,7 @@ class NewAccount(Struct, frozen=True):
     status: Status = Status.ACTIVE
     cooldown_s: float = 0.0
     reason: str = ""
+    max_concurrency: int | None = None
     windows: Mapping[Mode, Window] = {}
 
 
@@ -50,6 +51,7 @@ def build_draft(account: NewAccount, now_ms: int) -> AccountDraft:
         status=account.status.value,
         cooldown_ms=to_ms(account.cooldown_s),
         reason=account.reason,
+        limit=account.max_concurrency or 0,
         windows=plan_windows(account.pool.tier, account.windows, now_ms),
     )
 

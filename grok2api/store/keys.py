@@ -7,6 +7,7 @@ account gets a hash tag of its own: nothing of one kind refers to another.
 from typing import Final
 
 from grok2api.domain.account import POOLS, Pool
+from grok2api.domain.ids import BatchId
 
 LAYOUT: Final = 1
 """Raised when data is laid out in another way; old data is then moved by a job."""
@@ -141,6 +142,46 @@ def client_key_index() -> str:
 def setup_claims() -> str:
     """HASH of what the first start stored: "admin_password" and "client_key"."""
     return f"{_PREFIX}setup:claims"
+
+
+def batch_index() -> str:
+    """ZSET batch id -> its place in the list; the newest has the highest."""
+    return f"{_PREFIX}batch:index"
+
+
+def batch_open() -> str:
+    """ZSET of batches that have not started -> when they are forgotten, ms since epoch."""
+    return f"{_PREFIX}batch:open"
+
+
+def batch_running() -> str:
+    """ZSET of batches that run or are being cancelled -> when they started, ms since epoch."""
+    return f"{_PREFIX}batch:running"
+
+
+def batch_finished() -> str:
+    """ZSET of batches that have ended -> when they are forgotten, ms since epoch."""
+    return f"{_PREFIX}batch:finished"
+
+
+def batch_facts(batch_id: BatchId) -> str:
+    """HASH of what is known of one batch; it expires unless work is done for it."""
+    return f"{_PREFIX}batch:{batch_id}:facts"
+
+
+def batch_pending(batch_id: BatchId) -> str:
+    """SET of the items of one batch that nobody works on."""
+    return f"{_PREFIX}batch:{batch_id}:pending"
+
+
+def batch_claimed(batch_id: BatchId) -> str:
+    """ZSET item of one batch -> when the claim on it ends, ms since epoch."""
+    return f"{_PREFIX}batch:{batch_id}:claimed"
+
+
+def batch_failures(batch_id: BatchId) -> str:
+    """LIST of "item reason" of the items of one batch that failed, the first ones only."""
+    return f"{_PREFIX}batch:{batch_id}:failures"
 
 
 def leader() -> str:

@@ -31,6 +31,18 @@ async def hash_all(redis: RedisClient, key: str) -> dict[str, bytes]:
     return {name.decode(): value for name, value in found.items()}
 
 
+async def hash_some(redis: RedisClient, key: str, count: int) -> dict[str, bytes]:
+    """Return about `count` fields of a hash and their values; all of a small one."""
+    _, found = await _read(redis, "HSCAN", key, "0", "COUNT", str(count))
+    return {name.decode(): value for name, value in found.items()}
+
+
+async def count_between(redis: RedisClient, key: str, least: int, below: int) -> int:
+    """Return how many members of a sorted set have a score from `least` to below `below`."""
+    found: int = await _read(redis, "ZCOUNT", key, str(least), f"({below}")
+    return found
+
+
 async def page_of_scores(
     redis: RedisClient, key: str, cursor: str, limit: int, *, is_reversed: bool = False
 ) -> list[tuple[str, float]]:
@@ -70,6 +82,33 @@ async def stream_after(
         (entry_id.decode(), {name.decode(): value.decode() for name, value in fields.items()})
         for entry_id, fields in entries
     ]
+
+
+async def range_below(
+    redis: RedisClient, key: str, below: str, limit: int
+) -> list[tuple[str, str]]:
+    """Return up to `limit` members of a sorted set and their scores, the highest first.
+
+    `below` is a score that is not reached any more; "" is above all.
+    """
+    highest = f"({below}" if below else "+inf"
+    found: list[bytes] = await _read(
+        redis, "ZREVRANGEBYSCORE", key, highest, "-inf", "WITHSCORES", "LIMIT", "0", str(limit)
+    )
+    words = [word.decode() for word in found]
+    return list(zip(words[::2], words[1::2], strict=True))
+
+
+async def range_from(redis: RedisClient, key: str, first: int, limit: int) -> list[str]:
+    """Return up to `limit` members of a sorted set from place `first` on, the lowest first."""
+    found: list[bytes] = await _read(redis, "ZRANGE", key, str(first), str(first + limit - 1))
+    return [member.decode() for member in found]
+
+
+async def list_range(redis: RedisClient, key: str, first: int, limit: int) -> list[bytes]:
+    """Return up to `limit` entries of a list from place `first` on."""
+    found: list[bytes] = await _read(redis, "LRANGE", key, str(first), str(first + limit - 1))
+    return found
 
 
 async def server_time_ms(redis: RedisClient) -> int:

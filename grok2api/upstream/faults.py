@@ -11,6 +11,17 @@ from grok2api.errors import (
     UpstreamUnavailableError,
 )
 
+_BEFORE_SENDING = frozenset(
+    {
+        CurlECode.COULDNT_RESOLVE_PROXY,
+        CurlECode.COULDNT_RESOLVE_HOST,
+        CurlECode.COULDNT_CONNECT,
+        CurlECode.SSL_CONNECT_ERROR,
+        CurlECode.PEER_FAILED_VERIFICATION,
+        CurlECode.PROXY,
+    }
+)
+
 
 def describe(code: int) -> str:
     """Name a curl code. curl's own text is left out: it may quote the proxy or the URL."""
@@ -31,11 +42,13 @@ def no_connection(detail: str) -> UpstreamUnavailableError:
 
 def connect_timeout(seconds: float) -> UpstreamTimeoutError:
     """No connection within the connect deadline."""
-    return UpstreamTimeoutError(
+    error = UpstreamTimeoutError(
         "Connecting to the upstream took too long.",
         code="upstream_connect_timeout",
         detail=f"no connection after {seconds:g} s",
     )
+    error.was_sent = False
+    return error
 
 
 def header_timeout(seconds: float) -> UpstreamTimeoutError:
@@ -74,12 +87,14 @@ def truncated(detail: str) -> UpstreamUnavailableError:
 
 def exhausted(limit: int, seconds: float) -> UpstreamUnavailableError:
     """All connections this worker may have are in use."""
-    return UpstreamUnavailableError(
+    error = UpstreamUnavailableError(
         "Too many upstream connections are open.",
         code="upstream_connections_exhausted",
         detail=f"all {limit} connections were in use for {seconds:g} s",
         retry_after_s=1.0,
     )
+    error.was_sent = False
+    return error
 
 
 def protocol(detail: str) -> UpstreamProtocolError:
@@ -117,4 +132,6 @@ def from_curl(code: int, *, has_head: bool, connect_s: float) -> UpstreamError:
         return truncated(describe(code))
     if code == CurlECode.OPERATION_TIMEDOUT:
         return connect_timeout(connect_s)
-    return no_connection(describe(code))
+    error = no_connection(describe(code))
+    error.was_sent = code not in _BEFORE_SENDING
+    return error

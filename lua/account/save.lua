@@ -38,6 +38,7 @@ if known then
 end
 local account = {
   pool = draft.pool, status = 'active', mask = draft.mask, made = draft.made_ms, windows = draft.windows,
+  limit = draft.limit > 0 and draft.limit or nil,
   born = redis.call('HINCRBY', store.meta, 'births', 1),
 }
 for at, name in ipairs(draft.tags) do
@@ -49,6 +50,9 @@ redis.call('ZADD', store.index, string.format('%.0f', draft.made_ms), id)
 redis.call('ZADD', store.refresh, string.format('%.0f', now), id)
 redis.call('HINCRBY', store.counts, draft.pool .. ' total', 1)
 redis.call('HINCRBY', store.counts, draft.pool .. ' active', 1)
+for mode, window in pairs(account.windows) do
+  set_timer(store, 'window ' .. mode .. ' ' .. id, window.reset)
+end
 if draft.status ~= 'active' then
   mark(store, id, account, draft.status, now, draft.cooldown_ms > 0 and now + draft.cooldown_ms or nil, draft.reason)
 end

@@ -207,7 +207,7 @@ REFUSALS = [
     ("bad_gateway", UpstreamUnavailableError, "upstream_error", 1),
     ("unavailable", UpstreamUnavailableError, "upstream_error", 1),
     ("gateway_timeout", UpstreamUnavailableError, "upstream_error", 1),
-    ("reset", UpstreamUnavailableError, "upstream_network_error", 1),
+    ("reset", UpstreamUnavailableError, "upstream_network_error", 2),
 ]
 
 

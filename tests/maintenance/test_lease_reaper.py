@@ -8,7 +8,7 @@ from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore
 from grok2api.store.connection import RedisClient
 from grok2api.store.leader import Elected, LeaderStore
-from tests.conftest import AccountMaker
+from tests.conftest import PLENTY, AccountMaker
 
 NOW_MS = 1_800_000_000_000
 
@@ -27,7 +27,7 @@ async def test_one_run_frees_all_that_is_due(
     redis: RedisClient, account_store: AccountStore, accounts: AccountMaker
 ) -> None:
     account_store.now_ms = NOW_MS
-    await accounts.save("a", "b")
+    await accounts.save("a", "b", windows=PLENTY)
     for number in range(600):
         await accounts.lease(f"l{number}", limit=1000)
     job = build_lease_reaper(AccountTimers(redis, now_ms=NOW_MS + 60_001), 5.0)

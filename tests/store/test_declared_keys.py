@@ -6,13 +6,15 @@ import pytest
 from redis.asyncio import Redis
 
 from grok2api.domain.account import Outcome, Status
+from grok2api.domain.batch import BatchKind, BatchParams
 from grok2api.domain.client_key import ClientKey
-from grok2api.domain.ids import AccountId, ClientKeyId, LeaseId
+from grok2api.domain.ids import AccountId, BatchId, ClientKeyId, LeaseId
 from grok2api.errors import StoreUnavailableError
 from grok2api.store import keys
 from grok2api.store.account_replies import StaleEpoch
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore
+from grok2api.store.batches import BatchStore, Claimed
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis
@@ -68,6 +70,7 @@ async def test_scripts_touch_only_declared_keys(
             await use_accounts(AccountStore(redis, cipher, now_ms=1_800_000_000_000))
             await use_client_keys(redis)
             await use_leadership(redis)
+            await use_batches(redis)
 
     assert called == set(list_scripts())
 
@@ -126,3 +129,29 @@ async def use_client_keys(redis: RedisClient) -> None:
     assert await store.save(key, "d1")
     assert await store.find("d1") == key
     assert await store.revoke(key.id)
+
+
+async def use_batches(redis: RedisClient) -> None:
+    """Take every path of the batch scripts."""
+    leaders, store = LeaderStore(redis, now_ms=2_100_000_000_000), BatchStore(redis)
+    leader = await leaders.campaign("c", ttl_s=10)
+    assert isinstance(leader, Elected)
+    ids = [BatchId(f"bat_{n}") for n in range(3)]
+    taken: tuple[AccountId, ...] = ()
+    for batch_id in ids:
+        await store.create(batch_id, BatchKind.DELETE, BatchParams(), created_by="x", keep_s=1000)
+        await store.add(batch_id, [AccountId(c) for c in "abcd"])
+        await store.start(batch_id)
+        for claimer in ("one", "two"):
+            reply = await store.take(batch_id, claimer, limit=2, ttl_s=9, epoch=leader.epoch)
+            assert isinstance(reply, Claimed)
+            taken = reply.items
+    await store.finish(ids[0], dict.fromkeys(taken, "no"), epoch=leader.epoch)
+    await store.finish(ids[0], {AccountId("a"): ""}, epoch=leader.epoch)
+    for batch_id in ids:
+        await store.cancel(batch_id)
+        await store.take(batch_id, "three", limit=9, ttl_s=9, epoch=leader.epoch)
+    store.now_ms = 2_100_000_000_000
+    await store.create(BatchId("y"), BatchKind.DELETE, BatchParams(), created_by="", keep_s=9)
+    assert await store.cancel(BatchId("y"))
+    assert await store.forget(BatchId("y"))

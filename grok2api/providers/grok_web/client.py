@@ -72,6 +72,7 @@ class GrokWebChat:
     ) -> AsyncIterator[GatewayBatches]:
         options, caller = self._options, self._caller
         decoder = GatewayDecoder(assets_url=options.assets_url)
+        is_sent = False
         prompt = put_instruction_first(prompt, caller.turn.instruction)
         handshake = caller.gateway_handshake(session, user_id)
         try:
@@ -82,6 +83,7 @@ class GrokWebChat:
                 conversation_id, first = await open_conversation(
                     socket, decoder, mode, caller.turn, f"evt_init_{uuid.uuid4()}"
                 )
+                is_sent = True
                 for message in ask(
                     prompt,
                     conversation_id=conversation_id,
@@ -92,6 +94,9 @@ class GrokWebChat:
                 yield GatewayBatches(socket, decoder, first, deadline)
         except HandshakeRefusedError as refused:
             raise self._refusal(refused.answer) from None
+        except UpstreamError as error:
+            error.was_sent &= is_sent
+            raise
         finally:
             _note_unknown(decoder.unknown_frames, "gateway")
 
@@ -124,6 +129,7 @@ class GrokWebChat:
         try:
             user_id = await self._ask_user_id(session)
         except UpstreamError as error:
+            error.was_sent = False
             if self._options.chat_transport == "auto" and error.scope is Scope.UPSTREAM:
                 log.info("user_id_not_found", error=error.kind, detail=error.detail)
                 return ""

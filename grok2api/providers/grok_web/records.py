@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from grok2api.domain.account import Credentials, ProviderKind, Status, Tier
 from grok2api.providers.base import ImportEntry, ImportFinding, ImportRefusal, ImportSkip
+from grok2api.providers.grok_web.quota_records import read_windows
 
 MAX_TAGS: Final = 32
 MAX_TAG_CHARS: Final = 64
@@ -37,11 +38,12 @@ _TIERS: Final[Mapping[str, Tier | None]] = MappingProxyType(
 )
 _UNKNOWN_TIER: Final = "It names a tier that is not known; use basic, super or heavy."
 _UNKNOWN_STATUS: Final = (
-    "It names a status that is not known; use active, cooling, expired or disabled."
+    "It names a status that is not known; use active, cooling, exhausted, expired or disabled."
 )
 _UNKNOWN_KIND: Final = "It is of a kind that this release does not know."
 _NO_SESSION: Final = "It holds no session; export it again with --with-secrets."
 _NO_TEXT: Final = "It is not a text."
+MAX_LIMIT: Final = 1000
 _NOTHING: Final = ("", "None", "null", "0")
 _REASON_WORD: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _IMPORTED: Final = "imported"
@@ -80,6 +82,8 @@ def read_record(
             reason=state.reason,
             until_s=state.until_s,
             created_at_s=_read_moment_s(record.get("created_at")),
+            max_concurrency=_read_limit(record.get("max_concurrency")),
+            windows=read_windows(_read_extra(record.get("quota")), _read_moment_s),
         )
     except ValueError as error:
         return ImportRefusal(line, str(error))
@@ -115,7 +119,7 @@ def _read_state(record: Mapping[str, object]) -> _State:
     if status is Status.ACTIVE:
         return _State(status)
     until_s = 0.0
-    if status is Status.COOLING:
+    if status in {Status.COOLING, Status.EXHAUSTED}:
         until = record.get("until") or _read_extra(record.get("ext")).get("cooldown_until")
         until_s = _read_moment_s(until) or 0.0
         if not until_s:
@@ -131,6 +135,12 @@ def _read_reason(record: Mapping[str, object]) -> str:
     # Anything but a word may be a whole error body.
     is_word = isinstance(foreign, str) and _REASON_WORD.fullmatch(foreign)
     return str(foreign) if is_word else _IMPORTED
+
+
+def _read_limit(value: object) -> int | None:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_LIMIT:
+        return value
+    return None
 
 
 def _read_extra(value: object) -> Mapping[str, object]:

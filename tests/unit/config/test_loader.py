@@ -304,6 +304,7 @@ def test_settings_of_the_process_are_not_unknown_to_the_others(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("toml", "read"),
     [
+        ("[batch]\nrefresh_concurrency = 9", lambda s: s.batch.concurrency == 9),
         ("[account.selection]\nmax_inflight = 4", lambda s: s.account.max_concurrency == 4),
         (
             "[account.refresh]\nbasic_interval_sec = 7000",

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
+from grok2api.domain.affinity import AffinityHints
 from grok2api.domain.chat import (
     ChatRequest,
     FilePart,
@@ -55,7 +56,7 @@ def test_fingerprint_is_sixteen_bytes_in_hex_and_stays_the_same() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"stream": True, "max_output_tokens": 5, "stop": ("x",), "user": "u"},
+        {"stream": True, "max_output_tokens": 5, "stop": ("x",), "hints": AffinityHints(user="u")},
         {"include_usage": True, "show_reasoning": False},
     ],
 )

@@ -5,6 +5,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from typing import Any
 
+from grok2api.account_arguments import ACCOUNT_ARGUMENTS
 from grok2api.domain.account import Tier
 from grok2api.domain.client_key import MAX_WEIGHT
 from grok2api.help_texts import (
@@ -32,7 +33,7 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
     )
     groups = {"": parser.add_subparsers(metavar="COMMAND", required=True)}
     about = {
-        "accounts": "import, export, list, remove and explain accounts",
+        "accounts": "import, export, list, change and explain accounts",
         "sessions": "which conversation stays with which account",
         "batches": "follow and cancel operations over many accounts",
         "keys": "make, list and revoke client keys",
@@ -46,7 +47,7 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
         "maintenance": _maintenance,
         "accounts import": _accounts_import,
         "accounts export": _accounts_export,
-        "accounts list": _listing,
+        **{name: _listed(add) for name, add in ACCOUNT_ARGUMENTS.items()},
         "accounts remove": _accounts_remove,
         "accounts explain": _accounts_explain,
         "sessions list": _listing,
@@ -106,6 +107,14 @@ def _json(parser: ArgumentParser) -> None:
 def _listing(parser: ArgumentParser) -> None:
     _store(parser)
     _json(parser)
+
+
+def _listed(add: Callable[[ArgumentParser], None]) -> Callable[[ArgumentParser], None]:
+    def build(parser: ArgumentParser) -> None:
+        add(parser)
+        _listing(parser)
+
+    return build
 
 
 def _address(parser: ArgumentParser) -> None:

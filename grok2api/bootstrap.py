@@ -13,10 +13,12 @@ from grok2api.domain.account import ProviderKind
 from grok2api.domain.catalogue import CATALOGUE
 from grok2api.maintenance.jobs.batches import build_batch_job
 from grok2api.maintenance.jobs.lease_reaper import build_lease_reaper
+from grok2api.maintenance.jobs.quota_refresh import build_quota_refresh
 from grok2api.maintenance.leader import Leader
 from grok2api.maintenance.runner import Runner
 from grok2api.providers.base import Provider
 from grok2api.providers.registry import GrokWebOptions, build_providers
+from grok2api.services.account_actions import AccountActions
 from grok2api.services.accounts import Accounts
 from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.attempt import DispatchParts
@@ -33,6 +35,7 @@ from grok2api.services.leases import LeaseKeeper
 from grok2api.services.lender import READ_WAIT_S, Lender, build_policy
 from grok2api.services.models import ModelCatalog
 from grok2api.services.overview import Overview
+from grok2api.services.quota import QuotaService
 from grok2api.services.reaper import Reaper
 from grok2api.services.sessions import Sessions
 from grok2api.services.setup import Setup
@@ -60,9 +63,12 @@ ADMIN_CONNECTIONS = 4
 
 @dataclass(frozen=True, slots=True)
 class AdminTools:
-    """What commands and the first start work with."""
+    """What commands and the first start work with. `max_concurrency` is every account's limit."""
 
     accounts: Accounts
+    actions: AccountActions
+    quota: QuotaService
+    max_concurrency: int
     batches: Batches
     keys: ClientKeys
     models: ModelCatalog
@@ -155,17 +161,25 @@ async def open_maintenance(boot: BootSettings) -> AsyncIterator[Runner]:
         # Its own: a renewal must not wait for jobs.
         open_redis(boot.redis_url, pool_size=1) as for_leader,
         open_redis(boot.redis_url, pool_size=settings.performance.redis_connections) as redis,
+        open_transport(settings.performance.upstream_connections) as transport,
     ):
+        store, edits = (
+            AccountStore(redis, SecretCipher(list(boot.secret_keys))),
+            AccountEdits(redis),
+        )
+        providers = _build_providers(transport, settings)
+        refresh = settings.account.refresh
+        quota = QuotaService(store, edits, providers, refresh, SystemClock())
         leader = Leader(LeaderStore(for_leader), ttl_s=settings.maintenance.leader_ttl_s)
-        accounts = AccountStore(redis, SecretCipher(list(boot.secret_keys)))
         batch_runner = BatchRunner(
             BatchStore(redis),
-            build_account_handlers(accounts),
+            build_account_handlers(store),
             concurrency=settings.batch.concurrency,
         )
         interval_s = settings.maintenance.lease_reap_interval_s
         jobs = [
             build_lease_reaper(AccountTimers(redis), interval_s),
+            build_quota_refresh(edits, quota, refresh),
             build_batch_job(batch_runner),
         ]
         yield Runner(leader, jobs)
@@ -181,13 +195,21 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
     settings = load_settings(boot.data_dir).settings
     async with (
         open_redis(boot.redis_url, pool_size=ADMIN_CONNECTIONS) as redis,
-        open_transport(1) as transport,
+        open_transport(settings.performance.upstream_connections) as transport,
     ):
-        store = AccountStore(redis, SecretCipher(list(boot.secret_keys)))
+        store, edits = (
+            AccountStore(redis, SecretCipher(list(boot.secret_keys))),
+            AccountEdits(redis),
+        )
+        providers, clock = _build_providers(transport, settings), SystemClock()
+        quota = QuotaService(store, edits, providers, settings.account.refresh, clock)
         keys = _build_keys(redis, settings)
         models = _build_models(store, settings)
         yield AdminTools(
-            accounts=Accounts(store, _build_providers(transport, settings), SystemClock()),
+            accounts=Accounts(store, providers, clock),
+            actions=AccountActions(store, edits, quota, settings.account),
+            quota=quota,
+            max_concurrency=settings.account.max_concurrency,
             batches=Batches(
                 BatchStore(redis), build_account_handlers(store), keep_s=settings.batch.keep_s
             ),

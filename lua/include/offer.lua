@@ -1,5 +1,6 @@
 --- Hand an account to the requests that wait for one like it, in the order of their virtual times.
--- Each gets a lease of its own here and now; the worker that waits is told and only picks it up.
+-- Each gets a lease of its own here and now; the worker that waits is told and only picks it up. The first
+-- 64 of a line are looked at.
 -- @needs fits
 -- @needs grant
 -- @needs drop_waiter
@@ -13,7 +14,7 @@ local function offer(store, id, account, now)
     local least = slot * 70368744177664
     local found = redis.call(
       'ZRANGE', store.waiting, string.format('%.0f', least),
-      string.format('(%.0f', least + 70368744177664), 'BYSCORE', 'LIMIT', 0, 16, 'WITHSCORES'
+      string.format('(%.0f', least + 70368744177664), 'BYSCORE', 'LIMIT', 0, 64, 'WITHSCORES'
     )
     for at = 1, #found, 2 do
       heads[#heads + 1] = { found[at], mode, tonumber(found[at + 1]) - least }

@@ -46,7 +46,6 @@
 local store = open_pools(3)
 local sessions, session_ends, suspects = KEYS[13], KEYS[14], KEYS[15]
 local request, now = cmsgpack.unpack(ARGV[1]), clock(ARGV[3])
-math.randomseed(tonumber(ARGV[2]))
 
 local bound = find_bound(sessions, session_ends, request, now)
 -- `is_kept`: the session stays with the account that it has.
@@ -81,6 +80,8 @@ if redis.call('HGET', store.meta, 'strategy') ~= request.strategy then
   store.strategy = request.strategy
 end
 
+store.strategy = request.strategy
+math.randomseed(tonumber(ARGV[2]))
 if not number_tags(store, request) then
   return { 'none_ready', -1, 0, 0 }
 end

@@ -5,7 +5,7 @@
 -- @needs grant
 -- @needs drop_waiter
 local function offer(store, id, account, now)
-  if account.status ~= 'active' or redis.call('HLEN', store.waiters) == 0 then
+  if account.status ~= 'active' or account.full or redis.call('HLEN', store.waiters) == 0 then
     return
   end
   local heads = {}
@@ -17,15 +17,15 @@ local function offer(store, id, account, now)
       string.format('(%.0f', least + 70368744177664), 'BYSCORE', 'LIMIT', 0, 64, 'WITHSCORES'
     )
     for at = 1, #found, 2 do
-      local lease_id = string.match(found[at], ' (.+)$')
-      heads[#heads + 1] = { lease_id, mode, tonumber(found[at + 1]) - least }
+      heads[#heads + 1] = { found[at], mode, tonumber(found[at + 1]) - least }
     end
   end
   table.sort(heads, function(one, other)
     return one[3] < other[3] or (one[3] == other[3] and one[1] < other[1])
   end)
   for _, head in ipairs(heads) do
-    local lease_id, mode, time = unpack(head)
+    local slot, mode, time = unpack(head)
+    local lease_id = string.match(slot, ' (.+)$')
     local packed = redis.call('HGET', store.waiters, lease_id)
     local waiter = packed and cmsgpack.unpack(packed)
     if waiter and waiter.ends > now and fits(id, account, mode, waiter, now) then

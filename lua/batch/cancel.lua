@@ -25,8 +25,14 @@ local keys = {
 local batch_id, now = ARGV[1], clock(ARGV[2])
 
 local state = redis.call('HGET', facts, 'state')
+if not state then
+  return { 'unknown' }
+end
+if state == 'done' then
+  return { 'done' }
+end
 if state ~= 'open' and state ~= 'running' then
-  return { state or 'unknown' }
+  return { state == 'cancelling' and 'cancelling' or 'cancelled' }
 end
 redis.call('HINCRBY', facts, 'skipped', redis.call('SCARD', pending))
 redis.call('UNLINK', pending)

@@ -5,6 +5,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from typing import Any
 
+from grok2api.account_arguments import ACCOUNT_ARGUMENTS
 from grok2api.domain.account import Tier
 
 _HIGHEST_PORT = 65_535
@@ -79,7 +80,7 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
     )
     groups = {"": parser.add_subparsers(metavar="COMMAND", required=True)}
     about = {
-        "accounts": "import, export, list and remove accounts",
+        "accounts": "import, export, list and change accounts",
         "batches": "follow and cancel operations over many accounts",
         "keys": "make, list and revoke client keys",
         "config": "show and check settings",
@@ -92,7 +93,7 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
         "maintenance": _maintenance,
         "accounts import": _accounts_import,
         "accounts export": _accounts_export,
-        "accounts list": _listing,
+        **{name: _listed(add) for name, add in ACCOUNT_ARGUMENTS.items()},
         "accounts remove": _accounts_remove,
         "batches list": _listing,
         "batches show": _batches_show,
@@ -149,6 +150,14 @@ def _json(parser: ArgumentParser) -> None:
 def _listing(parser: ArgumentParser) -> None:
     _store(parser)
     _json(parser)
+
+
+def _listed(add: Callable[[ArgumentParser], None]) -> Callable[[ArgumentParser], None]:
+    def build(parser: ArgumentParser) -> None:
+        add(parser)
+        _listing(parser)
+
+    return build
 
 
 def _address(parser: ArgumentParser) -> None:

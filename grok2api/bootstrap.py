@@ -10,13 +10,16 @@ from grok2api.clock import SystemClock
 from grok2api.config.loader import load_boot, load_settings, prepare
 from grok2api.config.schema import BootSettings, Settings
 from grok2api.domain.account import ProviderKind
+from grok2api.domain.batch import BatchKind
 from grok2api.domain.catalogue import CATALOGUE
 from grok2api.maintenance.jobs.batches import build_batch_job
 from grok2api.maintenance.jobs.lease_reaper import build_lease_reaper
+from grok2api.maintenance.jobs.quota_refresh import build_quota_refresh
 from grok2api.maintenance.leader import Leader
 from grok2api.maintenance.runner import Runner
 from grok2api.providers.base import Provider
 from grok2api.providers.registry import GrokWebOptions, build_providers
+from grok2api.services.account_actions import AccountActions
 from grok2api.services.accounts import Accounts
 from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.attempt import DispatchParts
@@ -32,8 +35,11 @@ from grok2api.services.leases import LeaseKeeper
 from grok2api.services.lender import READ_WAIT_S, Lender, build_policy
 from grok2api.services.models import ModelCatalog
 from grok2api.services.overview import Overview
+from grok2api.services.quota import QuotaService
 from grok2api.services.reaper import Reaper
+from grok2api.services.sensitive_content import SensitiveContent
 from grok2api.services.setup import Setup
+from grok2api.store.account_edits import AccountEdits
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore
 from grok2api.store.batches import BatchStore
@@ -55,10 +61,13 @@ ADMIN_CONNECTIONS = 4
 
 @dataclass(frozen=True, slots=True)
 class AdminTools:
-    """What commands and the first start work with."""
+    """What commands and the first start work with. `max_concurrency` is every account's limit."""
 
     accounts: Accounts
     batches: Batches
+    actions: AccountActions
+    quota: QuotaService
+    max_concurrency: int
     keys: ClientKeys
     models: ModelCatalog
     setup: Setup
@@ -149,18 +158,28 @@ async def open_maintenance(boot: BootSettings) -> AsyncIterator[Runner]:
         # Its own: a renewal must not wait for jobs.
         open_redis(boot.redis_url, pool_size=1) as for_leader,
         open_redis(boot.redis_url, pool_size=settings.performance.redis_connections) as redis,
+        open_transport(settings.performance.upstream_connections) as transport,
     ):
+        store, edits = (
+            AccountStore(redis, SecretCipher(list(boot.secret_keys))),
+            AccountEdits(redis),
+        )
+        providers = _build_providers(transport, settings)
+        refresh = settings.account.refresh
+        quota = QuotaService(store, edits, providers, refresh, SystemClock())
         leader = Leader(LeaderStore(for_leader), ttl_s=settings.maintenance.leader_ttl_s)
-        accounts = AccountStore(redis, SecretCipher(list(boot.secret_keys)))
+        actions = AccountActions(store, edits, quota, settings.account)
+        sensitive = SensitiveContent(store, edits, providers)
         batch_runner = BatchRunner(
             BatchStore(redis),
-            build_account_handlers(accounts),
+            build_account_handlers(actions, sensitive),
             concurrency=settings.batch.concurrency,
         )
         interval_s = settings.maintenance.lease_reap_interval_s
         jobs = [
             build_lease_reaper(AccountTimers(redis), interval_s),
             build_batch_job(batch_runner),
+            build_quota_refresh(edits, quota, refresh),
         ]
         yield Runner(leader, jobs)
 
@@ -175,14 +194,22 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
     settings = load_settings(boot.data_dir).settings
     async with (
         open_redis(boot.redis_url, pool_size=ADMIN_CONNECTIONS) as redis,
-        open_transport(1) as transport,
+        open_transport(settings.performance.upstream_connections) as transport,
     ):
-        store = AccountStore(redis, SecretCipher(list(boot.secret_keys)))
+        store, edits = (
+            AccountStore(redis, SecretCipher(list(boot.secret_keys))),
+            AccountEdits(redis),
+        )
+        providers, clock = _build_providers(transport, settings), SystemClock()
+        quota = QuotaService(store, edits, providers, settings.account.refresh, clock)
         keys = _build_keys(redis, settings)
         yield AdminTools(
-            accounts=Accounts(store, _build_providers(transport, settings), SystemClock()),
+            accounts=Accounts(store, providers, clock),
+            actions=AccountActions(store, edits, quota, settings.account),
+            quota=quota,
+            max_concurrency=settings.account.max_concurrency,
             batches=Batches(
-                BatchStore(redis), build_account_handlers(store), keep_s=settings.batch.keep_s
+                BatchStore(redis), list(BatchKind), keep_s=settings.batch.keep_s
             ),
             keys=keys,
             models=ModelCatalog(store),

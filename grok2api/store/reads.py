@@ -36,17 +36,36 @@ async def page_of_scores(
 ) -> list[tuple[str, float]]:
     """Return up to `limit` members and scores of a sorted set behind `cursor`, "score:member".
 
-    A cursor whose member is gone goes on at its score, where members that were seen come again.
+    A cursor whose member is gone goes on where it stood, also among members of the same score.
     """
     rank = 0
     if cursor:
         score, _, member = cursor.partition(":")
         found = await _read(redis, "ZREVRANK" if is_reversed else "ZRANK", key, member)
-        bounds = (f"({score}", "+inf") if is_reversed else ("-inf", f"({score}")
-        rank = await _read(redis, "ZCOUNT", key, *bounds) if found is None else int(found) + 1
+        rank = int(found) + 1 if found is not None else 0
+        if found is None:
+            rank = await _rank_behind(redis, key, score, member, is_reversed=is_reversed)
     order = ("REV",) if is_reversed else ()
     raw = await _read(redis, "ZRANGE", key, str(rank), str(rank + limit - 1), *order, "WITHSCORES")
     return [(raw[at].decode(), float(raw[at + 1])) for at in range(0, len(raw), 2)]
+
+
+async def _rank_behind(
+    redis: RedisClient, key: str, score: str, member: str, *, is_reversed: bool
+) -> int:
+    """Return the rank of the first member behind one that is gone: some reads, not a walk."""
+    bounds = (f"({score}", "+inf") if is_reversed else ("-inf", f"({score}")
+    low = int(await _read(redis, "ZCOUNT", key, *bounds))
+    high = low + int(await _read(redis, "ZCOUNT", key, score, score))
+    command = "ZREVRANGE" if is_reversed else "ZRANGE"
+    while low < high:
+        middle = (low + high) // 2
+        raw = await _read(redis, command, key, str(middle), str(middle))
+        if raw and (raw[0] > member.encode()) == is_reversed:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 async def range_after(redis: RedisClient, key: str, after: str, limit: int) -> list[str]:

@@ -4,7 +4,7 @@
 -- @arg  changes     bytes    AccountEdit of store/account_requests.py, msgpack; what is absent stays
 -- @arg  now_ms      integer  ms since epoch; 0 = server clock
 -- @reply changed  before:string
--- @reply unknown
+-- @reply unknown  (or it is deleted)
 -- @cost  O(log n) in the number of accounts
 -- @include clock
 -- @include open_pools
@@ -28,7 +28,7 @@ local store = open_pools(0)
 local id, changes, now = ARGV[1], cmsgpack.unpack(ARGV[2]), clock(ARGV[3])
 
 local account = load_account(store, id)
-if not account then
+if not account or account.status == 'deleted' then
   return { 'unknown' }
 end
 local before = account.status

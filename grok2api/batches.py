@@ -17,7 +17,7 @@ _MAX_KEPT: Final = 100
 
 def batches_list(arguments: Namespace) -> int:
     """List batches, the newest first."""
-    page = administer(arguments, lambda admin: admin.batches.list(limit=_MAX_KEPT))
+    page = administer(arguments, lambda admin: admin.operator.batches.list(limit=_MAX_KEPT))
     if arguments.json:
         say_json(page.batches)
         return 0
@@ -30,14 +30,14 @@ def batches_show(arguments: Namespace) -> int:
     """Show how a batch stands, and what failed."""
 
     async def look(admin: AdminTools) -> tuple[Batch, list[BatchFailure]]:
-        batch = await admin.batches.get(arguments.id)
+        batch = await admin.operator.batches.get(arguments.id)
         while arguments.follow and not batch.is_over:
             show_progress(batch.processed, batch.total)
             await asyncio.sleep(_LOOK_AGAIN_S)
-            batch = await admin.batches.get(arguments.id)
+            batch = await admin.operator.batches.get(arguments.id)
         if arguments.follow:
             show_progress(batch.processed, batch.total)
-        page = await admin.batches.failures(arguments.id, limit=1000)
+        page = await admin.operator.batches.failures(arguments.id, limit=1000)
         return batch, page.failures
 
     batch, failures = administer(arguments, look)
@@ -54,7 +54,7 @@ def batches_show(arguments: Namespace) -> int:
 
 def batches_cancel(arguments: Namespace) -> int:
     """Cancel a batch; what is being done to an account just now is still done."""
-    batch = administer(arguments, lambda admin: admin.batches.cancel(arguments.id))
+    batch = administer(arguments, lambda admin: admin.operator.batches.cancel(arguments.id))
     if arguments.json:
         say_json(batch)
     else:

@@ -130,7 +130,7 @@ def maintenance(arguments: Namespace) -> int:
 def accounts_remove(arguments: Namespace) -> int:
     """Remove accounts and everything kept of them."""
     ids = [AccountId(given) for given in dict.fromkeys(arguments.ids)]
-    removed = administer(arguments, lambda admin: admin.accounts.remove(ids))
+    removed = administer(arguments, lambda admin: admin.operator.accounts.remove(ids))
     say(f"{removed} removed, {len(ids) - removed} not found")
     return _DONE if removed == len(ids) else _BROKEN
 

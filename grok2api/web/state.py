@@ -12,6 +12,7 @@ from grok2api.services.chat import ChatService
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.health import Health
 from grok2api.services.models import ModelCatalog
+from grok2api.services.operator import Operator
 from grok2api.services.overview import Overview
 from grok2api.telemetry.metrics import Metrics
 from grok2api.web.drain import Drain
@@ -28,6 +29,7 @@ class AppState:
     models: ModelCatalog
     keys: ClientKeys
     admin_auth: AdminAuth
+    operator: Operator
     overview: Overview
     health: Health
     clock: Clock

@@ -166,7 +166,8 @@ def _as_row(item: _Listed, limit: int) -> Sequence[object]:
     account, own = item.account, item.account.max_concurrency
     windows = [
         f"{mode} {_describe_window(window, is_stale=mode in item.stale)}"
-        for mode, window in account.windows.items()
+        for mode in Mode
+        if (window := account.windows.get(mode)) is not None
     ]
     return (
         account.id,

@@ -24,6 +24,7 @@ from grok2api.services.chat import ChatService
 from grok2api.services.cleanup import Cleanup
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.dispatch import Dispatcher
+from grok2api.services.explain import Explainer
 from grok2api.services.health import Health
 from grok2api.services.leases import LeaseKeeper
 from grok2api.services.lender import READ_WAIT_S, Lender, build_policy
@@ -31,6 +32,7 @@ from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import Operator, build_operator
 from grok2api.services.overview import Overview
 from grok2api.services.reaper import Reaper
+from grok2api.services.sessions import Sessions
 from grok2api.services.setup import Setup
 from grok2api.store.account_edits import AccountEdits
 from grok2api.store.account_timers import AccountTimers
@@ -38,8 +40,10 @@ from grok2api.store.accounts import AccountStore
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis, ping
+from grok2api.store.lanes import LaneStore
 from grok2api.store.leader import LeaderStore
 from grok2api.store.server_facts import ServerFacts, read_server_facts
+from grok2api.store.sessions import SessionStore
 from grok2api.store.setup import SetupStore
 from grok2api.store.wakeups import Wakeups
 from grok2api.telemetry.metrics import open_metrics
@@ -61,6 +65,8 @@ class AdminTools:
     models: ModelCatalog
     setup: Setup
     health: Health
+    explainer: Explainer
+    sessions: Sessions
     read_server_facts: Callable[[], Awaitable[ServerFacts]]
 
 
@@ -101,14 +107,10 @@ async def open_gateway(
         await stack.enter_async_context(
             Reaper(AccountTimers(redis), interval_s=settings.maintenance.lease_reap_interval_s)
         )
-        wakeups = await stack.enter_async_context(
-            # Its own: reading occupies it.
-            open_redis(boot.redis_url, pool_size=1, timeout_s=2 * READ_WAIT_S)
-        )
         lender = await stack.enter_async_context(
-            Lender(accounts, Wakeups(wakeups), keeper, cleanup, build_policy(settings.account))
+            _open_lender(boot.redis_url, accounts, keeper, cleanup, settings)
         )
-        models = ModelCatalog(accounts, falls_back=settings.features.auto_chat_mode_fallback)
+        models = _build_models(accounts, settings)
         parts = DispatchParts(
             accounts=accounts,
             lender=lender,
@@ -120,16 +122,19 @@ async def open_gateway(
             account=settings.account,
             chat=settings.chat,
         )
+        keys = _build_keys(redis, settings)
         yield AppState(
             settings=settings,
             chat=ChatService(models, Dispatcher(parts), count_tokens=estimate_tokens),
             models=models,
-            keys=_build_keys(redis, settings),
+            keys=keys,
             admin_auth=AdminAuth(SetupStore(redis), clock, password=settings.app.app_key),
             overview=Overview(
                 accounts, LeaderStore(redis), strategy=settings.account.selection.strategy
             ),
             operator=_build_operator(boot, redis, transport, settings),
+            explainer=_build_explainer(redis, accounts, models, keys, settings),
+            sessions=Sessions(SessionStore(redis)),
             health=Health(partial(ping, redis)),
             clock=clock,
             metrics=metrics,
@@ -173,16 +178,59 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
         open_redis(boot.redis_url, pool_size=ADMIN_CONNECTIONS) as redis,
         open_transport(settings.performance.upstream_connections) as transport,
     ):
+        store = AccountStore(redis, SecretCipher(list(boot.secret_keys)))
         keys = _build_keys(redis, settings)
+        models = _build_models(store, settings)
         yield AdminTools(
             operator=_build_operator(boot, redis, transport, settings),
             max_concurrency=settings.account.max_concurrency,
             keys=keys,
-            models=ModelCatalog(AccountStore(redis, SecretCipher(list(boot.secret_keys)))),
+            models=models,
             setup=Setup(SetupStore(redis), keys, password=settings.app.app_key),
             health=Health(partial(ping, redis)),
+            explainer=_build_explainer(redis, store, models, keys, settings),
+            sessions=Sessions(SessionStore(redis)),
             read_server_facts=partial(read_server_facts, redis),
         )
+
+
+@asynccontextmanager
+async def _open_lender(
+    redis_url: str,
+    accounts: AccountStore,
+    keeper: LeaseKeeper,
+    cleanup: Cleanup,
+    settings: Settings,
+) -> AsyncIterator[Lender]:
+    policy = build_policy(settings.account)
+    async with (
+        # Its own: reading occupies it.
+        open_redis(redis_url, pool_size=1, timeout_s=2 * READ_WAIT_S) as redis,
+        Lender(accounts, Wakeups(redis), keeper, cleanup, policy) as lender,
+    ):
+        yield lender
+
+
+def _build_models(accounts: AccountStore, settings: Settings) -> ModelCatalog:
+    return ModelCatalog(accounts, falls_back=settings.features.auto_chat_mode_fallback)
+
+
+def _build_explainer(
+    redis: RedisClient,
+    accounts: AccountStore,
+    models: ModelCatalog,
+    keys: ClientKeys,
+    settings: Settings,
+) -> Explainer:
+    return Explainer(
+        store=accounts,
+        edits=AccountEdits(redis),
+        lanes=LaneStore(redis),
+        timers=AccountTimers(redis),
+        models=models,
+        keys=keys,
+        policy=build_policy(settings.account),
+    )
 
 
 def _build_keys(redis: RedisClient, settings: Settings) -> ClientKeys:

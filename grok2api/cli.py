@@ -44,6 +44,7 @@ from grok2api.console import (
 from grok2api.doctor import Grade, examine
 from grok2api.domain.ids import AccountId
 from grok2api.errors import GatewayError, SettingsError, StoreUnavailableError
+from grok2api.inspection import accounts_explain, sessions_clear, sessions_list
 from grok2api.processes import end_with_parent
 from grok2api.simulator.options import SimulatorOptions
 from grok2api.simulator.server import run_simulator
@@ -137,7 +138,9 @@ def accounts_remove(arguments: Namespace) -> int:
 
 def keys_create(arguments: Namespace) -> int:
     """Make a client key; it is shown once."""
-    record, plain = administer(arguments, lambda admin: admin.keys.create(arguments.name))
+    record, plain = administer(
+        arguments, lambda admin: admin.keys.create(arguments.name, weight=arguments.weight)
+    )
     if arguments.json:
         say_json({"id": record.id, "name": record.name, "key": plain})
         return _DONE
@@ -239,6 +242,9 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "accounts limit": accounts_limit,
     "accounts delete": accounts_delete,
     "accounts remove": accounts_remove,
+    "accounts explain": accounts_explain,
+    "sessions list": sessions_list,
+    "sessions clear": sessions_clear,
     "batches list": batches_list,
     "batches show": batches_show,
     "batches cancel": batches_cancel,

@@ -2,15 +2,8 @@
 
 from collections.abc import Iterable
 
-from grok2api.domain.chat import (
-    Answer,
-    ChatEvent,
-    Citation,
-    ImageReady,
-    SearchCall,
-    SearchKind,
-    Source,
-)
+from grok2api.domain.answer import Answer
+from grok2api.domain.chat import ChatEvent, Citation, ImageReady, SearchCall, SearchKind, Source
 
 SOURCES_MARKER = "[grok2api-sources]: #"
 """Markdown shows nothing for this line; by it we know our own section when it comes back."""

@@ -14,15 +14,14 @@ from grok2api.dialects.openai_chat_request import (
     ignored_fields,
     parse_request,
 )
+from grok2api.domain.answer import Answer, Usage
 from grok2api.domain.chat import (
-    Answer,
     Citation,
     EventBatch,
     Finished,
     FinishReason,
     ReasoningDelta,
     TextDelta,
-    Usage,
 )
 from grok2api.errors import GatewayError
 from grok2api.wire.openai.chat import (

@@ -1,11 +1,11 @@
 """One chat turn: what is asked, the events that answer it, and their fold into one answer."""
 
-from collections.abc import Iterable
 from enum import StrEnum
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from grok2api.domain.affinity import Affinity, AffinityHints
+from grok2api.domain.tools import AnswerFormat, Tool, ToolChoice
 
 
 class Role(StrEnum):
@@ -41,7 +41,7 @@ ContentPart = TextPart | ImagePart | FilePart
 
 
 class ToolCall(Struct, frozen=True):
-    """A function call the model asked for. `arguments` is JSON text."""
+    """A call the model asked for. `arguments` is JSON text, free text for a custom tool."""
 
     id: str
     name: str
@@ -49,12 +49,16 @@ class ToolCall(Struct, frozen=True):
 
 
 class Message(Struct, frozen=True):
-    """One message of the conversation."""
+    """One message of the conversation.
+
+    A message of role tool is the result of the call `tool_call_id`; `is_error`: the call failed.
+    """
 
     role: Role
     parts: tuple[ContentPart, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
+    is_error: bool = False
 
 
 class ChatRequest(Struct, frozen=True, kw_only=True):
@@ -72,6 +76,9 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     show_reasoning: bool | None = None
     max_output_tokens: int | None = None
     stop: tuple[str, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = ToolChoice()
+    answer_format: AnswerFormat = AnswerFormat()
     hints: AffinityHints = AffinityHints()
     affinity: Affinity = Affinity()
 
@@ -176,6 +183,27 @@ class ParentKnown(Struct, frozen=True, tag="parent", gc=False):
     id: str
 
 
+class ToolCallStarted(Struct, frozen=True, tag="tool_call", gc=False):
+    """The model begins a call; arguments follow. `index` counts an answer's calls from 0."""
+
+    index: int
+    id: str
+    name: str
+
+
+class ToolArguments(Struct, frozen=True, tag="tool_arguments", gc=False):
+    """More of a call's arguments."""
+
+    index: int
+    text: str
+
+
+class ToolCallEnded(Struct, frozen=True, tag="tool_call_end", gc=False):
+    """A call is complete: its arguments are valid JSON, or free text for a custom tool."""
+
+    index: int
+
+
 class Finished(Struct, frozen=True, tag="finished", gc=False):
     """The answer is complete; nothing follows."""
 
@@ -190,6 +218,9 @@ ChatEvent = (
     | SearchCall
     | ImageProgress
     | ImageReady
+    | ToolCallStarted
+    | ToolArguments
+    | ToolCallEnded
     | ConversationOpened
     | ParentKnown
     | Finished
@@ -199,75 +230,12 @@ EventBatch = list[ChatEvent]
 """Events that arrived together: one upstream read becomes one write to the client."""
 
 # What a client can see; before the first of these, another account may still be tried.
-VISIBLE_EVENTS = (TextDelta, ReasoningDelta, SearchCall, ImageProgress, ImageReady, Finished)
-
-
-class Usage(Struct, frozen=True):
-    """Tokens of one turn. `completion` includes `reasoning`; `is_estimate`: counted by us."""
-
-    prompt: int = 0
-    completion: int = 0
-    reasoning: int = 0
-    is_estimate: bool = True
-
-
-class Answer(Struct, kw_only=True):
-    """A whole turn, folded from its events."""
-
-    text: str = ""
-    reasoning: str = ""
-    citations: list[Citation] = field(default_factory=list)
-    sources: list[Source] = field(default_factory=list)
-    searches: dict[str, SearchCall] = field(default_factory=dict)
-    images: list[ImageReady] = field(default_factory=list)
-    conversation_id: str = ""
-    parent_id: str = ""
-    finish_reason: FinishReason = FinishReason.STOP
-
-
-class AnswerFold:
-    """Folds events into an `Answer`, one batch at a time."""
-
-    __slots__ = ("_answer", "_reasoning", "_text")
-
-    def __init__(self) -> None:
-        self._answer = Answer()
-        self._text: list[str] = []
-        self._reasoning: list[str] = []
-
-    def add(self, events: Iterable[ChatEvent]) -> None:
-        """Take the next events."""
-        for event in events:
-            match event:
-                case TextDelta():
-                    self._text.append(event.text)
-                case ReasoningDelta():
-                    self._reasoning.append(event.text)
-                case _:
-                    self._add_rare(event)
-
-    def _add_rare(self, event: ChatEvent) -> None:
-        answer = self._answer
-        match event:
-            case Citation():
-                answer.citations.append(event)
-            case Source():
-                answer.sources.append(event)
-            case SearchCall():
-                answer.searches[event.id] = event
-            case ImageReady():
-                answer.images.append(event)
-            case ConversationOpened():
-                answer.conversation_id = event.id
-            case ParentKnown():
-                answer.parent_id = event.id
-            case Finished():
-                answer.finish_reason = event.reason
-            case _:
-                pass
-
-    def answer(self) -> Answer:
-        """Return all that came so far."""
-        self._answer.text = "".join(self._text)
-        self._answer.reasoning = "".join(self._reasoning)
-        return self._answer
+VISIBLE_EVENTS = (
+    TextDelta,
+    ReasoningDelta,
+    SearchCall,
+    ImageProgress,
+    ImageReady,
+    ToolCallStarted,
+    Finished,
+)

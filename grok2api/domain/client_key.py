@@ -1,8 +1,12 @@
 """Client keys: who calls us."""
 
+from typing import Final
+
 from msgspec import Struct
 
 from grok2api.domain.ids import ClientKeyId
+
+MAX_WEIGHT: Final = 64
 
 
 class ClientKey(Struct, frozen=True):

@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
-from grok2api.domain.chat import Answer, AnswerFold, ChatRequest, EventBatch
+from grok2api.domain.answer import Answer, AnswerFold
+from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.client_key import ClientKey
 from grok2api.domain.limits import OutputLimiter
 from grok2api.domain.model import Route

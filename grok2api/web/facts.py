@@ -12,6 +12,7 @@ KEY = "facts"
 class RequestFacts(Struct, kw_only=True):
     """The facts of one request, as far as they are known. Times are monotonic seconds.
 
+    `mode` is what the account answered in, `waited_s` how long the request stood in line for it.
     `account` is the account's id, which is no secret; `affinity` the `AffinityRule` that told the
     conversation, or ""; `error` an `ErrorKind` or "".
     """
@@ -25,6 +26,8 @@ class RequestFacts(Struct, kw_only=True):
     key_id: str = ""
     affinity: str = ""
     account: str = ""
+    mode: str = ""
+    waited_s: float = 0.0
     attempts: int = 0
     is_stream: bool = False
     status: int = 0

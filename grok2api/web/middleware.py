@@ -138,6 +138,10 @@ def _record(state: AppState, facts: RequestFacts, scope: Scope) -> None:
         _write_line(served, facts)
 
 
+_SHORT_S = 0.05
+"""A lease that comes this fast was not waited for."""
+
+
 def _write_line(served: ServedRequest, facts: RequestFacts) -> None:
     line: dict[str, object] = {
         "method": served.method,
@@ -149,6 +153,8 @@ def _write_line(served: ServedRequest, facts: RequestFacts) -> None:
         "key_id": facts.key_id,
         "affinity": facts.affinity,
         "account": facts.account,
+        "mode": facts.mode,
+        "waited_ms": round(facts.waited_s * 1000) if facts.waited_s >= _SHORT_S else 0,
         "attempts": facts.attempts,
         "input_tokens": facts.input_tokens,
         "output_tokens": facts.output_tokens,

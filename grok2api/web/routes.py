@@ -6,7 +6,15 @@ from starlette.staticfiles import StaticFiles
 
 from grok2api.resources import find_resource
 from grok2api.web import health
-from grok2api.web.admin import batch_stream, batches, system, token_edits, tokens
+from grok2api.web.admin import (
+    batch_stream,
+    batches,
+    explain,
+    sessions,
+    system,
+    token_edits,
+    tokens,
+)
 from grok2api.web.api import openai_chat, openai_models
 from grok2api.web.home import home_page, open_templates, refuse_websocket
 from grok2api.web.intake import BodyLimit, CanonicalPath, CrossOrigin
@@ -22,6 +30,9 @@ def build_routes() -> list[BaseRoute]:
         Route("/admin/api/verify", system.verify),
         Route("/admin/api/status", system.status),
         Route("/admin/api/sync", system.sync, methods=["POST"]),
+        Route("/admin/api/tokens/explain", explain.explain),
+        Route("/admin/api/sessions", sessions.list_sessions),
+        Route("/admin/api/sessions", sessions.clear_sessions, methods=["DELETE"]),
         Route("/admin/api/storage", tokens.storage),
         Route("/admin/api/tokens", tokens.list_tokens),
         Route("/admin/api/tokens", token_edits.import_tokens, methods=["POST"]),

@@ -23,6 +23,8 @@ MAX_KEEP_ALIVE_S = 10.0
 WRITES_PER_TURN = 32
 """Writes that did not have to wait, after which everybody else gets a turn."""
 
+MODE_HEADER = "x-grok2api-mode"
+"""Says which mode answered: auto may be served as another one."""
 EVENT_STREAM = "text/event-stream; charset=utf-8"
 EVENT_STREAM_HEADERS: Mapping[str, str] = {
     "cache-control": "no-cache",
@@ -121,7 +123,10 @@ class EventStreamResponse(Response):
         return self._fail(error)
 
     async def _start(self) -> None:
-        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        headers = self.raw_headers
+        if self._facts.mode:
+            headers = [*headers, (MODE_HEADER.encode(), self._facts.mode.encode())]
+        start = {"type": "http.response.start", "status": 200, "headers": headers}
         await self._send(start)
         self._is_started = True
 

@@ -34,8 +34,11 @@ local function has_used_up(account)
   return is_empty
 end
 
-local demand = redis.call('HMGET', store.meta, 'demanded', 'demand_met')
-if (tonumber(demand[1]) or 0) > (tonumber(demand[2]) or 0) then
+local function meet_demand()
+  local demand = redis.call('HMGET', store.meta, 'demanded', 'demand_met')
+  if (tonumber(demand[1]) or 0) <= (tonumber(demand[2]) or 0) then
+    return
+  end
   redis.call('HSET', store.meta, 'demand_met', demand[1])
   local after = '(' .. this_moment
   local later = redis.call('ZRANGE', store.refresh, after, '+inf', 'BYSCORE', 'LIMIT', 0, 512)
@@ -46,8 +49,11 @@ if (tonumber(demand[1]) or 0) > (tonumber(demand[2]) or 0) then
     end
   end
 end
+
+meet_demand()
+local most = limit + 256 -- those that are not asked for are only put off
+local due = redis.call('ZRANGE', store.refresh, '-inf', this_moment, 'BYSCORE', 'LIMIT', 0, most)
 local taken = {}
-local due = redis.call('ZRANGE', store.refresh, '-inf', this_moment, 'BYSCORE', 'LIMIT', 0, limit + 256)
 for _, id in ipairs(due) do
   local account = load_account(store, id)
   local is_wanted = is_asked_for(account)

@@ -49,10 +49,11 @@ local function handle_due(store, now, limit)
   local due = redis.call('ZRANGEBYSCORE', store.timers, '-inf', now, 'LIMIT', 0, limit)
   for _, member in ipairs(due) do
     local what, rest = string.match(member, '^(%a+) (.+)$')
-    redis.call('ZREM', store.timers, member)
-    local id, account = handlers[what](rest)
-    if account then
-      put_back(store, id, account, now)
+    if redis.call('ZREM', store.timers, member) == 1 then -- else one before has ended it
+      local id, account = handlers[what](rest)
+      if account then
+        put_back(store, id, account, now)
+      end
     end
   end
   return #due

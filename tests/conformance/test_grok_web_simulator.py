@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from grok2api.domain.chat import Answer, AnswerFold
+from grok2api.domain.answer import Answer, AnswerFold
 from grok2api.errors import (
     AccountForbiddenError,
     AntiBotError,

@@ -10,7 +10,7 @@ import pytest
 from grok2api.clock import SystemClock
 from grok2api.config.accounts import SelectionSettings
 from grok2api.config.schema import AccountSettings, ChatSettings, RetrySettings
-from grok2api.domain.account import Credentials, Pool, ProviderKind, Tier
+from grok2api.domain.account import Credentials, Mode, Pool, ProviderKind, Tier
 from grok2api.domain.chat import ChatRequest, EventBatch, Message, Role, TextPart
 from grok2api.domain.ids import AccountId
 from grok2api.domain.model import Route
@@ -42,6 +42,7 @@ class ScriptedChat:
 
     plays: list[Play] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    modes: list[Mode] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
     is_asked: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -51,6 +52,7 @@ class ScriptedChat:
     ) -> AsyncIterator[AsyncIterator[EventBatch]]:
         name = session.credentials.session
         self.asked.append(name)
+        self.modes.append(route.mode)
         self.is_asked.set()
         play = self.plays.pop(0)
         try:
@@ -107,7 +109,8 @@ class Bench:
 
 def ask(text: str = "Hello", **options: object) -> ChatRequest:
     message = Message(Role.USER, (TextPart(text),))
-    return ChatRequest(model="grok-chat-fast", messages=(message,), **options)  # type: ignore[arg-type]
+    options = {"model": "grok-chat-fast"} | options
+    return ChatRequest(messages=(message,), **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture

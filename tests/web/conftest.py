@@ -35,17 +35,23 @@ from grok2api.services.chat import ChatService
 from grok2api.services.cleanup import Cleanup
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.dispatch import Dispatcher
+from grok2api.services.explain import Explainer
 from grok2api.services.health import Health
 from grok2api.services.leases import LeaseKeeper
 from grok2api.services.lender import Lender, build_policy
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import build_operator
 from grok2api.services.overview import Overview
+from grok2api.services.sessions import Sessions
+from grok2api.store.account_edits import AccountEdits
+from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore, NewAccount
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis, ping
+from grok2api.store.lanes import LaneStore
 from grok2api.store.leader import LeaderStore
+from grok2api.store.sessions import SessionStore
 from grok2api.store.setup import SetupStore
 from grok2api.store.wakeups import Wakeups
 from grok2api.telemetry.metrics import open_metrics
@@ -288,11 +294,12 @@ class EdgeMaker:
             chat=settings.chat,
         )
         models = ModelCatalog(store)
+        keys = ClientKeys(ClientKeyStore(redis), SystemClock(), configured=(API_KEY,))
         return AppState(
             settings=settings,
             chat=ChatService(models, Dispatcher(parts), count_tokens=len),
             models=models,
-            keys=ClientKeys(ClientKeyStore(redis), SystemClock(), configured=(API_KEY,)),
+            keys=keys,
             admin_auth=AdminAuth(SetupStore(redis), SystemClock(), password=settings.app.app_key),
             operator=build_operator(
                 redis, self._cipher, {provider.kind: provider}, settings, SystemClock()
@@ -300,6 +307,16 @@ class EdgeMaker:
             overview=Overview(
                 store, LeaderStore(redis), strategy=settings.account.selection.strategy
             ),
+            explainer=Explainer(
+                store=store,
+                edits=AccountEdits(redis),
+                lanes=LaneStore(redis),
+                timers=AccountTimers(redis),
+                models=models,
+                keys=keys,
+                policy=build_policy(settings.account),
+            ),
+            sessions=Sessions(SessionStore(redis)),
             health=Health(lambda: ping(redis)),
             clock=SystemClock(),
             metrics=open_metrics(None, models=(MODEL,)),

@@ -1,9 +1,11 @@
-"""What administrative routes share: answers that nobody keeps, and parameters of the address."""
+"""What administrative routes answer, and what they read of an address."""
 
+import re
 from enum import StrEnum
 from typing import Final, TypeVar
 
 import msgspec
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,13 +14,14 @@ from grok2api.errors import InvalidRequestError
 JSON: Final = "application/json"
 NO_STORE: Final = {"cache-control": "no-store"}
 
+_CURSOR: Final = re.compile(r"[0-9]{1,16}:[!-~]{1,512}")
 _FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
 _MAX_DIGITS: Final = 9
 _EnumT = TypeVar("_EnumT", bound=StrEnum)
 
 
-def answer(body: object) -> Response:
-    """Return `body` as JSON that is not to be kept."""
+def answer(body: Struct) -> Response:
+    """Return `body` as JSON that nobody keeps."""
     return Response(msgspec.json.encode(body), media_type=JSON, headers=NO_STORE)
 
 
@@ -63,3 +66,19 @@ def read_choice(choices: type[_EnumT], given: str, name: str) -> _EnumT:
         raise InvalidRequestError(
             f"{name} must be one of: {known}.", param=name, code="invalid_value"
         ) from None
+
+
+def read_cursor(request: Request) -> str:
+    """Return `cursor` of the address, "" where there is none.
+
+    Raises:
+        InvalidRequestError: it is none of ours.
+    """
+    cursor = request.query_params.get("cursor", "")
+    if cursor and not _CURSOR.fullmatch(cursor):
+        raise InvalidRequestError(
+            "This is no cursor; take `next_cursor` of the page before.",
+            param="cursor",
+            code="invalid_cursor",
+        )
+    return cursor

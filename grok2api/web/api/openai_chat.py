@@ -27,7 +27,13 @@ from grok2api.web.body import read_json
 from grok2api.web.facts import RequestFacts, facts_of
 from grok2api.web.presence import client_present
 from grok2api.web.state import AppState, state_of
-from grok2api.web.streaming import EventStreamResponse, StreamContext, StreamPace, Write
+from grok2api.web.streaming import (
+    MODE_HEADER,
+    EventStreamResponse,
+    StreamContext,
+    StreamPace,
+    Write,
+)
 
 JSON = "application/json"
 DIALECT = "openai"
@@ -49,6 +55,10 @@ class _Turn:
     prompt_tokens: int
     ignored: tuple[str, ...]
     caller: ClientKey | None
+
+    def note_mode(self, record: TurnRecord) -> None:
+        """Remember which mode answers, before the answer begins."""
+        self.facts.mode = record.mode.value if record.mode else ""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -112,6 +122,7 @@ async def _produce(turn: _Turn, renderer: StreamRenderer, write: Write) -> bytes
         async with turn.state.chat.stream(turn.request, turn.caller) as answer:
             record = answer.record
             async for batch in answer:
+                turn.note_mode(record)
                 await write(renderer.render(batch))
     finally:
         _note_attempts(turn, record)
@@ -138,11 +149,15 @@ async def _complete(turn: _Turn, request: Request) -> Response:
         usage=usage,
         show_sources=turn.state.settings.features.show_search_sources,
     )
-    return Response(body, media_type=JSON, headers=turn.headers)
+    turn.note_mode(record)
+    mode = {MODE_HEADER: turn.facts.mode} if turn.facts.mode else {}
+    return Response(body, media_type=JSON, headers=turn.headers | mode)
 
 
 def _note_attempts(turn: _Turn, record: TurnRecord) -> None:
     turn.facts.attempts = len(record.attempts)
+    turn.facts.waited_s = record.waited_s
+    turn.note_mode(record)
     for attempt in record.attempts:
         turn.facts.account = attempt.account
         turn.state.metrics.attempt_ended(attempt.outcome.value, attempt.error_kind)

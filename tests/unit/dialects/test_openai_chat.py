@@ -8,8 +8,8 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, ParsedChatCompletion
 
 from grok2api.dialects.openai_chat import StreamRenderer, measure_usage, render_completion
+from grok2api.domain.answer import AnswerFold
 from grok2api.domain.chat import (
-    AnswerFold,
     ChatEvent,
     Citation,
     ConversationOpened,

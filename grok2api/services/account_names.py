@@ -1,7 +1,7 @@
 """What operators call an account by: its id, or the session itself where a body names it."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from grok2api.domain.account import Credentials, ProviderKind
@@ -38,17 +38,25 @@ class AccountNames:
             return AccountId(plain)
         return account_id_of(_KIND, self.parse_session(name, param=param))
 
-    def resolve_all(self, names: Iterable[str], *, param: str) -> list[AccountId]:
+    def resolve_all(self, names: Sequence[str], *, param: str) -> list[AccountId]:
         """Return the ids of several names, each once, in order.
 
         Raises:
             InvalidRequestError: one is neither an id nor a session, or there is none at all.
         """
-        found = (self.resolve(name, param=f"{param}[{at}]") for at, name in enumerate(names))
-        ids = list(dict.fromkeys(found))
+        ids = list(
+            dict.fromkeys(self._resolve_in(at, names[at], param) for at in range(len(names)))
+        )
         if not ids:
             raise InvalidRequestError("Name at least one account.", param=param)
         return ids
+
+    def _resolve_in(self, at: int, name: str, param: str) -> AccountId:
+        try:
+            return self.resolve(name, param=f"{param}[{at}]")
+        except InvalidRequestError as error:
+            where = f"Name {at + 1}: {error.message}"
+            raise InvalidRequestError(where, param=error.param) from None
 
     def parse_session(self, text: str, *, param: str) -> Credentials:
         """Return the credentials in a pasted text.

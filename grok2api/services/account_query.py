@@ -180,7 +180,11 @@ class AccountSearch:
             raise _bad_cursor()
         found: list[Account] = []
         scanned, last = 0, ""
-        each = self._each(query.cursor, is_newest_first=not query.is_ascending)
+        each = self._each(
+            query.cursor,
+            is_newest_first=not query.is_ascending,
+            page=min(_READ, query.limit + 1) if query.filter.is_open else _READ,
+        )
         async with aclosing(each):
             async for account in each:
                 if len(found) == query.limit or scanned == self._max_scanned:
@@ -190,14 +194,16 @@ class AccountSearch:
                     found.append(account)
         return FoundAccounts(found, "", scanned)
 
-    async def _each(self, cursor: str, *, is_newest_first: bool) -> AsyncGenerator[Account, None]:
+    async def _each(
+        self, cursor: str, *, is_newest_first: bool, page: int = _READ
+    ) -> AsyncGenerator[Account, None]:
         while True:
-            page = await self._store.list(
-                cursor=cursor, limit=_READ, is_newest_first=is_newest_first
+            found = await self._store.list(
+                cursor=cursor, limit=page, is_newest_first=is_newest_first
             )
-            for account in page.accounts:
+            for account in found.accounts:
                 yield account
-            cursor = page.next_cursor
+            cursor = found.next_cursor
             if not cursor:
                 return
 

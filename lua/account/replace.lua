@@ -30,7 +30,33 @@
 -- @include put_back
 -- @include forget_account
 local store = open_pools(0)
-local id, new_id, keep_ms, reason, now = ARGV[1], ARGV[2], tonumber(ARGV[5]), ARGV[6], clock(ARGV[7])
+local id, new_id, keep_ms, reason = ARGV[1], ARGV[2], tonumber(ARGV[5]), ARGV[6]
+local now = clock(ARGV[7])
+
+local function succeed(old)
+  local new = {
+    pool = old.pool, status = 'active', since = now, mask = ARGV[3], made = old.made, windows = {},
+    tags = old.tags, limit = old.limit, uses = old.uses, fails = old.fails, used = old.used,
+    credits = old.credits, born = redis.call('HINCRBY', store.meta, 'births', 1),
+  }
+  for mode, window in pairs(old.windows) do
+    new.windows[mode] = { -- what is held comes to an end with the old one
+      left = window.left, total = window.total, length = window.length, reset = window.reset,
+      source = window.source, at = window.at,
+    }
+    set_timer(store, 'window ' .. mode .. ' ' .. new_id, window.reset)
+  end
+  set_timer(store, 'window credits ' .. new_id, new.credits and new.credits.reset)
+  redis.call('HSET', store.secrets, new_id, ARGV[4])
+  redis.call('ZADD', store.index, string.format('%.0f', new.made), new_id)
+  redis.call('ZADD', store.refresh, string.format('%.0f', now), new_id)
+  redis.call('HINCRBY', store.counts, new.pool .. ' total', 1)
+  redis.call('HINCRBY', store.counts, new.pool .. ' active', 1)
+  if old.status == 'disabled' then
+    mark(store, new_id, new, 'disabled', now, nil, old.reason)
+  end
+  put_back(store, new_id, new, now)
+end
 
 local old = load_account(store, id)
 if not old or old.status == 'deleted' then
@@ -46,28 +72,7 @@ if known and known.status ~= 'deleted' then
 elseif known then
   forget_account(store, new_id, known, now)
 end
-local new = {
-  pool = old.pool, status = 'active', mask = ARGV[3], made = old.made, tags = old.tags, limit = old.limit,
-  uses = old.uses, fails = old.fails, used = old.used, credits = old.credits, windows = {}, since = now,
-  born = redis.call('HINCRBY', store.meta, 'births', 1),
-}
-for mode, window in pairs(old.windows) do
-  new.windows[mode] = { -- what is held comes to an end with the old one
-    left = window.left, total = window.total, length = window.length, reset = window.reset,
-    source = window.source, at = window.at,
-  }
-  set_timer(store, 'window ' .. mode .. ' ' .. new_id, window.reset)
-end
-set_timer(store, 'window credits ' .. new_id, new.credits and new.credits.reset)
-redis.call('HSET', store.secrets, new_id, ARGV[4])
-redis.call('ZADD', store.index, string.format('%.0f', new.made), new_id)
-redis.call('ZADD', store.refresh, string.format('%.0f', now), new_id)
-redis.call('HINCRBY', store.counts, new.pool .. ' total', 1)
-redis.call('HINCRBY', store.counts, new.pool .. ' active', 1)
-if old.status == 'disabled' then
-  mark(store, new_id, new, 'disabled', now, nil, old.reason)
-end
-put_back(store, new_id, new, now)
+succeed(old)
 if keep_ms > 0 then
   mark(store, id, old, 'deleted', now, now + keep_ms, reason)
   put_back(store, id, old, now)

@@ -282,7 +282,11 @@ async def test_filter_names_those_that_fit(cluster: Cluster) -> None:
         ("/batch/tag", {"tokens": [NOBODY]}, (400, "tags", None)),
         ("/batch/tag", {"tokens": [NOBODY], "tags": ["a,b"]}, (400, "tags", None)),
         ("/batch/tag", {"tokens": [NOBODY], "tags": []}, (400, "tags", None)),
-        ("/batch/move", {"tokens": [NOBODY], "tier": "gold"}, (400, "tier", "invalid_value")),
+        (
+            "/batch/move",
+            {"tokens": [NOBODY], "tier": session_of("x")},
+            (400, "tier", "invalid_value"),
+        ),
         ("/batch/concurrency", {"tokens": [NOBODY]}, (400, "max_concurrency", None)),
         (
             "/batch/concurrency",

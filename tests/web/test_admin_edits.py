@@ -46,6 +46,7 @@ async def test_added_accounts_are_there_with_pool_and_tags(operator: Operator) -
     [
         ({"tokens": [session_of("a")], "pool": "ssoBasic"}, "pool"),
         ({"tokens": [session_of("a")], "pool": ""}, "pool"),
+        ({"tokens": ["basic"], "pool": session_of("a")}, "pool"),
         ({"tokens": session_of("a")}, "tokens"),
         ({"tokens": []}, "tokens"),
         ({"tokens": ["planted-x y"]}, "tokens"),
@@ -126,7 +127,9 @@ async def test_pool_takes_new_and_known_accounts_and_leaves_the_others(operator:
 
 async def test_pool_for_nobody_is_refused(operator: Operator) -> None:
     missing = await operator.refused("PUT", "/tokens/pool", {"pool": "basic", "tokens": [NOBODY]})
-    wrong = await operator.refused("PUT", "/tokens/pool", {"pool": "gold", "tokens": [NOBODY]})
+    wrong = await operator.refused(
+        "PUT", "/tokens/pool", {"pool": session_of("x"), "tokens": [NOBODY]}
+    )
 
     assert missing == (404, "tokens", "account_not_found")
     assert wrong[:2] == (400, "pool")
@@ -187,7 +190,7 @@ async def test_session_of_another_account_is_a_conflict_that_changes_nothing(
         ({"old_token": session_of("x"), "pool": "super"}, (404, "old_token", "account_not_found")),
         ({"pool": "super"}, (400, "id", "missing_required_parameter")),
         ({"id": id_of("a")}, (400, None, "missing_required_parameter")),
-        ({"id": id_of("a"), "pool": "gold"}, (400, "pool", "invalid_value")),
+        ({"id": id_of("a"), "pool": session_of("x")}, (400, "pool", "invalid_value")),
         ({"id": id_of("a"), "max_concurrency": -1}, (400, "max_concurrency", "invalid_value")),
         ({"id": id_of("a"), "token": "planted-"}, (400, "token", None)),
         ({"id": "planted-", "pool": "super"}, (400, "id", None)),

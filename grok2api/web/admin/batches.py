@@ -13,7 +13,7 @@ from grok2api.domain.account import Tier
 from grok2api.domain.batch import Batch, BatchKind
 from grok2api.domain.ids import AccountId
 from grok2api.errors import InvalidRequestError, NotFoundError
-from grok2api.web.admin.answers import answer, read_flag, read_number
+from grok2api.web.admin.answers import answer, read_choice, read_flag, read_number
 from grok2api.web.admin.auth import admit_admin
 from grok2api.web.admin.batch_views import (
     BatchView,
@@ -55,7 +55,7 @@ class StartBody(Struct, frozen=True):
     filter: FilterBody | None = None
     confirm: str = ""
     tags: Annotated[list[str], Meta(max_length=32)] | None = None
-    tier: Tier | None = None
+    tier: str | None = None
     max_concurrency: int | None = None
 
 
@@ -102,7 +102,7 @@ async def start_batch(request: Request) -> Response:
         name: value
         for name, value in (
             ("tags", body.tags),
-            ("tier", body.tier),
+            ("tier", None if body.tier is None else read_choice(Tier, body.tier, "tier")),
             ("max_concurrency", body.max_concurrency),
         )
         if value is not None

@@ -4,7 +4,7 @@ Accounts are named by their ids, in bodies also by their sessions; no answer hol
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -16,12 +16,14 @@ from grok2api.domain.ids import AccountId
 from grok2api.errors import InvalidRequestError
 from grok2api.services.account_desk import AccountChange, account_not_found
 from grok2api.services.imports import ImportReport, RefusedLine, TierCount
-from grok2api.web.admin.answers import answer, read_flag
+from grok2api.web.admin.answers import answer, read_choice, read_flag
 from grok2api.web.admin.auth import admit_admin
 from grok2api.web.body import read_json
 from grok2api.web.presence import ClientLeftError
 from grok2api.web.state import state_of
 
+# Words are checked by hand: the decoder would quote what stands in the wrong place.
+_AUTO: Final = "auto"
 Tags = Annotated[list[str], Meta(max_length=32)]
 Limit = Annotated[int, Meta(ge=0, le=1000)]
 
@@ -30,14 +32,14 @@ class AddBody(Struct, frozen=True):
     """Sessions to be added; `auto` is basic until the upstream proves another tier."""
 
     tokens: list[str]
-    pool: Literal["auto", "basic", "super", "heavy"] = "auto"
+    pool: str = _AUTO
     tags: Tags = []
 
 
 class PoolBody(Struct, frozen=True):
     """Accounts, or new sessions, that belong into a pool."""
 
-    pool: Tier
+    pool: str
     tokens: list[str]
     tags: Tags = []
 
@@ -48,7 +50,7 @@ class EditBody(Struct, frozen=True):
     id: str | None = None
     old_token: str | None = None
     token: str | None = None
-    pool: Tier | None = None
+    pool: str | None = None
     tags: Tags | None = None
     max_concurrency: Limit | None = None
 
@@ -147,7 +149,7 @@ async def add_tokens(request: Request) -> Response:
     """Add sessions; those that are known stay as they are."""
     await admit_admin(request)
     body = await read_json(request, _ADD)
-    tier = None if body.pool == "auto" else Tier(body.pool)
+    tier = None if body.pool == _AUTO else read_choice(Tier, body.pool, "pool")
     desk = state_of(request).operator.desk
     return answer(_show_import(await desk.add(body.tokens, tier=tier, tags=body.tags)))
 
@@ -178,15 +180,16 @@ async def put_pool(request: Request) -> Response:
     """Bring accounts into a pool; those of the pool that are not named stay in it."""
     await admit_admin(request)
     body = await read_json(request, _POOL)
+    tier = read_choice(Tier, body.pool, "pool")
     desk = state_of(request).operator.desk
-    report = await desk.put_in_pool(body.pool, body.tokens, body.tags)
+    report = await desk.put_in_pool(tier, body.tokens, body.tags)
     if not (report.added or report.moved):
         if report.missing:
             raise account_not_found("tokens")
         raise InvalidRequestError("There is no valid token among these.", param="tokens")
     count = len(report.added) + len(report.moved)
     return answer(
-        PutInPool(body.pool, count, report.added, report.moved, report.missing, report.refused)
+        PutInPool(tier, count, report.added, report.moved, report.missing, report.refused)
     )
 
 
@@ -197,7 +200,7 @@ async def edit_token(request: Request) -> Response:
     name, param = _read_name({"id": body.id, "old_token": body.old_token})
     change = AccountChange(
         session=body.token,
-        tier=body.pool,
+        tier=None if body.pool is None else read_choice(Tier, body.pool, "pool"),
         tags=None if body.tags is None else tuple(body.tags),
         max_concurrency=body.max_concurrency,
     )

@@ -20,7 +20,8 @@ from grok2api.store.accounts import AccountStore
 MAX_SCANNED: Final = 20_000
 """Accounts that one call looks at."""
 MAX_LIMIT: Final = 500
-_READ: Final = 500
+_READ: Final = 200
+"""Accounts read at once: others are served between two reads."""
 _CURSOR: Final = re.compile(r"[0-9]{1,16}:[!-~]{1,128}")
 _RANKS: Final = {status: rank for rank, status in enumerate(Status)}
 _LIVE: Final = frozenset(Status) - {Status.DELETED}

@@ -1,5 +1,6 @@
 """Pages of a sorted set: whole and without repetition, whatever happens between two reads."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
@@ -14,16 +15,16 @@ NAMES = [f"m{number:03}" for number in range(200)]
 class Meddler:
     """Passes commands on; after the first question for a rank it runs `changes`."""
 
-    def __init__(self, redis: RedisClient, changes: list[tuple[str, ...]]) -> None:
+    def __init__(self, redis: RedisClient, changes: Sequence[tuple[str, ...]]) -> None:
         self._redis = redis
-        self._changes = changes
+        self._changes = tuple(changes)
 
     async def execute_command(self, *words: Any) -> Any:
         answer = await self._redis.execute_command(*words)
         if words[0] in {"ZRANK", "ZREVRANK"}:
             for change in self._changes:
                 await self._redis.execute_command(*change)
-            self._changes = []
+            self._changes = ()
         return answer
 
 

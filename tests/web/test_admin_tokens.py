@@ -304,5 +304,21 @@ async def test_sessions_are_exported_only_when_that_is_confirmed(
     assert PLANTED not in log
 
 
+async def test_session_in_an_address_is_neither_answered_nor_logged(
+    operator: Operator, log_output: io.StringIO
+) -> None:
+    await operator.add("a")
+
+    await operator.refused("GET", f"/tokens/{session_of('a')}")
+    await operator.refused("GET", "/tokens", params={"cursor": session_of("a")})
+    await operator.refused("POST", f"/batch/{session_of('a')}", {"tokens": []})
+
+    lines = log_output.getvalue().splitlines()
+    # The test's own client writes into the same log.
+    ours = [line for line in lines if '"logger":"http' not in line]
+    assert sum("request_served" in line for line in ours) == 3
+    assert not [line for line in ours if PLANTED in line]
+
+
 async def test_storage_is_redis(operator: Operator) -> None:
     assert await operator.get("/storage") == {"type": "redis"}

@@ -135,7 +135,8 @@ class AccountDesk:
         if change.session is not None:
             credentials = self._names.parse_session(change.session, param="token")
             new_id = account_id_of(pool.kind, credentials)
-            successor = Successor(new_id, credentials, mask_session(credentials.session))
+            if new_id != account_id or credentials.cookies:  # else the cookies it has would go
+                successor = Successor(new_id, credentials, mask_session(credentials.session))
             if new_id != account_id and await self._store.find_known([new_id]):
                 raise _conflict()
         edit = Edit(

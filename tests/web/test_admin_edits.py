@@ -169,6 +169,21 @@ async def test_new_session_takes_over_and_the_old_one_can_be_restored(operator: 
     assert revealed[id_of("new")].session == session_of("new")
 
 
+async def test_same_session_keeps_its_cookies_unless_it_brings_others(operator: Operator) -> None:
+    await operator.add("a")
+
+    async def edit(token: str) -> str:
+        body = {"old_token": session_of("a"), "token": token, "pool": "super"}
+        await operator.send("PUT", "/tokens/edit", body)
+        return (await operator.edge.store.reveal([id_of("a")]))[id_of("a")].cookies
+
+    brought = await edit(f"sso={session_of('a')}; cf_clearance=abc")
+    kept = await edit(session_of("a"))
+
+    assert brought == kept == "cf_clearance=abc"
+    assert (await look(operator, "a"))["pool"] == "super"
+
+
 async def test_session_of_another_account_is_a_conflict_that_changes_nothing(
     operator: Operator,
 ) -> None:

@@ -39,7 +39,7 @@ local function retag(wanted, unwanted)
   account.status = before
   local kept, known = {}, {}
   for _, name in ipairs(unwanted) do
-    known[number_of_tag(store, name)] = true
+    known[tonumber(redis.call('HGET', store.meta, 'tag ' .. name)) or name] = true
   end
   for _, tag in ipairs(account.tags or {}) do
     if not known[tag] and (not changes.is_all_tags) then

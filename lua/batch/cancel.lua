@@ -27,12 +27,12 @@ local batch_id, now = ARGV[1], clock(ARGV[2])
 local state = redis.call('HGET', facts, 'state')
 if not state then
   return { 'unknown' }
-end
-if state == 'done' then
+elseif state == 'done' then
   return { 'done' }
-end
-if state ~= 'open' and state ~= 'running' then
-  return { state == 'cancelling' and 'cancelling' or 'cancelled' }
+elseif state == 'cancelled' then
+  return { 'cancelled' }
+elseif state == 'cancelling' then
+  return { 'cancelling' }
 end
 redis.call('HINCRBY', facts, 'skipped', redis.call('SCARD', pending))
 redis.call('UNLINK', pending)

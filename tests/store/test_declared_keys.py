@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from grok2api.domain.account import Mode, Outcome, Pool, ProviderKind, Status, Tier
+from grok2api.domain.account import Credentials, Mode, Outcome, Pool, ProviderKind, Status, Tier
 from grok2api.domain.batch import BatchKind, BatchParams
 from grok2api.domain.client_key import ClientKey
 from grok2api.domain.ids import AccountId, BatchId, ClientKeyId, LeaseId
@@ -13,9 +13,11 @@ from grok2api.domain.quota import Credits, QuotaReport, Reading
 from grok2api.domain.selection import SelectionPolicy, Strategy, Wish
 from grok2api.errors import StoreUnavailableError
 from grok2api.store import keys
-from grok2api.store.account_edits import AccountEdits, Edit, Finding
+from grok2api.store.account_edits import AccountEdits, Edit, Finding, Silence
+from grok2api.store.account_replacement import AccountReplacement
 from grok2api.store.account_replies import Cleared, StaleEpoch
 from grok2api.store.account_timers import AccountTimers
+from grok2api.store.account_vault import Successor
 from grok2api.store.accounts import AccountStore
 from grok2api.store.batches import BatchStore, Claimed
 from grok2api.store.cipher import SecretCipher
@@ -118,6 +120,12 @@ async def use_accounts(redis: RedisClient, cipher: SecretCipher) -> None:
             AccountId(name), Finding(report=report, pool=BASIC, may_demote=True, next_in_s=9)
         )
     await edits.explain(wish, waiting)
+    await edits.defer(AccountId("a"), Silence(next_in_s=9))
+    await edits.defer(AccountId("c"), Silence(next_in_s=9, refusal="blocked", is_certain=True))
+    successor = Successor(AccountId("a2"), Credentials("s"), "…")
+    await AccountReplacement(redis, cipher, now_ms=store.now_ms).replace(
+        AccountId("a"), successor, keep_s=9, reason="replaced"
+    )
     await store.leave_line(LeaseId("w1"))
     await accounts.ask("w2")
     await store.set_status(AccountId("b"), Status.DELETED, for_s=5)
@@ -131,7 +139,7 @@ async def use_accounts(redis: RedisClient, cipher: SecretCipher) -> None:
         for strategy in Strategy
     ]
     assert len(use_strategies) == 4  # left for the reaper
-    assert await store.remove(AccountId("a"))
+    assert await store.remove(AccountId("a2"))
     clear: Script[Cleared] = Script(redis, "session/clear", Cleared)
     state = {"sessions": keys.sessions(), "session_ends": keys.session_ends()}
     assert await clear(keys=state, args={"session": ""}) == Cleared(1)

@@ -255,8 +255,11 @@ class AccountMachine(RuleBasedStateMachine):
     def set_status(self, name: AccountId, status: Status, for_s: float) -> None:
         account = self.model.accounts.get(name)
         reply = self.run(self.store.set_status(name, status, for_s=for_s, reason="by_hand"))
-        assert reply == (account is not None)
-        if account is not None:
+        is_over = account is None or (
+            account.status is Status.DELETED and status not in (Status.ACTIVE, Status.DELETED)
+        )
+        assert reply == (not is_over)
+        if account is not None and not is_over:
             if status is Status.ACTIVE:
                 account.forgive()
             account.mark(status, self.model.now_ms + round(for_s * 1000) if for_s else 0)
@@ -278,6 +281,8 @@ class AccountMachine(RuleBasedStateMachine):
     ) -> None:
         change = Edit(add_tags=add, remove_tags=remove, max_concurrency=limit, pool=pool)
         account = self.model.accounts.get(name)
+        if account is not None and account.status is Status.DELETED:
+            account = None
         assert self.run(self.edits.edit(name, change)) == (account is not None)
         if account is not None:
             kept = tuple(tag for tag in account.tags if tag not in remove)

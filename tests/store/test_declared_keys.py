@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from grok2api.domain.account import Mode, Outcome, Pool, ProviderKind, Status, Tier
+from grok2api.domain.account import Credentials, Mode, Outcome, Pool, ProviderKind, Status, Tier
 from grok2api.domain.batch import BatchKind, BatchParams
 from grok2api.domain.client_key import ClientKey
 from grok2api.domain.ids import AccountId, BatchId, ClientKeyId, LeaseId
@@ -13,9 +13,11 @@ from grok2api.domain.quota import Credits, QuotaReport, Reading
 from grok2api.domain.selection import SelectionPolicy, Strategy, Wish
 from grok2api.errors import StoreUnavailableError
 from grok2api.store import keys
-from grok2api.store.account_edits import AccountEdits, Edit, Finding
+from grok2api.store.account_edits import AccountEdits, Edit, Finding, Silence
+from grok2api.store.account_replacement import AccountReplacement
 from grok2api.store.account_replies import Cleared, StaleEpoch
 from grok2api.store.account_timers import AccountTimers
+from grok2api.store.account_vault import Successor
 from grok2api.store.accounts import AccountStore
 from grok2api.store.batches import BatchStore, Claimed
 from grok2api.store.cipher import SecretCipher
@@ -118,6 +120,10 @@ async def use_accounts(redis: RedisClient, cipher: SecretCipher) -> None:
             AccountId(name), Finding(report=report, pool=BASIC, may_demote=True, next_in_s=9)
         )
     await edits.explain(wish, waiting)
+    successor = Successor(AccountId("d"), Credentials("s"), mask="…")
+    replacement = AccountReplacement(redis, cipher, now_ms=store.now_ms)
+    await replacement.replace(AccountId("b"), successor, keep_s=5, reason="x")
+    await edits.defer(AccountId("a"), Silence(next_in_s=9, refusal="x", is_certain=True))
     await store.leave_line(LeaseId("w1"))
     await accounts.ask("w2")
     await store.set_status(AccountId("b"), Status.DELETED, for_s=5)

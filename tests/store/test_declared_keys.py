@@ -135,7 +135,7 @@ async def use_accounts(redis: RedisClient, cipher: SecretCipher) -> None:
         for strategy in Strategy
     ]
     assert len(use_strategies) == 4  # left for the reaper
-    assert await store.remove(AccountId("a2"))
+    assert await store.remove(AccountId("a"))
     clear: Script[Cleared] = Script(redis, "session/clear", Cleared)
     state = {"sessions": keys.sessions(), "session_ends": keys.session_ends()}
     assert await clear(keys=state, args={"session": ""}) == Cleared(1)

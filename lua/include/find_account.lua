@@ -9,8 +9,10 @@ local function find_account(store, request, bound, now)
     return bound, account, mode_of_session, true
   end
   local tags = #request.tag_numbers > 0 and request.tag_numbers or { 0 }
+  local from = math.random(#tags) -- of several tags each comes first in its turn, or one would be drained
   for _, mode in ipairs(request.modes) do
-    for _, tag in ipairs(tags) do
+    for at = 0, #tags - 1 do
+      local tag = tags[(from + at - 1) % #tags + 1]
       for _, pool in ipairs(request.pools) do
         local id, found = choose(store, pool, mode, tag, request, now)
         if id then

@@ -110,7 +110,11 @@ async def open_gateway(
         lender = await stack.enter_async_context(
             Lender(accounts, Wakeups(wakeups), keeper, cleanup, build_policy(settings.account))
         )
-        models = ModelCatalog(accounts, falls_back=settings.features.auto_chat_mode_fallback)
+        models = ModelCatalog(
+            accounts,
+            aliases=settings.models.aliases,
+            falls_back=settings.features.auto_chat_mode_fallback,
+        )
         parts = DispatchParts(
             accounts=accounts,
             lender=lender,
@@ -185,7 +189,7 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
                 BatchStore(redis), build_account_handlers(store), keep_s=settings.batch.keep_s
             ),
             keys=keys,
-            models=ModelCatalog(store),
+            models=ModelCatalog(store, aliases=settings.models.aliases),
             setup=Setup(SetupStore(redis), keys, password=settings.app.app_key),
             health=Health(partial(ping, redis)),
             read_server_facts=partial(read_server_facts, redis),

@@ -20,6 +20,7 @@ __all__ = [
     "ChatSettings",
     "FeatureSettings",
     "MaintenanceSettings",
+    "ModelSettings",
     "PerformanceSettings",
     "ProxySettings",
     "RefreshSettings",
@@ -63,6 +64,21 @@ class AppSettings(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return "AppSettings(…)"
+
+
+class ModelSettings(Struct, frozen=True, kw_only=True):
+    """By which names models are offered."""
+
+    aliases: Annotated[
+        dict[str, str],
+        Meta(
+            title="Aliases",
+            description=(
+                "More names of models, as alias = model; they are listed too. An alias that ends "
+                'in "*" stands for all names that begin so, and is not listed.'
+            ),
+        ),
+    ] = {}
 
 
 class FeatureSettings(Struct, frozen=True, kw_only=True):
@@ -258,6 +274,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     app: AppSettings = field(default_factory=AppSettings)
     features: FeatureSettings = field(default_factory=FeatureSettings)
+    models: ModelSettings = field(default_factory=ModelSettings)
     retry: RetrySettings = field(default_factory=RetrySettings)
     account: AccountSettings = field(default_factory=AccountSettings)
     chat: ChatSettings = field(default_factory=ChatSettings)

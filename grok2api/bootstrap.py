@@ -110,11 +110,7 @@ async def open_gateway(
         lender = await stack.enter_async_context(
             Lender(accounts, Wakeups(wakeups), keeper, cleanup, build_policy(settings.account))
         )
-        models = ModelCatalog(
-            accounts,
-            aliases=settings.models.aliases,
-            falls_back=settings.features.auto_chat_mode_fallback,
-        )
+        models = _build_models(accounts, settings)
         parts = DispatchParts(
             accounts=accounts,
             lender=lender,
@@ -189,11 +185,19 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
                 BatchStore(redis), build_account_handlers(store), keep_s=settings.batch.keep_s
             ),
             keys=keys,
-            models=ModelCatalog(store, aliases=settings.models.aliases),
+            models=_build_models(store, settings),
             setup=Setup(SetupStore(redis), keys, password=settings.app.app_key),
             health=Health(partial(ping, redis)),
             read_server_facts=partial(read_server_facts, redis),
         )
+
+
+def _build_models(accounts: AccountStore, settings: Settings) -> ModelCatalog:
+    return ModelCatalog(
+        accounts,
+        aliases=settings.models.aliases,
+        falls_back=settings.features.auto_chat_mode_fallback,
+    )
 
 
 def _build_keys(redis: RedisClient, settings: Settings) -> ClientKeys:

@@ -281,5 +281,7 @@ def _usage_body(usage: Usage, findings: Findings) -> MessageUsage:
     return MessageUsage(
         input_tokens=usage.prompt,
         output_tokens=usage.completion,
-        server_tool_use={"web_search_requests": searches} if searches else UNSET,
+        server_tool_use=(
+            {"web_search_requests": searches, "web_fetch_requests": 0} if searches else UNSET
+        ),
     )

@@ -79,6 +79,7 @@ class Script:
     play: Play = answer_hello
     sessions: list[str] = field(default_factory=list)
     affinities: list[str] = field(default_factory=list)
+    requests: list[ChatRequest] = field(default_factory=list)
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -88,6 +89,7 @@ class Script:
     ) -> AsyncIterator[AsyncIterator[EventBatch]]:
         self.sessions.append(session.credentials.session)
         self.affinities.append(request.affinity.digest)
+        self.requests.append(request)
         self.opened.set()
         try:
             yield self.play()
@@ -264,7 +266,7 @@ class EdgeMaker:
             account=settings.account,
             chat=settings.chat,
         )
-        models = ModelCatalog(store)
+        models = ModelCatalog(store, aliases=settings.models.aliases)
         return AppState(
             settings=settings,
             chat=ChatService(models, Dispatcher(parts), count_tokens=len),

@@ -176,7 +176,7 @@ def test_citation_of_text_that_was_cut_is_dropped() -> None:
 
     kept = limiter.feed([TextDelta("aSTO"), mark, TextDelta("P[[1]]")])
 
-    assert kept == [TextDelta("a"), Finished(FinishReason.STOP)]
+    assert kept == [TextDelta("a"), Finished(FinishReason.STOP, "STOP")]
 
 
 def test_citation_at_the_end_is_never_lost() -> None:

@@ -54,7 +54,7 @@ def check_stream(stream: bytes) -> dict[str, Any]:
     end = body[-2][1]
     assert end["delta"]["stop_reason"] in STOP_REASONS
     assert set(end["usage"]) >= USAGE
-    return message | end["delta"] | {"usage": end["usage"]}
+    return {**message, **end["delta"], "usage": end["usage"]}
 
 
 def _check_blocks(events: list[tuple[str, dict[str, Any]]], content: list[dict[str, Any]]) -> None:

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -57,7 +58,7 @@ FULL: EventBatch = [
 
 
 def frame(**changes: Any) -> AnswerFrame:
-    given = {
+    given: dict[str, Any] = {
         "message_id": "msg_1",
         "model": "grok-4",
         "input_tokens": 7,
@@ -149,7 +150,7 @@ def test_any_split_into_batches_tells_the_same_message(
 ) -> None:
     shown = {"show_reasoning": show_reasoning, "show_searches": show_searches}
     ends = [0, *cuts, len(FULL)]
-    batches = [FULL[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    batches = [FULL[a:b] for a, b in pairwise(ends)]
 
     assert check_stream(stream(*batches, **shown)) == check_stream(stream(FULL, **shown))
 

@@ -90,7 +90,13 @@ class FeatureSettings(Struct, frozen=True, kw_only=True):
     ] = False
     thinking: Annotated[
         bool,
-        Meta(title="Reasoning", description="Show reasoning when the request does not say."),
+        Meta(
+            title="Reasoning",
+            description=(
+                "Show reasoning when the request does not say. The Messages API shows it only "
+                "when asked to."
+            ),
+        ),
     ] = True
     temporary: Annotated[
         bool,
@@ -179,7 +185,7 @@ class StreamSettings(Struct, frozen=True, kw_only=True):
         float,
         Meta(
             title="Keep-alive",
-            description="A comment line is sent after this much silence.",
+            description="A comment, or a ping, is sent after this much silence.",
             ge=1,
             le=600,
         ),

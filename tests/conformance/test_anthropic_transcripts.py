@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from grok2api.dialects.anthropic_messages import AnswerFrame, StreamRenderer
 from grok2api.domain.chat import EventBatch
@@ -61,6 +61,7 @@ def test_transcript_gives_the_recorded_bytes(case: Transcript) -> None:
 
 
 @pytest.mark.parametrize("case", WHOLE, ids=lambda case: case.name)
+@settings(deadline=None)
 @given(places=st.lists(st.integers(min_value=0, max_value=10_000), max_size=12))
 def test_stream_is_legal_and_tells_the_same_however_the_upstream_is_cut(
     case: Transcript, places: list[int]

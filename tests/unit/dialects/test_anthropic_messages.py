@@ -4,7 +4,7 @@ from typing import Any
 import msgspec
 import pytest
 from anthropic.types import Message
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from grok2api.dialects.anthropic_messages import (
     AnswerFrame,
@@ -142,6 +142,7 @@ def test_whole_answer_has_the_blocks_of_the_stream() -> None:
 CUTS = st.lists(st.integers(min_value=0, max_value=len(FULL)), max_size=6).map(sorted)
 
 
+@settings(deadline=None)
 @given(CUTS, st.booleans(), st.booleans())
 def test_any_split_into_batches_tells_the_same_message(
     cuts: list[int],
@@ -169,6 +170,7 @@ ANY_EVENT = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(ANY_EVENT, max_size=5), max_size=8), st.integers(0, 4))
 def test_any_events_make_a_legal_stream(events: list[list[ChatEvent]], calls: int) -> None:
     called: list[EventBatch] = [

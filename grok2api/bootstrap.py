@@ -212,7 +212,11 @@ async def _open_lender(
 
 
 def _build_models(accounts: AccountStore, settings: Settings) -> ModelCatalog:
-    return ModelCatalog(accounts, falls_back=settings.features.auto_chat_mode_fallback)
+    return ModelCatalog(
+        accounts,
+        aliases=settings.models.aliases,
+        falls_back=settings.features.auto_chat_mode_fallback,
+    )
 
 
 def _build_explainer(

@@ -46,6 +46,9 @@ def render_value(value: Any) -> str:
     """Return `value` as TOML."""
     if isinstance(value, tuple | list):
         return "[" + ", ".join(render_value(item) for item in value) + "]"
+    if isinstance(value, dict):
+        pairs = (f"{render_value(name)} = {render_value(item)}" for name, item in value.items())
+        return "{" + ", ".join(pairs) + "}"
     if isinstance(value, Path):
         value = str(value)
     return msgspec.json.encode(value).decode()
@@ -57,7 +60,7 @@ def _render_field(spec: FieldSpec) -> Iterator[str]:
 
 
 def _limits(spec: FieldSpec) -> str:
-    if spec.kind in {Kind.BOOL, Kind.LIST}:
+    if spec.kind in {Kind.BOOL, Kind.LIST, Kind.MAPPING}:
         return ""
     unit = f", in {spec.unit}" if spec.unit else ""
     allowed = spec.allowed[0].upper() + spec.allowed[1:]

@@ -31,8 +31,16 @@ class Kind(StrEnum):
     FLOAT = "float"
     CHOICE = "choice"
     LIST = "list"
+    MAPPING = "mapping"
     PATH = "path"
     KEYS = "keys"
+
+
+_ALLOWED = {
+    Kind.BOOL: "true or false",
+    Kind.LIST: 'a list of texts, as ["a", "b"] or "a,b"',
+    Kind.MAPPING: 'texts by name, as {a = "b"} or "a=b,c=d"',
+}
 
 
 class FieldSpec(Struct, frozen=True):
@@ -143,7 +151,7 @@ def _describe_field(field: inspect.Field, key: str, hint: Any) -> FieldSpec:
         attribute=field.name,
         kind=kind,
         hint=hint,
-        default=field.default,
+        default=field.default_factory() if callable(field.default_factory) else field.default,
         title=about["title"],
         help=about["description"],
         unit=next((unit for end, unit in _UNITS.items() if field.name.endswith(end)), ""),
@@ -172,6 +180,7 @@ def _kind_of(described: inspect.Type) -> Kind:
         inspect.FloatType: Kind.FLOAT,
         inspect.LiteralType: Kind.CHOICE,
         inspect.CustomType: Kind.PATH,
+        inspect.DictType: Kind.MAPPING,
     }
     if isinstance(described, inspect.VarTupleType):
         return Kind.KEYS if isinstance(described.item_type, inspect.BytesType) else Kind.LIST
@@ -179,13 +188,11 @@ def _kind_of(described: inspect.Type) -> Kind:
 
 
 def _allowed(kind: Kind, described: inspect.Type, choices: tuple[str, ...]) -> str:
+    if kind in _ALLOWED:
+        return _ALLOWED[kind]
     match kind:
-        case Kind.BOOL:
-            return "true or false"
         case Kind.CHOICE:
             return "one of " + ", ".join(choices)
-        case Kind.LIST:
-            return 'a list of texts, as ["a", "b"] or "a,b"'
         case Kind.INT:
             return "a whole number" + _bounds(described)
         case Kind.FLOAT:
@@ -219,14 +226,21 @@ def _read_text(spec: FieldSpec, text: str) -> object:
             return _BOOLEANS.get(word, text)
         case Kind.CHOICE:
             return spec.synonyms.get(word, word)
-        case Kind.LIST:
-            return [item.strip() for item in text.split(",") if item.strip()]
+        case Kind.LIST | Kind.MAPPING:
+            items = [item.strip() for item in text.split(",") if item.strip()]
+            return items if spec.kind is Kind.LIST else _read_pairs(items)
         case Kind.FLOAT if word.lstrip("+-") in _NOT_FINITE:
             return None
         case Kind.PATH:
             return Path(text)
         case _:
             return text
+
+
+def _read_pairs(items: list[str]) -> dict[str, str] | None:
+    """Return what items such as `a=b` say; None where one is no such thing."""
+    pairs = [(name.strip(), value.strip()) for name, _, value in (i.partition("=") for i in items)]
+    return dict(pairs) if all(name and value for name, value in pairs) else None
 
 
 def _shorten(raw: object) -> str:

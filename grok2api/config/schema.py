@@ -20,6 +20,7 @@ __all__ = [
     "ChatSettings",
     "FeatureSettings",
     "MaintenanceSettings",
+    "ModelSettings",
     "PerformanceSettings",
     "ProxySettings",
     "RefreshSettings",
@@ -65,6 +66,21 @@ class AppSettings(Struct, frozen=True, kw_only=True):
         return "AppSettings(…)"
 
 
+class ModelSettings(Struct, frozen=True, kw_only=True):
+    """By which names models are offered."""
+
+    aliases: Annotated[
+        dict[str, str],
+        Meta(
+            title="Aliases",
+            description=(
+                "More names of models, as alias = model; they are listed too. An alias that ends "
+                'in "*" stands for all names that begin so, and is not listed.'
+            ),
+        ),
+    ] = {}
+
+
 class FeatureSettings(Struct, frozen=True, kw_only=True):
     """What a request gets when it does not say."""
 
@@ -74,7 +90,13 @@ class FeatureSettings(Struct, frozen=True, kw_only=True):
     ] = False
     thinking: Annotated[
         bool,
-        Meta(title="Reasoning", description="Show reasoning when the request does not say."),
+        Meta(
+            title="Reasoning",
+            description=(
+                "Show reasoning when the request does not say. The Messages API shows it only "
+                "when asked to."
+            ),
+        ),
     ] = True
     temporary: Annotated[
         bool,
@@ -163,7 +185,7 @@ class StreamSettings(Struct, frozen=True, kw_only=True):
         float,
         Meta(
             title="Keep-alive",
-            description="A comment line is sent after this much silence.",
+            description="A comment, or a ping, is sent after this much silence.",
             ge=1,
             le=600,
         ),
@@ -258,6 +280,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     app: AppSettings = field(default_factory=AppSettings)
     features: FeatureSettings = field(default_factory=FeatureSettings)
+    models: ModelSettings = field(default_factory=ModelSettings)
     retry: RetrySettings = field(default_factory=RetrySettings)
     account: AccountSettings = field(default_factory=AccountSettings)
     chat: ChatSettings = field(default_factory=ChatSettings)

@@ -14,6 +14,7 @@ from grok2api.errors import (
     UpstreamError,
     UpstreamRejectedError,
 )
+from grok2api.wire.anthropic.errors import AnthropicError, AnthropicErrorBody
 from grok2api.wire.openai.errors import ErrorBody, ErrorObject
 
 MAX_RETRY_AFTER_S = 3600
@@ -24,6 +25,8 @@ LONGEST_WORTHWHILE_WAIT_S = 60
 _INVALID = "invalid_request_error"
 _SERVER = "server_error"
 _LIMIT = "rate_limit_error"
+_API = "api_error"
+_OVERLOADED = "overloaded_error"
 
 # Statuses that would say something else here: about the client's key, or about its own body.
 _NOT_PASSED_ON = frozenset({401, 403, 413, 415, 422})
@@ -88,6 +91,35 @@ _OPENAI: dict[ErrorKind, _Row] = {
 }
 
 
+# Status and type in the Anthropic dialect; all else is as in the table above.
+_ANTHROPIC: dict[ErrorKind, tuple[int, str]] = {
+    ErrorKind.INVALID_REQUEST: (400, _INVALID),
+    ErrorKind.AUTHENTICATION: (401, "authentication_error"),
+    ErrorKind.PERMISSION_DENIED: (403, "permission_error"),
+    ErrorKind.NOT_FOUND: (404, "not_found_error"),
+    ErrorKind.METHOD_NOT_ALLOWED: (405, _INVALID),
+    ErrorKind.MODEL_NOT_FOUND: (404, "not_found_error"),
+    ErrorKind.RATE_LIMIT_EXCEEDED: (429, _LIMIT),
+    ErrorKind.REQUEST_TIMEOUT: (408, _INVALID),
+    ErrorKind.BODY_TOO_LARGE: (413, "request_too_large"),
+    ErrorKind.NO_ACCOUNT_AVAILABLE: (529, _OVERLOADED),
+    ErrorKind.UPSTREAM_REJECTED: (400, _INVALID),
+    ErrorKind.CONTENT_REJECTED: (400, _INVALID),
+    ErrorKind.UPSTREAM_RATE_LIMIT: (429, _LIMIT),
+    ErrorKind.CREDENTIAL_REJECTED: (502, _API),
+    ErrorKind.ACCOUNT_FORBIDDEN: (502, _API),
+    ErrorKind.EGRESS_BLOCKED: (502, _API),
+    ErrorKind.ANTI_BOT: (502, _API),
+    ErrorKind.UPSTREAM_TIMEOUT: (504, "timeout_error"),
+    ErrorKind.UPSTREAM_UNAVAILABLE: (502, _API),
+    ErrorKind.UPSTREAM_PROTOCOL: (502, _API),
+    ErrorKind.STORE_UNAVAILABLE: (503, _API),
+    ErrorKind.SHUTTING_DOWN: (529, _OVERLOADED),
+    ErrorKind.INTERNAL: (500, _API),
+    ErrorKind.SETTINGS: (500, _API),
+}
+
+
 class RenderedError(Struct, frozen=True):
     """An error answer, ready to be sent. Header names are in lower case."""
 
@@ -107,20 +139,32 @@ def render_openai_error(error: GatewayError, request_id: str) -> RenderedError:
     own_code = error.code if isinstance(error, RequestError | UpstreamError) else None
     body = ErrorBody(
         ErrorObject(
-            message=(row.message or error.message) + row.hint.format(request_id=request_id),
+            message=_message(error, row, request_id),
             type=row.type,
             param=error.param if isinstance(error, RequestError) else None,
             code=own_code or row.code,
         )
     )
-    return RenderedError(_status(error, row), _headers(error, row), msgspec.json.encode(body))
+    status = _status(error, row.status)
+    return RenderedError(status, _headers(error, row), msgspec.json.encode(body))
 
 
-def _status(error: GatewayError, row: _Row) -> int:
+def render_anthropic_error(error: GatewayError, request_id: str) -> RenderedError:
+    """Return `error` as the Anthropic API would answer it."""
+    row, (status, kind) = _OPENAI[error.kind], _ANTHROPIC[error.kind]
+    body = AnthropicErrorBody(AnthropicError(kind, _message(error, row, request_id)), request_id)
+    return RenderedError(_status(error, status), _headers(error, row), msgspec.json.encode(body))
+
+
+def _message(error: GatewayError, row: _Row, request_id: str) -> str:
+    return (row.message or error.message) + row.hint.format(request_id=request_id)
+
+
+def _status(error: GatewayError, usual: int) -> int:
     """Return the upstream's own status where it finds the request at fault in its own way."""
     if not isinstance(error, UpstreamRejectedError) or error.status in _NOT_PASSED_ON:
-        return row.status
-    return error.status or row.status
+        return usual
+    return error.status or usual
 
 
 def _headers(error: GatewayError, row: _Row) -> dict[str, str]:

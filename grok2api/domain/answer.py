@@ -44,6 +44,7 @@ class Answer(Struct, kw_only=True):
     conversation_id: str = ""
     parent_id: str = ""
     finish_reason: FinishReason = FinishReason.STOP
+    stop_sequence: str = ""
 
 
 class AnswerFold:
@@ -90,6 +91,7 @@ class AnswerFold:
                 answer.parent_id = event.id
             case Finished():
                 answer.finish_reason = event.reason
+                answer.stop_sequence = event.stop_sequence
             case _:
                 pass
 

@@ -205,9 +205,10 @@ class ToolCallEnded(Struct, frozen=True, tag="tool_call_end", gc=False):
 
 
 class Finished(Struct, frozen=True, tag="finished", gc=False):
-    """The answer is complete; nothing follows."""
+    """The answer is complete; nothing follows. `stop_sequence` is the one that ended it, or ""."""
 
     reason: FinishReason = FinishReason.STOP
+    stop_sequence: str = ""
 
 
 ChatEvent = (

@@ -58,15 +58,16 @@ class OutputLimiter:
 
     def _add_text(self, text: str, out: EventBatch) -> None:
         text = self._held + text
-        found_at = self._find_stop(text)
-        if found_at is None:
+        found = self._find_stop(text)
+        if found is None:
             keep_from = len(text) - self._count_held(text)
             self._held = text[keep_from:]
             self._emit(text[:keep_from], out)
         else:
             self._held = ""
+            found_at, sequence = found
             self._emit(text[:found_at], out)
-            self._cut(FinishReason.STOP, out)
+            self._cut(Finished(FinishReason.STOP, sequence), out)
         self.is_done = self._is_over
 
     def _finish(self, event: Finished, out: EventBatch) -> None:
@@ -76,14 +77,14 @@ class OutputLimiter:
             out.append(event)
             self._is_over = True
 
-    def _find_stop(self, text: str) -> int | None:
-        """Where to cut: the start of the sequence that is complete first, whatever the split."""
+    def _find_stop(self, text: str) -> tuple[int, str] | None:
+        """Where to cut, and why: the sequence that is complete first, whatever the split."""
         matches = [
-            (start + len(sequence), start)
+            (start + len(sequence), start, sequence)
             for sequence in self._stop
             if (start := text.find(sequence)) >= 0
         ]
-        return min(matches)[1] if matches else None
+        return min(matches)[1:] if matches else None
 
     def _count_held(self, text: str) -> int:
         longest = 0
@@ -102,12 +103,12 @@ class OutputLimiter:
             while self._waiting and self._waiting[0].end <= self._emitted_chars:
                 out.append(self._waiting.pop(0))
         if fits < len(text):
-            self._cut(FinishReason.LENGTH, out)
+            self._cut(Finished(FinishReason.LENGTH), out)
 
-    def _cut(self, reason: FinishReason, out: EventBatch) -> None:
+    def _cut(self, end: Finished, out: EventBatch) -> None:
         if not self._is_over:
             self._is_over = True
-            out.append(Finished(reason))
+            out.append(end)
 
 
 class _TokenMeter:

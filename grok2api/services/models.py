@@ -1,22 +1,29 @@
 """Public model names: what they stand for, and which can be served now."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
 
 from grok2api.domain.account import Mode
 from grok2api.domain.catalogue import CATALOGUE
 from grok2api.domain.model import Capability, Model, Route
-from grok2api.errors import ModelNotFoundError
+from grok2api.errors import ModelNotFoundError, SettingsError
 from grok2api.store.accounts import AccountStore
 
 _INSTEAD_OF_AUTO = (Mode.AUTO, Mode.FAST, Mode.EXPERT)
+_ANYTHING = "*"
 MAX_SHOWN = 80
 """How much of an unknown name is repeated to the client."""
 
 
 class ModelCatalog:
-    """The catalogue plus the operator's aliases."""
+    """The catalogue plus the operator's aliases.
 
-    __slots__ = ("_accounts", "_aliases", "_falls_back", "_models")
+    A name of the catalogue wins over an alias, an exact alias over one that ends in `*`, and of
+    these the longest wins.
+    """
+
+    __slots__ = ("_accounts", "_aliases", "_beginnings", "_falls_back", "_models")
 
     def __init__(
         self,
@@ -26,15 +33,32 @@ class ModelCatalog:
         models: Iterable[Model] = CATALOGUE,
         falls_back: bool = True,
     ) -> None:
-        """`falls_back`: chat in mode auto is served as fast or expert when auto has no quota."""
+        """`falls_back`: chat in mode auto is served as fast or expert when auto has no quota.
+
+        Raises:
+            SettingsError: an alias stands for something that is no model.
+        """
         self._accounts = accounts
-        self._aliases = dict(aliases or {})
         self._falls_back = falls_back
         self._models = {model.name: model for model in models}
+        self._aliases: dict[str, Model] = {}
+        self._beginnings: list[tuple[str, Model]] = []
+        for alias, name in (aliases or {}).items():
+            if name not in self._models:
+                raise SettingsError(f"models.aliases: '{alias}' stands for '{name}', no model here")
+            if alias.endswith(_ANYTHING):
+                self._beginnings.append((alias.removesuffix(_ANYTHING), self._models[name]))
+            else:
+                self._aliases[alias] = self._models[name]
+        self._beginnings.sort(key=lambda pair: len(pair[0]), reverse=True)
 
     def find(self, name: str) -> Model | None:
         """Return the model of this name or alias."""
-        return self._models.get(self._aliases.get(name, name))
+        model = self._models.get(name) or self._aliases.get(name)
+        if model is None:
+            matches = (model for start, model in self._beginnings if name.startswith(start))
+            model = next(matches, None)
+        return model
 
     def resolve(self, name: str) -> Route:
         """Return how requests for `name` are served.
@@ -58,7 +82,10 @@ class ModelCatalog:
         return (model.mode,)
 
     async def available(self) -> list[Model]:
-        """Return the models that some account may serve, now or once it has cooled."""
+        """Return the models that some account may serve, now or once it has cooled.
+
+        Aliases follow, as models of that name.
+        """
         served = {
             (count.pool.kind, count.pool.tier)
             for count in await self._accounts.pool_counts()
@@ -66,6 +93,11 @@ class ModelCatalog:
         }
         return [
             model
-            for model in self._models.values()
+            for model in (*self._models.values(), *self._named_aliases())
             if any((model.kind, tier) in served for tier in model.tiers)
         ]
+
+    def _named_aliases(self) -> Iterator[Model]:
+        for alias, model in self._aliases.items():
+            if alias not in self._models:
+                yield msgspec.structs.replace(model, name=alias)

@@ -4,7 +4,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from grok2api.dialects.errors import render_openai_error
+from grok2api.dialects.errors import render_anthropic_error, render_openai_error
 from grok2api.errors import (
     BodyTooLargeError,
     GatewayError,
@@ -14,7 +14,7 @@ from grok2api.errors import (
     NotFoundError,
     StoreUnavailableError,
 )
-from grok2api.web.facts import RequestFacts, facts_of
+from grok2api.web.facts import ANTHROPIC, RequestFacts, facts_of
 from grok2api.web.state import state_of
 
 HTTP_METHOD_NOT_ALLOWED = 405
@@ -25,9 +25,10 @@ INTERNAL_MESSAGE = "The server made a mistake."
 
 
 def error_response(error: GatewayError, facts: RequestFacts) -> Response:
-    """Render `error` as the OpenAI error object and note it in `facts`."""
+    """Render `error` in the dialect of the request and note it in `facts`."""
     facts.note_error(error)
-    rendered = render_openai_error(error, facts.request_id)
+    render = render_anthropic_error if facts.dialect == ANTHROPIC else render_openai_error
+    rendered = render(error, facts.request_id)
     return Response(rendered.body, rendered.status, rendered.headers)
 
 

@@ -7,6 +7,8 @@ from starlette.types import Scope
 from grok2api.errors import GatewayError
 
 KEY = "facts"
+ANTHROPIC = "anthropic"
+"""The `dialect` of requests that want answers in Anthropic's form; all others get OpenAI's."""
 
 
 class RequestFacts(Struct, kw_only=True):

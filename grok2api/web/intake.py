@@ -7,11 +7,13 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from grok2api.errors import BodyTooLargeError, RequestTimeoutError
+from grok2api.web.facts import ANTHROPIC, facts_in
 from grok2api.web.state import state_in
 
 BYTES_PER_MB = 1024 * 1024
 _MANY_SLASHES = re.compile("//+")
-_API_ROOTS = frozenset({"chat", "models"})
+_API_ROOTS = frozenset({"chat", "messages", "models"})
+_MESSAGES = "/v1/messages"
 _CORS_METHODS = ("GET", "POST", "PUT", "DELETE", "OPTIONS")
 _CORS_MAX_AGE_S = 600
 _CORS_EXPOSED = ("x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry")
@@ -30,7 +32,17 @@ class CanonicalPath:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
             scope["path"] = canonical_path(scope["path"])
+            if _is_anthropic(scope):
+                # Known from here on, so that a refusal of any layer has the right form.
+                facts_in(scope).dialect = ANTHROPIC
         await self._app(scope, receive, send)
+
+
+def _is_anthropic(scope: Scope) -> bool:
+    """Tell by the path; where two APIs share it, by the header that Anthropic's clients send."""
+    path: str = scope["path"]
+    is_messages = path == _MESSAGES or path.startswith(f"{_MESSAGES}/")
+    return is_messages or any(name == b"anthropic-version" for name, _ in scope["headers"])
 
 
 def canonical_path(path: str) -> str:

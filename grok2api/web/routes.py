@@ -15,7 +15,7 @@ from grok2api.web.admin import (
     token_edits,
     tokens,
 )
-from grok2api.web.api import openai_chat, openai_models
+from grok2api.web.api import anthropic_messages, models, openai_chat
 from grok2api.web.home import home_page, open_templates, refuse_websocket
 from grok2api.web.intake import BodyLimit, CanonicalPath, CrossOrigin
 from grok2api.web.middleware import RequestContext
@@ -25,8 +25,10 @@ def build_routes() -> list[BaseRoute]:
     """Return the table of all routes; `CanonicalPath` maps the other spellings to these."""
     return [
         Route("/v1/chat/completions", openai_chat.create_chat_completion, methods=["POST"]),
-        Route("/v1/models", openai_models.list_models),
-        Route("/v1/models/{model_id:path}", openai_models.retrieve_model),
+        Route("/v1/messages", anthropic_messages.create_message, methods=["POST"]),
+        Route("/v1/messages/count_tokens", anthropic_messages.count_tokens, methods=["POST"]),
+        Route("/v1/models", models.list_models),
+        Route("/v1/models/{model_id:path}", models.retrieve_model),
         Route("/admin/api/verify", system.verify),
         Route("/admin/api/status", system.status),
         Route("/admin/api/sync", system.sync, methods=["POST"]),

@@ -62,6 +62,8 @@ class EventStreamResponse(Response):
 
     What the producer raises before the first byte is raised on, to become an ordinary error
     answer. After that, `fail(error)` gives the bytes that end the stream.
+
+    Silence is broken by what `keep_alive()` gives, or by the constant of `pace`.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class EventStreamResponse(Response):
         pace: StreamPace,
         context: StreamContext,
         headers: Mapping[str, str] | None = None,
+        keep_alive: Callable[[], bytes] | None = None,
     ) -> None:
         self.status_code = 200
         self.background = None
@@ -79,6 +82,7 @@ class EventStreamResponse(Response):
         self._produce = produce
         self._fail = fail
         self._pace = pace
+        self._keep_alive = keep_alive or (lambda: pace.keep_alive)
         self._keep_alive_s = min(pace.keep_alive_s, MAX_KEEP_ALIVE_S)
         self._drain = context.drain
         self._facts = context.facts
@@ -173,9 +177,9 @@ class EventStreamResponse(Response):
         try:
             if not self._is_started:
                 await self._start()
-            await self._send(
-                {"type": "http.response.body", "body": self._pace.keep_alive, "more_body": True}
-            )
+            # Made just before it is sent: nothing of the producer's can come in between.
+            body = self._keep_alive()
+            await self._send({"type": "http.response.body", "body": body, "more_body": True})
             self._last_sent_s = self._time()
         finally:
             self._aside.set_result(None)

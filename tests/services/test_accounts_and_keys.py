@@ -6,7 +6,7 @@ import pytest
 
 from grok2api.clock import SystemClock
 from grok2api.domain.account import Tier
-from grok2api.errors import AuthenticationError
+from grok2api.errors import AuthenticationError, ModelNotFoundError, SettingsError
 from grok2api.services.accounts import Accounts
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.imports import mask_session
@@ -74,7 +74,53 @@ async def test_models_are_listed_by_the_tiers_there_are(accounts: Accounts, benc
     assert "grok-chat-fast" in basic
     assert "grok-chat-expert" not in basic
     assert {"grok-chat-fast", "grok-chat-expert", "grok-chat-heavy"} <= heavy
+    assert "claude-x" in basic
     assert catalog.resolve("claude-x").model.name == "grok-chat-fast"
+
+
+async def test_alias_is_listed_when_its_model_can_be_served(
+    accounts: Accounts, bench: Bench
+) -> None:
+    aliases = {"claude-big": "grok-chat-heavy", "claude-*": "grok-chat-fast"}
+    catalog = ModelCatalog(bench.store, aliases=aliases)
+    await accounts.import_text("one", tier=Tier.BASIC)
+    basic = {m.name for m in await catalog.available()}
+    await accounts.import_text("two", tier=Tier.HEAVY)
+    heavy = {m.name for m in await catalog.available()}
+
+    assert "claude-big" not in basic
+    assert "claude-big" in heavy
+    assert "claude-*" not in heavy
+
+
+def test_alias_with_a_star_stands_for_all_names_that_begin_so(bench: Bench) -> None:
+    aliases = {
+        "claude-*": "grok-chat-fast",
+        "claude-opus-*": "grok-chat-expert",
+        "claude-opus-4": "grok-chat-heavy",
+        "grok-*": "grok-chat-auto",
+    }
+    catalog = ModelCatalog(bench.store, aliases=aliases)
+
+    served = {
+        name: catalog.resolve(name).model.name
+        for name in ("claude-haiku", "claude-opus-5", "claude-opus-4", "grok-4", "grok-9")
+    }
+
+    assert served == {
+        "claude-haiku": "grok-chat-fast",
+        "claude-opus-5": "grok-chat-expert",
+        "claude-opus-4": "grok-chat-heavy",
+        "grok-4": "grok-4",
+        "grok-9": "grok-chat-auto",
+    }
+    with pytest.raises(ModelNotFoundError):
+        catalog.resolve("gpt-4")
+
+
+def test_alias_of_nothing_stops_the_start(bench: Bench) -> None:
+    with pytest.raises(SettingsError, match="grok-nothing"):
+        ModelCatalog(bench.store, aliases={"claude-x": "grok-nothing"})
 
 
 @pytest.mark.parametrize("session", ["", "short", "x" * 23])

@@ -89,6 +89,7 @@ class Script:
     play: Play = answer_hello
     sessions: list[str] = field(default_factory=list)
     affinities: list[str] = field(default_factory=list)
+    requests: list[ChatRequest] = field(default_factory=list)
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -98,6 +99,7 @@ class Script:
     ) -> AsyncIterator[AsyncIterator[EventBatch]]:
         self.sessions.append(session.credentials.session)
         self.affinities.append(request.affinity.digest)
+        self.requests.append(request)
         self.opened.set()
         try:
             yield self.play()
@@ -293,7 +295,7 @@ class EdgeMaker:
             account=settings.account,
             chat=settings.chat,
         )
-        models = ModelCatalog(store)
+        models = ModelCatalog(store, aliases=settings.models.aliases)
         keys = ClientKeys(ClientKeyStore(redis), SystemClock(), configured=(API_KEY,))
         return AppState(
             settings=settings,

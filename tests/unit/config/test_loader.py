@@ -157,6 +157,25 @@ def test_client_keys_may_be_a_text_or_a_list(
 
 
 @pytest.mark.parametrize(
+    ("toml", "variables"),
+    [
+        ('[models.aliases]\n"claude-*" = "grok-4"\ngpt-x = "grok-3"\n', {}),
+        ('[models]\naliases = {"claude-*" = "grok-4", gpt-x = "grok-3"}\n', {}),
+        ("", {"GROK_MODELS_ALIASES": "claude-*=grok-4, gpt-x = grok-3,"}),
+    ],
+)
+def test_aliases_may_be_a_table_or_a_text(
+    tmp_path: Path, toml: str, variables: dict[str, str]
+) -> None:
+    (tmp_path / "config.toml").write_text(toml)
+
+    loaded = load_settings(tmp_path, variables)
+
+    assert loaded.settings.models.aliases == {"claude-*": "grok-4", "gpt-x": "grok-3"}
+    assert loaded.unknown == []
+
+
+@pytest.mark.parametrize(
     ("toml", "variables", "message"),
     [
         (
@@ -178,6 +197,22 @@ def test_client_keys_may_be_a_text_or_a_list(
             '[proxy]\nurl = "ftp://user:hunter2@x"\n',
             {},
             "{file}: proxy.url: this value is not a proxy URL such as socks5h://host:1080",
+        ),
+        (
+            "",
+            {"GROK_MODELS_ALIASES": "claude-x grok-4"},
+            (
+                "GROK_MODELS_ALIASES: models.aliases: 'claude-x grok-4' is not "
+                'texts by name, as {a = "b"} or "a=b,c=d"'
+            ),
+        ),
+        (
+            "[models.aliases]\nclaude-x = 7\n",
+            {},
+            (
+                "{file}: models.aliases: {'claude-x': 7} is not "
+                'texts by name, as {a = "b"} or "a=b,c=d"'
+            ),
         ),
         (
             "",

@@ -28,7 +28,8 @@ def keys_of(tables: dict[str, Any], prefix: str = "") -> set[str]:
     names: set[str] = set()
     for name, value in tables.items():
         key = f"{prefix}{name}"
-        names |= keys_of(value, f"{key}.") if isinstance(value, dict) else {key}
+        is_table = isinstance(value, dict) and key not in BY_KEY
+        names |= keys_of(value, f"{key}.") if is_table else {key}
     return names
 
 
@@ -100,6 +101,6 @@ def test_secret_is_masked_and_the_rest_shown() -> None:
 
 
 def test_values_are_written_as_toml() -> None:
-    value = ['say "hi" \\d', True, 3, 2.5, "ü\n"]
+    value = ['say "hi" \\d', True, 3, 2.5, "ü\n", {"a *": "b", "c": "d"}, {}]
 
     assert tomllib.loads(f"x = {render_value(value)}")["x"] == value

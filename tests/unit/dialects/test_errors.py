@@ -2,9 +2,14 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
+from anthropic.types import ErrorResponse
 from openai.types.shared import ErrorObject
 
-from grok2api.dialects.errors import openai_status, render_openai_error
+from grok2api.dialects.errors import (
+    openai_status,
+    render_anthropic_error,
+    render_openai_error,
+)
 from grok2api.error_kinds import ErrorKind
 from grok2api.errors import (
     AccountForbiddenError,
@@ -26,6 +31,17 @@ from grok2api.errors import (
     UpstreamTimeoutError,
 )
 
+ANTHROPIC_TYPES = {
+    "invalid_request_error",
+    "authentication_error",
+    "permission_error",
+    "not_found_error",
+    "request_too_large",
+    "rate_limit_error",
+    "timeout_error",
+    "api_error",
+    "overloaded_error",
+}
 TYPES = {
     "invalid_request_error",
     "authentication_error",
@@ -64,6 +80,46 @@ def test_every_kind_has_a_row(kind: ErrorKind) -> None:
     assert error["type"] in TYPES
     assert error["message"]
     ErrorObject.model_validate(error, strict=True)
+
+
+@pytest.mark.parametrize("kind", ErrorKind)
+def test_every_kind_has_an_anthropic_form(kind: ErrorKind) -> None:
+    rendered = render_anthropic_error(make(kind), "req-1")
+    body = msgspec.json.decode(rendered.body)
+
+    assert 400 <= rendered.status < 600
+    assert set(body) == {"type", "error", "request_id"}
+    assert (body["type"], body["request_id"]) == ("error", "req-1")
+    assert body["error"]["type"] in ANTHROPIC_TYPES
+    if body["error"]["type"] != "request_too_large":  # which the SDK's own models lack
+        ErrorResponse.model_validate(body)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kind"),
+    [
+        (InvalidRequestError("x"), 400, "invalid_request_error"),
+        (AuthenticationError("x"), 401, "authentication_error"),
+        (ModelNotFoundError("x"), 404, "not_found_error"),
+        (NoAccountAvailableError("x"), 529, "overloaded_error"),
+        (UpstreamRateLimitError("x", status=429), 429, "rate_limit_error"),
+        (UpstreamTimeoutError("x"), 504, "timeout_error"),
+        (CredentialRejectedError("x", is_confirmed=True, status=401), 502, "api_error"),
+        (InternalError("x"), 500, "api_error"),
+        (UpstreamRejectedError("x", status=418), 418, "invalid_request_error"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_anthropic_status_and_type(error: GatewayError, status: int, kind: str) -> None:
+    rendered = render_anthropic_error(error, "r")
+
+    assert rendered.status == status
+    assert msgspec.json.decode(rendered.body)["error"]["type"] == kind
+
+
+def test_wait_is_told_alike_in_both_dialects() -> None:
+    for error in (NoAccountAvailableError("x", retry_after_s=1.2), UpstreamTimeoutError("x")):
+        assert render_anthropic_error(error, "r").headers == render_openai_error(error, "r").headers
 
 
 def test_every_class_of_error_has_a_kind_of_its_own() -> None:

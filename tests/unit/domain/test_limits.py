@@ -162,6 +162,19 @@ def test_reasoning_neither_counts_nor_stops() -> None:
     assert limiter.feed([thought, TextDelta("abc")]) == [thought, TextDelta("abc")]
 
 
+def test_end_names_the_sequence_that_was_complete_first() -> None:
+    limiter = OutputLimiter(["STOP", "O"], None, count_characters)
+
+    assert limiter.feed([TextDelta("a ST")]) == [TextDelta("a ")]
+    assert limiter.feed([TextDelta("OP")]) == [TextDelta("ST"), Finished(FinishReason.STOP, "O")]
+
+
+def test_end_that_no_sequence_made_names_none() -> None:
+    limiter = OutputLimiter(["STOP"], 2, count_characters)
+
+    assert limiter.feed([TextDelta("abc")]) == [TextDelta("ab"), Finished(FinishReason.LENGTH)]
+
+
 def test_citation_comes_after_its_mark() -> None:
     limiter = OutputLimiter(["]]X"], None, count_characters)
     mark = Citation(1, "https://example.org", "Example", 1, 6)
@@ -176,7 +189,7 @@ def test_citation_of_text_that_was_cut_is_dropped() -> None:
 
     kept = limiter.feed([TextDelta("aSTO"), mark, TextDelta("P[[1]]")])
 
-    assert kept == [TextDelta("a"), Finished(FinishReason.STOP)]
+    assert kept == [TextDelta("a"), Finished(FinishReason.STOP, "STOP")]
 
 
 def test_citation_at_the_end_is_never_lost() -> None:

@@ -20,6 +20,7 @@ from grok2api.providers.registry import GrokWebOptions, build_providers
 from grok2api.services.accounts import Accounts
 from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.attempt import DispatchParts
+from grok2api.services.background import Background
 from grok2api.services.batch_handlers import build_account_handlers
 from grok2api.services.batch_runner import BatchRunner
 from grok2api.services.batches import Batches
@@ -33,7 +34,9 @@ from grok2api.services.lender import READ_WAIT_S, Lender, build_policy
 from grok2api.services.models import ModelCatalog
 from grok2api.services.overview import Overview
 from grok2api.services.reaper import Reaper
+from grok2api.services.responses import Responses, build_limits
 from grok2api.services.setup import Setup
+from grok2api.services.summaries import Summaries
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore
 from grok2api.store.batches import BatchStore
@@ -41,6 +44,7 @@ from grok2api.store.cipher import SecretCipher
 from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis, ping
 from grok2api.store.leader import LeaderStore
+from grok2api.store.responses import ResponseStore
 from grok2api.store.server_facts import ServerFacts, read_server_facts
 from grok2api.store.setup import SetupStore
 from grok2api.store.wakeups import Wakeups
@@ -92,7 +96,8 @@ async def open_gateway(
         redis = await stack.enter_async_context(
             open_redis(boot.redis_url, pool_size=settings.performance.redis_connections)
         )
-        accounts = AccountStore(redis, SecretCipher(list(boot.secret_keys)))
+        cipher = SecretCipher(list(boot.secret_keys))
+        accounts = AccountStore(redis, cipher)
         transport = await stack.enter_async_context(
             open_transport(settings.performance.upstream_connections)
         )
@@ -109,6 +114,10 @@ async def open_gateway(
         )
         lender = await stack.enter_async_context(
             Lender(accounts, Wakeups(wakeups), keeper, cleanup, build_policy(settings.account))
+        )
+        kept, limits = ResponseStore(redis, cipher), build_limits(settings.responses)
+        background = await stack.enter_async_context(
+            Background(kept, limits, max_running=settings.responses.max_background)
         )
         models = ModelCatalog(accounts, falls_back=settings.features.auto_chat_mode_fallback)
         parts = DispatchParts(
@@ -127,6 +136,9 @@ async def open_gateway(
             chat=ChatService(models, Dispatcher(parts), count_tokens=estimate_tokens),
             models=models,
             keys=_build_keys(redis, settings),
+            responses=Responses(kept, limits),
+            background=background,
+            summaries=Summaries(cipher),
             admin_auth=AdminAuth(SetupStore(redis), clock, password=settings.app.app_key),
             overview=Overview(
                 accounts, LeaderStore(redis), strategy=settings.account.selection.strategy

@@ -38,11 +38,12 @@ class KeptResponse(Struct, frozen=True, kw_only=True):
 
 
 class EventSlice(Struct, frozen=True):
-    """Events number `first` to `last` of a response, framed."""
+    """Events number `first` to `last` of a response, framed. After one with `is_end` comes none."""
 
     first: int
     last: int
     data: bytes
+    is_end: bool = False
 
 
 class CancelResult(StrEnum):

@@ -238,6 +238,7 @@ class ResponseStore:
                 int(fields["first"]),
                 int(fields["last"]),
                 self._open(owner, response_id, fields["data"]),
+                "end" in fields,
             )
             for _, fields in entries
         ]

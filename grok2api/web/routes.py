@@ -7,7 +7,12 @@ from starlette.staticfiles import StaticFiles
 from grok2api.resources import find_resource
 from grok2api.web import health
 from grok2api.web.admin import system
-from grok2api.web.api import openai_chat, openai_models
+from grok2api.web.api import (
+    openai_chat,
+    openai_models,
+    openai_response_objects as response_objects,
+    openai_responses,
+)
 from grok2api.web.home import home_page, open_templates, refuse_websocket
 from grok2api.web.intake import BodyLimit, CanonicalPath, CrossOrigin
 from grok2api.web.middleware import RequestContext
@@ -17,6 +22,12 @@ def build_routes() -> list[BaseRoute]:
     """Return the table of all routes; `CanonicalPath` maps the other spellings to these."""
     return [
         Route("/v1/chat/completions", openai_chat.create_chat_completion, methods=["POST"]),
+        Route("/v1/responses", openai_responses.create_response, methods=["POST"]),
+        Route("/v1/responses/compact", openai_responses.compact, methods=["POST"]),
+        Route("/v1/responses/{response_id}", response_objects.retrieve, methods=["GET"]),
+        Route("/v1/responses/{response_id}", response_objects.delete, methods=["DELETE"]),
+        Route("/v1/responses/{response_id}/input_items", response_objects.list_input_items),
+        Route("/v1/responses/{response_id}/cancel", response_objects.cancel, methods=["POST"]),
         Route("/v1/models", openai_models.list_models),
         Route("/v1/models/{model_id:path}", openai_models.retrieve_model),
         Route("/admin/api/verify", system.verify),

@@ -2,7 +2,7 @@
 --
 -- @key  facts        HASH     response id -> record, msgpack; "bytes" of all contents together
 -- @key  contents     HASH     "response <id>" and "input <id>" -> sealed
--- @key  events       STREAM   its events: "first" and "last" number, "data" sealed; capped
+-- @key  events       STREAM   its events: "first" and "last" number, "data" sealed, "end"; capped
 -- @arg  response_id  string   the response
 -- @arg  state        string   completed, incomplete or failed
 -- @arg  response     bytes    the response, sealed
@@ -29,6 +29,6 @@ record.state, record.size = ARGV[2], record.size + grown
 redis.call('HSET', facts, response_id, cmsgpack.pack(record))
 redis.call('HINCRBY', facts, 'bytes', grown)
 redis.call('HSET', contents, name, response)
-redis.call('XADD', events, '*', 'first', ARGV[4], 'last', ARGV[5], 'data', ARGV[6])
+redis.call('XADD', events, '*', 'first', ARGV[4], 'last', ARGV[5], 'data', ARGV[6], 'end', 1)
 redis.call('PEXPIREAT', events, string.format('%.0f', math.min(record.ends, now + ARGV[7])))
 return { 'finished' }

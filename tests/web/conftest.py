@@ -28,6 +28,7 @@ from grok2api.domain.model import Route
 from grok2api.providers.base import Provider, UpstreamSession
 from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.attempt import DispatchParts
+from grok2api.services.background import Background
 from grok2api.services.chat import ChatService
 from grok2api.services.cleanup import Cleanup
 from grok2api.services.client_keys import ClientKeys
@@ -37,11 +38,14 @@ from grok2api.services.leases import LeaseKeeper
 from grok2api.services.lender import Lender, build_policy
 from grok2api.services.models import ModelCatalog
 from grok2api.services.overview import Overview
+from grok2api.services.responses import Responses, build_limits
+from grok2api.services.summaries import Summaries
 from grok2api.store.accounts import AccountStore, NewAccount
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis, ping
 from grok2api.store.leader import LeaderStore
+from grok2api.store.responses import ResponseStore
 from grok2api.store.setup import SetupStore
 from grok2api.store.wakeups import Wakeups
 from grok2api.telemetry.metrics import open_metrics
@@ -50,6 +54,7 @@ from grok2api.web.server import GuardedProtocol
 from grok2api.web.state import AppState
 
 API_KEY = "sk-test-0123456789abcdefghijklmnop"
+OTHER_KEY = "sk-other-0123456789abcdefghijklmno"
 SESSION = "eyJhbGciOiJIUzI1NiJ9.planted-session-secret"
 MODEL = "grok-chat-fast"
 WAIT_S = 20.0
@@ -79,6 +84,7 @@ class Script:
     play: Play = answer_hello
     sessions: list[str] = field(default_factory=list)
     affinities: list[str] = field(default_factory=list)
+    requests: list[ChatRequest] = field(default_factory=list)
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -88,6 +94,7 @@ class Script:
     ) -> AsyncIterator[AsyncIterator[EventBatch]]:
         self.sessions.append(session.credentials.session)
         self.affinities.append(request.affinity.digest)
+        self.requests.append(request)
         self.opened.set()
         try:
             yield self.play()
@@ -218,8 +225,14 @@ class EdgeMaker:
                     cleanup,
                     build_policy(settings.account),
                 ) as lender,
+                Background(
+                    ResponseStore(redis, self._cipher),
+                    build_limits(settings.responses),
+                    max_running=settings.responses.max_background,
+                ) as background,
             ):
-                states.append(self._build(settings, redis, cleanup, lender, keeper, script))
+                built = self._build(settings, redis, cleanup, lender, keeper, script)
+                states.append(built(background))
                 yield states[0]
 
         async with (
@@ -249,7 +262,7 @@ class EdgeMaker:
         lender: Lender,
         keeper: LeaseKeeper,
         script: Script,
-    ) -> AppState:
+    ) -> Callable[[Background], AppState]:
         store = AccountStore(redis, self._cipher)
         parts = DispatchParts(
             accounts=store,
@@ -265,11 +278,16 @@ class EdgeMaker:
             chat=settings.chat,
         )
         models = ModelCatalog(store)
-        return AppState(
+        return lambda background: AppState(
             settings=settings,
+            responses=Responses(
+                ResponseStore(redis, self._cipher), build_limits(settings.responses)
+            ),
+            background=background,
+            summaries=Summaries(self._cipher),
             chat=ChatService(models, Dispatcher(parts), count_tokens=len),
             models=models,
-            keys=ClientKeys(ClientKeyStore(redis), SystemClock(), configured=(API_KEY,)),
+            keys=ClientKeys(ClientKeyStore(redis), SystemClock(), configured=(API_KEY, OTHER_KEY)),
             admin_auth=AdminAuth(SetupStore(redis), SystemClock(), password=settings.app.app_key),
             overview=Overview(
                 store, LeaderStore(redis), strategy=settings.account.selection.strategy

@@ -79,10 +79,7 @@ async def stream_range(
     first = f"({position}" if position else "-"
     raw = await _read(redis, "XRANGE", key, first, "+", "COUNT", str(limit))
     return [
-        (
-            entry_id.decode(),
-            {fields[at].decode(): fields[at + 1] for at in range(0, len(fields), 2)},
-        )
+        (entry_id.decode(), {name.decode(): value for name, value in fields.items()})
         for entry_id, fields in raw
     ]
 

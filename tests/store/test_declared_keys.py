@@ -8,7 +8,8 @@ from redis.asyncio import Redis
 from grok2api.domain.account import Outcome, Status
 from grok2api.domain.batch import BatchKind, BatchParams
 from grok2api.domain.client_key import ClientKey
-from grok2api.domain.ids import AccountId, BatchId, ClientKeyId, LeaseId
+from grok2api.domain.ids import AccountId, BatchId, ClientKeyId, LeaseId, ResponseId
+from grok2api.domain.response import EventSlice, KeptResponse, ResponseState
 from grok2api.errors import StoreUnavailableError
 from grok2api.store import keys
 from grok2api.store.account_replies import StaleEpoch
@@ -20,6 +21,7 @@ from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis
 from grok2api.store.header import list_scripts
 from grok2api.store.leader import Elected, Follower, LeaderStore
+from grok2api.store.responses import Limits, ResponseStore
 from grok2api.store.script import Script
 from grok2api.store.setup import SetupStore
 from tests.conftest import BASIC, AccountMaker
@@ -71,6 +73,7 @@ async def test_scripts_touch_only_declared_keys(
             await use_client_keys(redis)
             await use_leadership(redis)
             await use_batches(redis)
+            await use_responses(ResponseStore(redis, cipher))
 
     assert called == set(list_scripts())
 
@@ -155,3 +158,20 @@ async def use_batches(redis: RedisClient) -> None:
     await store.create(BatchId("y"), BatchKind.DELETE, BatchParams(), created_by="", keep_s=9)
     assert await store.cancel(BatchId("y"))
     assert await store.forget(BatchId("y"))
+
+
+async def use_responses(store: ResponseStore) -> None:
+    """Take every path of the response scripts."""
+    limits, owner = Limits(keep_s=60.0, max_count=2, max_bytes=4000), ClientKeyId("key_1")
+    ids = [ResponseId(f"resp_{n}") for n in range(4)]
+    told = EventSlice(0, 1, b"x")
+    for response_id in ids:
+        kept = KeptResponse(
+            id=response_id, owner=owner, body=b"x", state=ResponseState.IN_PROGRESS
+        )
+        assert await store.save(kept, limits, lease_s=9.0)
+    await store.find(owner, ids[2], keep_s=90.0)
+    assert await store.append(owner, ids[2], told, lease_s=9.0)
+    assert await store.cancel(owner, ids[2])
+    assert await store.finish(kept, told, limits)
+    assert await store.forget(owner, ids[3])

@@ -85,7 +85,8 @@ async def test_a_streamed_response_is_folded_by_the_sdk(edge: Edge) -> None:
     assert kinds[-1] == "response.completed"
     assert final.output_text == "Water [[1]](https://w)!"
     assert [item.type for item in final.output] == ["reasoning", "message"]
-    assert kept.output == final.to_dict()["output"] or kept.output_text == final.output_text
+    assert kept.output_text == final.output_text
+    assert [item.type for item in kept.output] == ["reasoning", "message"]
 
 
 async def test_functions_are_called_over_several_turns(edge: Edge) -> None:
@@ -276,8 +277,7 @@ async def test_a_compaction_trigger_yields_one_compaction_item(edge: Edge) -> No
     assert edge.script.requests[0].tools == ()
 
 
-async def test_what_the_sdk_parses_is_a_model_of_its_own(edge: Edge) -> None:
-    body = await edge.client.post("/responses/", json={"model": MODEL, "input": "x"})
+async def test_addresses_with_a_slash_at_the_end_or_without_a_version_work(edge: Edge) -> None:
+    answer = await edge.client.post("/responses/", json={"model": MODEL, "input": "x"})
 
-    assert body.status_code == 200
-    assert body.json()["object"] == "response"
+    assert answer.json()["object"] == "response"

@@ -231,7 +231,7 @@ class ResponseRenderer:
             return
         self._searches[event.id] = event
         # An item inside of another confuses clients; what finds no gap is written at the end.
-        is_free = self._message is None and not self._texts and not self._calls
+        is_free = self._message is None and not any(self._texts) and not self._calls
         if is_free and event.status is SearchStatus.COMPLETED:
             self._close_reasoning()
             self._write_search(event.id)

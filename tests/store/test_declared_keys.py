@@ -166,9 +166,7 @@ async def use_responses(store: ResponseStore) -> None:
     ids = [ResponseId(f"resp_{n}") for n in range(4)]
     told = EventSlice(0, 1, b"x")
     for response_id in ids:
-        kept = KeptResponse(
-            id=response_id, owner=owner, body=b"x", state=ResponseState.IN_PROGRESS
-        )
+        kept = KeptResponse(id=response_id, owner=owner, body=b"x", state=ResponseState.IN_PROGRESS)
         assert await store.save(kept, limits, lease_s=9.0)
     await store.find(owner, ids[2], keep_s=90.0)
     assert await store.append(owner, ids[2], told, lease_s=9.0)

@@ -60,6 +60,11 @@ class Background:
         self._is_draining = False
         self._is_over = False
 
+    @property
+    def running(self) -> int:
+        """How many responses are being made now."""
+        return len(self._running)
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -93,7 +98,7 @@ class Background:
         """
         if self._is_draining:
             raise _shutting_down()
-        if len(self._running) >= self._max_running:
+        if self.running >= self._max_running:
             raise RateLimitExceededError(
                 "Too many responses are being made in the background now.",
                 code="too_many_background_responses",

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from grok2api.dialects.errors import parse_problem
-from grok2api.dialects.openai_response_items import ToolName
+from grok2api.dialects.openai_response_calls import ToolName
 from grok2api.domain.tools import ChoiceKind, Tool, ToolChoice
 from grok2api.errors import InvalidRequestError
 from grok2api.wire.openai.responses import ToolBody, ToolChoiceBody

@@ -6,13 +6,8 @@ from typing import ClassVar, Protocol
 from msgspec import UNSET, Struct, structs
 
 from grok2api.dialects.findings import Findings
-from grok2api.dialects.openai_response_items import (
-    OpenCall,
-    OpenMessage,
-    OpenReasoning,
-    ToolName,
-    write_search,
-)
+from grok2api.dialects.openai_response_calls import OpenCall, ToolName
+from grok2api.dialects.openai_response_items import OpenMessage, OpenReasoning, write_search
 from grok2api.dialects.openai_response_log import (
     COMPLETED,
     INCOMPLETE,

@@ -24,7 +24,9 @@ end
 record.lease = now + ARGV[5]
 redis.call('HSET', facts, response_id, cmsgpack.pack(record))
 if data ~= '' then
-  redis.call('XADD', events, 'MAXLEN', '~', ARGV[6], '*', 'first', ARGV[2], 'last', ARGV[3], 'data', data)
+  redis.call(
+    'XADD', events, 'MAXLEN', '~', ARGV[6], '*', 'first', ARGV[2], 'last', ARGV[3], 'data', data
+  )
   redis.call('PEXPIREAT', events, string.format('%.0f', record.ends))
 end
 return { 'appended' }

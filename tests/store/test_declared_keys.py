@@ -171,5 +171,5 @@ async def use_responses(store: ResponseStore) -> None:
     await store.find(owner, ids[2], keep_s=90.0)
     assert await store.append(owner, ids[2], told, lease_s=9.0)
     assert await store.cancel(owner, ids[2])
-    assert await store.finish(kept, told, limits)
+    assert await store.finish(responses[3], told, limits)
     assert await store.forget(owner, ids[3])

@@ -45,6 +45,16 @@ def plays(*batches: EventBatch) -> Callable[[], AsyncIterator[EventBatch]]:
     return play
 
 
+def plays_nothing_but(error: Exception) -> Callable[[], AsyncIterator[EventBatch]]:
+    async def play() -> AsyncIterator[EventBatch]:
+        for batch in ([], [TextDelta("never said")]):
+            if batch:
+                raise error
+            yield batch
+
+    return play
+
+
 def texts(messages: tuple[Message, ...]) -> list[tuple[Role, str]]:
     return [(m.role, "".join(p.text for p in m.parts if isinstance(p, TextPart))) for m in messages]
 
@@ -132,11 +142,7 @@ async def test_functions_are_called_over_several_turns(edge: Edge) -> None:
 
 
 async def test_a_failure_before_the_first_byte_is_an_ordinary_error(edge: Edge) -> None:
-    async def fail() -> AsyncIterator[EventBatch]:
-        raise UpstreamRateLimitError("Too many requests.", status=429)
-        yield []
-
-    edge.script.play = fail
+    edge.script.play = plays_nothing_but(UpstreamRateLimitError("Too many requests.", status=429))
     async with client_of(edge) as client:
         with pytest.raises(openai.RateLimitError):
             await client.responses.create(model=MODEL, input="Hello", stream=True)

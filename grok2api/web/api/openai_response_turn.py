@@ -19,6 +19,7 @@ from grok2api.dialects.openai_response_kept import (
 from grok2api.dialects.openai_response_log import encode_body
 from grok2api.dialects.openai_responses import Renderer, ResponseRenderer, item_key
 from grok2api.dialects.openai_responses_request import (
+    ParsedResponses,
     build_body,
     ignored_fields,
     normalize_items,
@@ -36,6 +37,7 @@ from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.web.api.openai_chat import ANONYMOUS, IGNORED_HEADER
 from grok2api.web.facts import RequestFacts, facts_of
 from grok2api.web.state import AppState, state_of
+from grok2api.wire.openai.response_object import ResponseBody
 from grok2api.wire.openai.responses import ResponsesRequest
 
 
@@ -132,30 +134,11 @@ async def prepare(
     is_stored = wire.store is not False and not compacts
     created_s = int(state.clock.now_s())
     body = build_body(wire, response_id, created_s, is_stored=is_stored)
-    renderer: Renderer
     if compacts:
         chat = ask_for_summary(chat)
     facts.input_tokens = count_prompt_tokens(chat, estimate_tokens)
-    if compacts:
-        renderer = CompactionRenderer(
-            body,
-            seal=partial(state.summaries.seal, owner),
-            prompt_tokens=facts.input_tokens,
-            count_tokens=estimate_tokens,
-        )
-    else:
-        features = state.settings.features
-        shows = parsed.chat.show_reasoning
-        renderer = ResponseRenderer(
-            body,
-            msgspec.structs.replace(
-                parsed.view,
-                show_reasoning=features.thinking if shows is None else shows,
-                show_sources=features.show_search_sources,
-            ),
-            prompt_tokens=facts.input_tokens,
-            count_tokens=estimate_tokens,
-        )
+    builds = _build_compaction if compacts else _build_renderer
+    renderer = builds(state, owner, parsed, body, facts.input_tokens)
     return ResponseTurn(
         state=state,
         facts=facts,
@@ -167,6 +150,37 @@ async def prepare(
         is_stored=is_stored,
         ignored=ignored_fields(wire, parsed.tools),
     )
+
+
+def _build_compaction(
+    state: AppState,
+    owner: ClientKeyId,
+    _: ParsedResponses,
+    body: ResponseBody,
+    prompt_tokens: int,
+) -> Renderer:
+    return CompactionRenderer(
+        body,
+        seal=partial(state.summaries.seal, owner),
+        prompt_tokens=prompt_tokens,
+        count_tokens=estimate_tokens,
+    )
+
+
+def _build_renderer(
+    state: AppState,
+    _: ClientKeyId,
+    parsed: ParsedResponses,
+    body: ResponseBody,
+    prompt_tokens: int,
+) -> Renderer:
+    features, shows = state.settings.features, parsed.chat.show_reasoning
+    view = msgspec.structs.replace(
+        parsed.view,
+        show_reasoning=features.thinking if shows is None else shows,
+        show_sources=features.show_search_sources,
+    )
+    return ResponseRenderer(body, view, prompt_tokens=prompt_tokens, count_tokens=estimate_tokens)
 
 
 async def _find_referred(

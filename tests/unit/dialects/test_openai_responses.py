@@ -1,4 +1,5 @@
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from grok2api.dialects.openai_compaction import CompactionRenderer
-from grok2api.dialects.openai_response_items import ToolName
+from grok2api.dialects.openai_response_calls import ToolName
 from grok2api.dialects.openai_responses import Renderer, ResponseRenderer, ResponseView, render_body
 from grok2api.domain.chat import (
     ChatEvent,
@@ -87,9 +88,12 @@ def body_of(**facts: Any) -> ResponseBody:
 
 
 def make(**options: Any) -> ResponseRenderer:
-    view = ResponseView(
-        **({"show_reasoning": True, "shows_searches": True, "tool_names": NAMES} | options)
-    )
+    defaults: dict[str, Any] = {
+        "show_reasoning": True,
+        "shows_searches": True,
+        "tool_names": NAMES,
+    }
+    view = ResponseView(**(defaults | options))
     return ResponseRenderer(body_of(), view, prompt_tokens=7, count_tokens=len)
 
 
@@ -138,7 +142,11 @@ def test_bytes_of_a_delta_are_those_of_its_event() -> None:
 
 
 def test_every_speaker_gets_a_part_of_the_reasoning() -> None:
-    thoughts = [ReasoningDelta("a", "One"), ReasoningDelta("b", "One"), ReasoningDelta("c", "Two")]
+    thoughts: EventBatch = [
+        ReasoningDelta("a", "One"),
+        ReasoningDelta("b", "One"),
+        ReasoningDelta("c", "Two"),
+    ]
     events = parse_events(stream(make(), [[*thoughts, TextDelta("x"), Finished()]]))
 
     [reasoning, _] = check(events)["output"]
@@ -161,7 +169,7 @@ def test_reasoning_alone_is_closed_and_followed_by_an_empty_message() -> None:
 
 
 def test_hidden_reasoning_is_counted_but_not_told() -> None:
-    batches = [[ReasoningDelta("hmm"), TextDelta("x"), Finished()]]
+    batches: list[EventBatch] = [[ReasoningDelta("hmm"), TextDelta("x"), Finished()]]
     final = check(parse_events(stream(make(show_reasoning=False), batches)))
 
     assert [item["type"] for item in final["output"]] == ["message"]
@@ -186,7 +194,7 @@ def test_a_message_is_closed_before_a_call_begins() -> None:
 
 
 def test_custom_tools_and_namespaces_come_back_as_the_client_knows_them() -> None:
-    inner = [ToolCallStarted(0, "call_3", "n__go"), ToolCallEnded(0)]
+    inner: EventBatch = [ToolCallStarted(0, "call_3", "n__go"), ToolCallEnded(0)]
     events = parse_events(stream(make(), [[*inner, *PATCH, Finished()]]))
 
     [go, patch] = check(events)["output"]
@@ -232,7 +240,7 @@ def test_citations_count_from_the_beginning_of_their_own_message() -> None:
 
 
 def test_searches_are_told_to_those_who_asked_for_the_tool() -> None:
-    batches = [[*SEARCHES, TextDelta("x"), Finished()]]
+    batches: list[EventBatch] = [[*SEARCHES, TextDelta("x"), Finished()]]
     told = check(parse_events(stream(make(shows_search_sources=True), batches)))
     untold = check(parse_events(stream(make(shows_searches=False), batches)))
 
@@ -246,7 +254,7 @@ def test_searches_are_told_to_those_who_asked_for_the_tool() -> None:
 
 
 def test_a_search_in_the_middle_of_text_waits_for_its_end() -> None:
-    batches = [[TextDelta("a")], SEARCHES, [TextDelta("b"), Finished()]]
+    batches: list[EventBatch] = [[TextDelta("a")], SEARCHES, [TextDelta("b"), Finished()]]
 
     final = check(parse_events(stream(make(), batches)))
 
@@ -367,7 +375,7 @@ def test_any_split_of_any_answer_is_legal_and_comes_to_the_same(
 ) -> None:
     cuts = data.draw(st.sets(st.integers(0, len(events))))
     edges = [0, *sorted(cuts), len(events)]
-    batches = [events[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    batches = [events[a:b] for a, b in pairwise(edges)]
 
     final = check(parse_events(stream(make(), batches)))
     whole = check(parse_events(stream(make(), [events])))

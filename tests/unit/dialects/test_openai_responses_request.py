@@ -6,7 +6,7 @@ import pytest
 from msgspec import Raw
 
 from grok2api.dialects.json_body import decode_body
-from grok2api.dialects.openai_response_items import ToolName
+from grok2api.dialects.openai_response_calls import ToolName
 from grok2api.dialects.openai_responses_request import (
     RESPONSES_DECODER,
     ParsedResponses,

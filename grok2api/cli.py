@@ -9,10 +9,20 @@ from pathlib import Path
 import msgspec
 
 from grok2api import launch
+from grok2api.account_commands import (
+    accounts_delete,
+    accounts_disable,
+    accounts_limit,
+    accounts_list,
+    accounts_move,
+    accounts_refresh,
+    accounts_restore,
+    accounts_tag,
+    accounts_untag,
+)
 from grok2api.administration import administer, flags_of
 from grok2api.arguments import build_parser
 from grok2api.batches import batches_cancel, batches_list, batches_show
-from grok2api.bootstrap import AdminTools
 from grok2api.config.defaults import render_defaults
 from grok2api.config.fields import mask
 from grok2api.config.loader import (
@@ -33,8 +43,8 @@ from grok2api.console import (
 )
 from grok2api.doctor import Grade, examine
 from grok2api.domain.ids import AccountId
-from grok2api.domain.pool_member import Account
 from grok2api.errors import GatewayError, SettingsError, StoreUnavailableError
+from grok2api.inspection import accounts_explain, sessions_clear, sessions_list
 from grok2api.processes import end_with_parent
 from grok2api.simulator.options import SimulatorOptions
 from grok2api.simulator.server import run_simulator
@@ -115,24 +125,6 @@ def maintenance(arguments: Namespace) -> int:
     if arguments.parent is not None:
         end_with_parent(arguments.parent)
     launch.maintain(prepare(load_boot(flags_of(arguments))))
-    return _DONE
-
-
-def accounts_list(arguments: Namespace) -> int:
-    """List accounts; no secret is shown."""
-
-    async def collect(admin: AdminTools) -> list[Account]:
-        return [account async for account in admin.accounts.list()]
-
-    accounts = administer(arguments, collect)
-    if arguments.json:
-        say_json(accounts)
-        return _DONE
-    rows = [
-        (a.id, a.pool.tier, a.status, a.mask, a.open_leases, a.reason, ",".join(a.tags))
-        for a in accounts
-    ]
-    say_table(("id", "tier", "status", "session", "in use", "reason", "tags"), rows)
     return _DONE
 
 
@@ -241,7 +233,18 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "accounts import": accounts_import,
     "accounts export": accounts_export,
     "accounts list": accounts_list,
+    "accounts refresh": accounts_refresh,
+    "accounts disable": accounts_disable,
+    "accounts restore": accounts_restore,
+    "accounts tag": accounts_tag,
+    "accounts untag": accounts_untag,
+    "accounts move": accounts_move,
+    "accounts limit": accounts_limit,
+    "accounts delete": accounts_delete,
     "accounts remove": accounts_remove,
+    "accounts explain": accounts_explain,
+    "sessions list": sessions_list,
+    "sessions clear": sessions_clear,
     "batches list": batches_list,
     "batches show": batches_show,
     "batches cancel": batches_cancel,

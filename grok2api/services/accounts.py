@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 
 from grok2api.clock import Clock
-from grok2api.domain.account import ProviderKind, Tier
+from grok2api.domain.account import ProviderKind, Status, Tier
 from grok2api.domain.ids import AccountId
 from grok2api.domain.pool_member import Account
 from grok2api.providers.base import Provider
@@ -89,13 +89,21 @@ class Accounts:
             self._store, write, with_secrets=with_secrets, on_progress=on_progress
         )
 
-    async def list(self) -> AsyncIterator[Account]:
-        """Yield all accounts, page by page."""
+    async def list(
+        self, *, status: Status | None = None, tier: Tier | None = None, tag: str | None = None
+    ) -> AsyncIterator[Account]:
+        """Yield all accounts, or those of a status, a tier, with a tag; page by page."""
         cursor = ""
         while True:
             page = await self._store.list(cursor=cursor)
             for account in page.accounts:
-                yield account
+                is_wanted = (
+                    status in {None, account.status}
+                    and tier in {None, account.pool.tier}
+                    and (tag is None or tag in account.tags)
+                )
+                if is_wanted:
+                    yield account
             cursor = page.next_cursor
             if not cursor:
                 return

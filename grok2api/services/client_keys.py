@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from grok2api.clock import Clock
 from grok2api.domain.client_key import ClientKey
 from grok2api.domain.ids import ClientKeyId
-from grok2api.errors import AuthenticationError
+from grok2api.errors import AuthenticationError, InvalidRequestError, NotFoundError
 from grok2api.store.client_keys import ClientKeyStore
 
 _MAX_KEY_LENGTH = 512
@@ -73,12 +73,12 @@ class ClientKeys:
                 "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'.",
                 code="invalid_api_key",
             )
-        key = await self._find(presented)
+        key = await self._look_up(presented)
         if key is None or not key.is_enabled:
             raise AuthenticationError("Incorrect API key provided.", code="invalid_api_key")
         return key
 
-    async def _find(self, presented: str) -> ClientKey | None:
+    async def _look_up(self, presented: str) -> ClientKey | None:
         if len(presented) > _MAX_KEY_LENGTH:
             return None
         digest = digest_key(presented)
@@ -100,6 +100,29 @@ class ClientKeys:
 
     async def list(self) -> list[ClientKey]:
         return await self._store.list()
+
+    async def find(self, id_or_name: str) -> ClientKey:
+        """Return the key of this id or name, a configured one too.
+
+        Raises:
+            NotFoundError: there is none. The error does not repeat what may be a secret.
+            InvalidRequestError: several keys have this name.
+        """
+        known = [*self._configured.values(), *await self._store.list()]
+        found = [key for key in known if id_or_name in (key.id, key.name)]
+        if not found:
+            raise NotFoundError(
+                "No client key has this id or name; `grok2api keys list` shows them.",
+                param="key",
+                code="key_not_found",
+            )
+        if len(found) > 1:
+            raise InvalidRequestError(
+                "Several client keys have this name; give the id of one.",
+                param="key",
+                code="key_ambiguous",
+            )
+        return found[0]
 
     async def revoke(self, id_or_name: str) -> int:
         """Revoke the key of this id, or all keys of this name; return how many that were."""

@@ -1,6 +1,7 @@
 """Kept responses: for the client key that they were given to, and nobody else."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +11,8 @@ from grok2api.config.responses import ResponsesSettings
 from grok2api.domain.ids import ClientKeyId, ResponseId
 from grok2api.domain.response import CancelResult, EventSlice, KeptResponse, ResponseState
 from grok2api.errors import InvalidRequestError, NotFoundError, StoreUnavailableError
+from grok2api.services.background import Background
+from grok2api.services.summaries import Summaries
 from grok2api.store.responses import Limits, ResponseStore
 
 log = structlog.get_logger(__name__)
@@ -21,17 +24,14 @@ BYTES_PER_MB: Final = 1024 * 1024
 _WHOLE = frozenset({ResponseState.COMPLETED, ResponseState.INCOMPLETE})
 
 
-def build_limits(settings: ResponsesSettings) -> Limits:
-    """Return what the settings say of keeping."""
-    return Limits(settings.keep_s, settings.max_count, settings.max_mb * BYTES_PER_MB)
-
-
 @dataclass(frozen=True, slots=True)
 class Responses:
-    """Keeps, finds and forgets responses."""
+    """Keeps, finds and forgets responses; `background` makes some of them."""
 
     store: ResponseStore
     limits: Limits
+    background: Background
+    summaries: Summaries
 
     async def keep(self, kept: KeptResponse) -> None:
         """Keep a response that has ended. The answer is worth more than its record: no errors."""
@@ -135,6 +135,16 @@ class Responses:
     ) -> tuple[str, Sequence[EventSlice]]:
         """Return the next events of a background response and the position behind them."""
         return await self.store.read_events(kept.owner, kept.id, position)
+
+
+@asynccontextmanager
+async def open_responses(
+    store: ResponseStore, summaries: Summaries, settings: ResponsesSettings
+) -> AsyncIterator[Responses]:
+    """Build what keeps the responses of one process; leaving ends those it makes."""
+    limits = Limits(settings.keep_s, settings.max_count, settings.max_mb * BYTES_PER_MB)
+    async with Background(store, limits, max_running=settings.max_background) as background:
+        yield Responses(store, limits, background, summaries)
 
 
 def _unknown(response_id: str) -> NotFoundError:

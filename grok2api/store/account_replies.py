@@ -116,6 +116,12 @@ class Synced(Struct, frozen=True, array_like=True, tag="synced"):
     pool: str
 
 
+class Deferred(Struct, frozen=True, array_like=True, tag="deferred"):
+    """The account is asked about later; its status is this now."""
+
+    status: Status
+
+
 class Taken(Struct, frozen=True, array_like=True, tag="taken"):
     """Accounts to ask the upstream about: id and pool in turn, msgpack."""
 

@@ -31,6 +31,18 @@ async def hash_all(redis: RedisClient, key: str) -> dict[str, bytes]:
     return {name.decode(): value for name, value in found.items()}
 
 
+async def hash_some(redis: RedisClient, key: str, count: int) -> dict[str, bytes]:
+    """Return about `count` fields of a hash and their values; all of a small one."""
+    _, found = await _read(redis, "HSCAN", key, "0", "COUNT", str(count))
+    return {name.decode(): value for name, value in found.items()}
+
+
+async def count_between(redis: RedisClient, key: str, least: int, below: int) -> int:
+    """Return how many members of a sorted set have a score from `least` to below `below`."""
+    found: int = await _read(redis, "ZCOUNT", key, str(least), f"({below}")
+    return found
+
+
 async def page_of_scores(
     redis: RedisClient, key: str, cursor: str, limit: int, *, is_reversed: bool = False
 ) -> list[tuple[str, float]]:

@@ -6,7 +6,7 @@ from starlette.staticfiles import StaticFiles
 
 from grok2api.resources import find_resource
 from grok2api.web import health
-from grok2api.web.admin import system
+from grok2api.web.admin import explain, sessions, system
 from grok2api.web.api import (
     openai_chat,
     openai_models,
@@ -33,6 +33,9 @@ def build_routes() -> list[BaseRoute]:
         Route("/admin/api/verify", system.verify),
         Route("/admin/api/status", system.status),
         Route("/admin/api/sync", system.sync, methods=["POST"]),
+        Route("/admin/api/tokens/explain", explain.explain),
+        Route("/admin/api/sessions", sessions.list_sessions),
+        Route("/admin/api/sessions", sessions.clear_sessions, methods=["DELETE"]),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
         Route("/health", health.readyz),

@@ -8,14 +8,14 @@ from starlette.types import Scope
 from grok2api.clock import Clock
 from grok2api.config.schema import Settings
 from grok2api.services.admin_auth import AdminAuth
-from grok2api.services.background import Background
 from grok2api.services.chat import ChatService
 from grok2api.services.client_keys import ClientKeys
+from grok2api.services.explain import Explainer
 from grok2api.services.health import Health
 from grok2api.services.models import ModelCatalog
 from grok2api.services.overview import Overview
 from grok2api.services.responses import Responses
-from grok2api.services.summaries import Summaries
+from grok2api.services.sessions import Sessions
 from grok2api.telemetry.metrics import Metrics
 from grok2api.web.drain import Drain
 
@@ -31,10 +31,10 @@ class AppState:
     models: ModelCatalog
     keys: ClientKeys
     responses: Responses
-    background: Background
-    summaries: Summaries
     admin_auth: AdminAuth
     overview: Overview
+    explainer: Explainer
+    sessions: Sessions
     health: Health
     clock: Clock
     metrics: Metrics

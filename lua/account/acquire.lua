@@ -38,6 +38,7 @@
 -- @include candidates
 -- @include choose
 -- @include find_account
+-- @include find_bound
 -- @include number_tags
 -- @include bind_session
 -- @include stand_in_line
@@ -45,11 +46,15 @@
 local store = open_pools(3)
 local sessions, session_ends, suspects = KEYS[13], KEYS[14], KEYS[15]
 local request, now = cmsgpack.unpack(ARGV[1]), clock(ARGV[3])
-math.randomseed(tonumber(ARGV[2]))
 
-local function leased(id, account, mode, expires_at_ms)
+local bound = find_bound(sessions, session_ends, request, now)
+-- `is_kept`: the session stays with the account that it has.
+local function leased(id, account, mode, is_kept)
+  if request.session ~= '' and not (is_kept and bound ~= id) then
+    bind_session(sessions, session_ends, request.session, id, now, request.session_ttl_ms)
+  end
   local secret = redis.call('HGET', store.secrets, id)
-  return { 'leased', id, account.pool, mode, secret, account.user or '', expires_at_ms }
+  return { 'leased', id, account.pool, mode, secret, account.user or '', now + request.ttl_ms }
 end
 
 handle_due(store, now, 64)
@@ -59,7 +64,7 @@ if lease then
   local account = load_account(store, id)
   if account and account.born == born then
     set_timer(store, 'lease ' .. request.lease_id, now + request.ttl_ms)
-    return leased(id, account, mode, now + request.ttl_ms)
+    return leased(id, account, mode, bound)
   end
   end_lease(store, request.lease_id, cmsgpack.unpack(lease), false)
 end
@@ -72,19 +77,18 @@ if redis.call('SCARD', suspects) >= 3 then
 end
 if redis.call('HGET', store.meta, 'strategy') ~= request.strategy then
   redis.call('HSET', store.meta, 'strategy', request.strategy, 'to_rank', 0)
+  store.strategy = request.strategy
 end
 
+store.strategy = request.strategy
+math.randomseed(tonumber(ARGV[2]))
 if not number_tags(store, request) then
   return { 'none_ready', -1, 0, 0 }
 end
-local bound = request.session ~= '' and not request.starts_session and redis.call('HGET', sessions, request.session)
 local id, account, mode, is_kept = find_account(store, request, bound, now)
 if id then
   grant(store, id, account, mode, request, now, request.ttl_ms)
-  if request.session ~= '' and not (is_kept and bound ~= id) then
-    bind_session(sessions, session_ends, request.session, id, now, request.session_ttl_ms)
-  end
-  return leased(id, account, mode, now + request.ttl_ms)
+  return leased(id, account, mode, is_kept)
 end
 local first_ms, total, usable, open = outlook(store, request, now)
 local demanded = tonumber(redis.call('HGET', store.meta, 'demanded') or 0)

@@ -37,7 +37,7 @@ if not ends_at_ms then
 end
 local is_over = tonumber(ends_at_ms) <= now
 local lease = cmsgpack.unpack(redis.call('HGET', store.leases, lease_id))
-local id, mode = lease[1], lease[2]
+local id = lease[1]
 local account = end_lease(store, lease_id, lease, verdict.is_used and not is_over)
 if not account then
   return { 'gone' }
@@ -50,7 +50,7 @@ if not is_over then
       verdict.outcome = 'failed'
     end
   end
-  apply_outcome(store, id, account, mode, verdict, now)
+  apply_outcome(store, id, account, lease, verdict, now)
 end
 put_back(store, id, account, now)
 if is_over then

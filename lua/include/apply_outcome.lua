@@ -1,11 +1,13 @@
 --- Do to an account what the outcome of a lease means for it; the states are in docs/accounts.md.
 -- `verdict` has outcome, cooldown_ms (0: the upstream named no time), base_ms and max_ms (the first
--- and the longest rest without a named time) and reason.
+-- and the longest rest without a named time) and reason. Requests that were under way when one of them
+-- failed are one strike together, if they fail alike.
 -- @needs mark
 -- @needs set_timer
 -- @needs empty_window
-local function apply_outcome(store, id, account, mode, verdict, now)
-  local outcome, window = verdict.outcome, account.windows[mode]
+local function apply_outcome(store, id, account, lease, verdict, now)
+  local outcome, mode, granted_at = verdict.outcome, lease[2], lease[6]
+  local window = account.windows[mode]
   if outcome == 'ok' then
     account.strikes, account.strike, account.trial = nil, nil, nil
     account.uses = (account.uses or 0) + 1
@@ -14,8 +16,11 @@ local function apply_outcome(store, id, account, mode, verdict, now)
   if outcome == 'failed' or outcome == 'cancelled' then
     return
   end
-  account.strikes = account.strike == outcome and account.strikes + 1 or 1
-  account.strike = outcome
+  if account.strike ~= outcome then
+    account.strikes, account.strike = 1, outcome
+  elseif granted_at >= account.failed then
+    account.strikes = account.strikes + 1
+  end
   account.fails, account.failed = (account.fails or 0) + 1, now
   account.fault = verdict.reason
   if outcome == 'rate_limited' or outcome == 'window_empty' then
@@ -43,7 +48,7 @@ local function apply_outcome(store, id, account, mode, verdict, now)
   elseif outcome == 'used_up' and is_ours then
     mark(store, id, account, 'exhausted', now, ends_ms, verdict.reason)
   elseif outcome == 'rate_limited' or outcome == 'unconfirmed' then
-    local is_longer = account.status ~= 'cooling' or ends_ms > account.ends
+    local is_longer = account.status ~= 'cooling' or (account.ends and ends_ms > account.ends)
     if is_ours and is_longer and not (account.status == 'exhausted' and account.reason ~= 'quota') then
       mark(store, id, account, 'cooling', now, ends_ms, verdict.reason)
     end

@@ -17,14 +17,12 @@ local function outlook(store, request, now)
   local timers = redis.call('ZRANGE', store.timers, 0, 63, 'WITHSCORES')
   for at = 1, #timers, 2 do
     local what, id = string.match(timers[at], '^(%a+).- ?(%S+)$')
-    local pool
     if what == 'lease' then
-      pool = cmsgpack.unpack(redis.call('HGET', store.leases, id))[5]
-    elseif what ~= 'wait' then
-      local account = load_account(store, id)
-      pool = account and account.status ~= 'deleted' and account.pool
+      id = cmsgpack.unpack(redis.call('HGET', store.leases, id))[1]
     end
-    if wanted[pool] then
+    local account = what ~= 'wait' and load_account(store, id)
+    local status = account and wanted[account.pool] and account.status
+    if status == 'active' or status == 'cooling' or status == 'exhausted' then
       return math.max(1, tonumber(timers[at + 1]) - now), total, usable, open
     end
   end

@@ -8,7 +8,7 @@ local function place(store, id, account, mode, now)
   local score = 0
   if free > 0 then
     score = (free < 4 and 2199023255552 or 0) + (account.seq or 0) % 68719476736
-    store.strategy = store.strategy or redis.call('HGET', store.meta, 'strategy')
+    store.strategy = store.strategy or redis.call('HGET', store.meta, 'strategy') or 'max_quota'
     if store.strategy == 'max_quota' then
       local share = free < math.huge and math.min(1, free / account.windows[mode].total) or 1
       score = score + (31 - math.floor(31 * share / (1 + (account.open or 0)))) * 68719476736

@@ -28,24 +28,29 @@ from grok2api.domain.model import Route
 from grok2api.providers.base import Provider, UpstreamSession
 from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.attempt import DispatchParts
-from grok2api.services.background import Background
 from grok2api.services.chat import ChatService
 from grok2api.services.cleanup import Cleanup
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.dispatch import Dispatcher
+from grok2api.services.explain import Explainer
 from grok2api.services.health import Health
 from grok2api.services.leases import LeaseKeeper
 from grok2api.services.lender import Lender, build_policy
 from grok2api.services.models import ModelCatalog
 from grok2api.services.overview import Overview
-from grok2api.services.responses import Responses, build_limits
+from grok2api.services.responses import Responses, open_responses
+from grok2api.services.sessions import Sessions
 from grok2api.services.summaries import Summaries
+from grok2api.store.account_edits import AccountEdits
+from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore, NewAccount
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis, ping
+from grok2api.store.lanes import LaneStore
 from grok2api.store.leader import LeaderStore
 from grok2api.store.responses import ResponseStore
+from grok2api.store.sessions import SessionStore
 from grok2api.store.setup import SetupStore
 from grok2api.store.wakeups import Wakeups
 from grok2api.telemetry.metrics import open_metrics
@@ -225,14 +230,14 @@ class EdgeMaker:
                     cleanup,
                     build_policy(settings.account),
                 ) as lender,
-                Background(
+                open_responses(
                     ResponseStore(redis, self._cipher),
-                    build_limits(settings.responses),
-                    max_running=settings.responses.max_background,
-                ) as background,
+                    Summaries(self._cipher),
+                    settings.responses,
+                ) as responses,
             ):
                 built = self._build(settings, redis, cleanup, lender, keeper, script)
-                states.append(built(background))
+                states.append(built(responses))
                 yield states[0]
 
         async with (
@@ -262,7 +267,7 @@ class EdgeMaker:
         lender: Lender,
         keeper: LeaseKeeper,
         script: Script,
-    ) -> Callable[[Background], AppState]:
+    ) -> Callable[[Responses], AppState]:
         store = AccountStore(redis, self._cipher)
         parts = DispatchParts(
             accounts=store,
@@ -278,20 +283,27 @@ class EdgeMaker:
             chat=settings.chat,
         )
         models = ModelCatalog(store)
-        return lambda background: AppState(
+        keys = ClientKeys(ClientKeyStore(redis), SystemClock(), configured=(API_KEY, OTHER_KEY))
+        return lambda responses: AppState(
             settings=settings,
-            responses=Responses(
-                ResponseStore(redis, self._cipher), build_limits(settings.responses)
-            ),
-            background=background,
-            summaries=Summaries(self._cipher),
+            responses=responses,
             chat=ChatService(models, Dispatcher(parts), count_tokens=len),
             models=models,
-            keys=ClientKeys(ClientKeyStore(redis), SystemClock(), configured=(API_KEY, OTHER_KEY)),
+            keys=keys,
             admin_auth=AdminAuth(SetupStore(redis), SystemClock(), password=settings.app.app_key),
             overview=Overview(
                 store, LeaderStore(redis), strategy=settings.account.selection.strategy
             ),
+            explainer=Explainer(
+                store=store,
+                edits=AccountEdits(redis),
+                lanes=LaneStore(redis),
+                timers=AccountTimers(redis),
+                models=models,
+                keys=keys,
+                policy=build_policy(settings.account),
+            ),
+            sessions=Sessions(SessionStore(redis)),
             health=Health(lambda: ping(redis)),
             clock=SystemClock(),
             metrics=open_metrics(None, models=(MODEL,)),

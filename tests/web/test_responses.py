@@ -47,7 +47,8 @@ def plays(*batches: EventBatch) -> Callable[[], AsyncIterator[EventBatch]]:
 
 def plays_nothing_but(error: Exception) -> Callable[[], AsyncIterator[EventBatch]]:
     async def play() -> AsyncIterator[EventBatch]:
-        for batch in ([], [TextDelta("never said")]):
+        batches: list[EventBatch] = [[], [TextDelta("never said")]]
+        for batch in batches:
             if batch:
                 raise error
             yield batch

@@ -124,7 +124,7 @@ async def prepare(
         items,
         history=conversation_of(chain),
         continues=chain[-1].affinity if chain else "",
-        expand=partial(state.summaries.open, owner),
+        expand=partial(state.responses.summaries.open, owner),
     )
     affinity = find_affinity(request.headers, parsed.chat, salt=owner)
     facts.affinity = affinity.rule.value
@@ -161,7 +161,7 @@ def _build_compaction(
 ) -> Renderer:
     return CompactionRenderer(
         body,
-        seal=partial(state.summaries.seal, owner),
+        seal=partial(state.responses.summaries.seal, owner),
         prompt_tokens=prompt_tokens,
         count_tokens=estimate_tokens,
     )

@@ -112,7 +112,7 @@ async def _keep(turn: ResponseTurn) -> None:
 async def _start(turn: ResponseTurn) -> Response:
     """Have the response made whether or not the client stays."""
     kept = turn.kept()
-    await turn.state.background.start(
+    await turn.state.responses.background.start(
         kept, partial(_produce_aside, turn), partial(_fail_aside, turn)
     )
     if turn.facts.is_stream:

@@ -74,47 +74,68 @@ class _Fold:
 
     def _take_inner(self, item: dict[str, Any], event: dict[str, Any]) -> None:
         kind = event["type"].removeprefix("response.")
-        match kind:
-            case "content_part.added":
-                assert item["content"] == []
-                item["content"].append(event["part"])
-            case "reasoning_summary_part.added":
-                assert event["summary_index"] == len(item["summary"])
-                assert "parts" not in item
-                item["parts"] = True
-                item["summary"].append(dict(event["part"]))
-            case "output_text.delta":
-                item["content"][event["content_index"]]["text"] += event["delta"]
-            case "output_text.annotation.added":
-                notes = item["content"][event["content_index"]]["annotations"]
-                assert event["annotation_index"] == len(notes)
-                notes.append(event["annotation"])
-            case "output_text.done":
-                assert item["content"][event["content_index"]]["text"] == event["text"]
-            case "content_part.done":
-                assert item["content"][event["content_index"]] == event["part"]
-            case "reasoning_summary_text.delta":
-                assert item["parts"]
-                item["summary"][event["summary_index"]]["text"] += event["delta"]
-            case "reasoning_summary_text.done":
-                assert item["summary"][event["summary_index"]]["text"] == event["text"]
-            case "reasoning_summary_part.done":
-                assert item["summary"][event["summary_index"]] == event["part"]
-                del item["parts"]
-            case "function_call_arguments.delta":
-                item["arguments"] += event["delta"]
-            case "function_call_arguments.done":
-                assert (item["arguments"], item["name"]) == (event["arguments"], event["name"])
-            case "custom_tool_call_input.delta":
-                item["input"] += event["delta"]
-            case "custom_tool_call_input.done":
-                assert item["input"] == event["input"]
-            case "web_search_call.in_progress" | "web_search_call.searching":
-                pass
-            case "web_search_call.completed":
-                pass
+        group, _, step = kind.partition(".")
+        match group:
+            case "content_part" | "output_text":
+                _take_text(item, event, kind)
+            case "reasoning_summary_part" | "reasoning_summary_text":
+                _take_summary(item, event, kind)
+            case "function_call_arguments":
+                _take_call(item, event, step, "arguments")
+            case "custom_tool_call_input":
+                _take_call(item, event, step, "input")
             case _:
-                raise AssertionError(f"unknown event {event['type']}")
+                assert kind in SEARCHES
+
+
+SEARCHES = {f"web_search_call.{step}" for step in ("in_progress", "searching", "completed")}
+
+
+def _take_text(item: dict[str, Any], event: dict[str, Any], kind: str) -> None:
+    if kind == "content_part.added":
+        assert item["content"] == []
+        item["content"].append(event["part"])
+        return
+    part = item["content"][event["content_index"]]
+    match kind:
+        case "output_text.delta":
+            part["text"] += event["delta"]
+        case "output_text.annotation.added":
+            assert event["annotation_index"] == len(part["annotations"])
+            part["annotations"].append(event["annotation"])
+        case "output_text.done":
+            assert part["text"] == event["text"]
+        case _:
+            assert kind == "content_part.done"
+            assert part == event["part"]
+
+
+def _take_summary(item: dict[str, Any], event: dict[str, Any], kind: str) -> None:
+    if kind == "reasoning_summary_part.added":
+        assert event["summary_index"] == len(item["summary"])
+        assert "parts" not in item, "one part after the other"
+        item["parts"] = True
+        item["summary"].append(dict(event["part"]))
+        return
+    assert item["parts"]
+    part = item["summary"][event["summary_index"]]
+    match kind:
+        case "reasoning_summary_text.delta":
+            part["text"] += event["delta"]
+        case "reasoning_summary_text.done":
+            assert part["text"] == event["text"]
+        case _:
+            assert kind == "reasoning_summary_part.done"
+            assert part == event["part"]
+            del item["parts"]
+
+
+def _take_call(item: dict[str, Any], event: dict[str, Any], step: str, name: str) -> None:
+    if step == "delta":
+        item[name] += event["delta"]
+    else:
+        assert item[name] == event[name]
+        assert event.get("name", item["name"]) == item["name"]
 
 
 def _plain(item: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from grok2api.account_commands import (
 )
 from grok2api.administration import administer, flags_of
 from grok2api.arguments import build_parser
-from grok2api.batches import batches_cancel, batches_list, batches_show
+from grok2api.batches import batches_cancel, batches_list, batches_show, batches_start
 from grok2api.config.defaults import render_defaults
 from grok2api.config.fields import mask
 from grok2api.config.loader import (
@@ -131,7 +131,7 @@ def maintenance(arguments: Namespace) -> int:
 def accounts_remove(arguments: Namespace) -> int:
     """Remove accounts and everything kept of them."""
     ids = [AccountId(given) for given in dict.fromkeys(arguments.ids)]
-    removed = administer(arguments, lambda admin: admin.accounts.remove(ids))
+    removed = administer(arguments, lambda admin: admin.operator.accounts.remove(ids))
     say(f"{removed} removed, {len(ids) - removed} not found")
     return _DONE if removed == len(ids) else _BROKEN
 
@@ -245,6 +245,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "accounts explain": accounts_explain,
     "sessions list": sessions_list,
     "sessions clear": sessions_clear,
+    "batches start": batches_start,
     "batches list": batches_list,
     "batches show": batches_show,
     "batches cancel": batches_cancel,

@@ -13,6 +13,7 @@ from grok2api.services.client_keys import ClientKeys
 from grok2api.services.explain import Explainer
 from grok2api.services.health import Health
 from grok2api.services.models import ModelCatalog
+from grok2api.services.operator import Operator
 from grok2api.services.overview import Overview
 from grok2api.services.responses import Responses
 from grok2api.services.sessions import Sessions
@@ -32,6 +33,7 @@ class AppState:
     keys: ClientKeys
     responses: Responses
     admin_auth: AdminAuth
+    operator: Operator
     overview: Overview
     explainer: Explainer
     sessions: Sessions

@@ -77,10 +77,9 @@ if redis.call('SCARD', suspects) >= 3 then
 end
 if redis.call('HGET', store.meta, 'strategy') ~= request.strategy then
   redis.call('HSET', store.meta, 'strategy', request.strategy, 'to_rank', 0)
-  store.strategy = request.strategy
 end
-
 store.strategy = request.strategy
+
 math.randomseed(tonumber(ARGV[2]))
 if not number_tags(store, request) then
   return { 'none_ready', -1, 0, 0 }

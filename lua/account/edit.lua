@@ -47,8 +47,8 @@ local function retag(wanted, unwanted)
     end
   end
   for _, name in ipairs(wanted) do
-    local tag = number_of_tag(store, name)
-    if not known[tag] then
+    local tag = not known[name] and number_of_tag(store, name)
+    if tag and not known[tag] then
       kept[#kept + 1], known[tag] = tag, true
     end
   end

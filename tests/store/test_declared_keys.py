@@ -5,14 +5,17 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from grok2api.domain.account import Outcome, Status
+from grok2api.domain.account import Mode, Outcome, Pool, ProviderKind, Status, Tier
 from grok2api.domain.batch import BatchKind, BatchParams
 from grok2api.domain.client_key import ClientKey
 from grok2api.domain.ids import AccountId, BatchId, ClientKeyId, LeaseId, ResponseId
+from grok2api.domain.quota import Credits, QuotaReport, Reading
 from grok2api.domain.response import EventSlice, KeptResponse, ResponseState
+from grok2api.domain.selection import SelectionPolicy, Strategy, Wish
 from grok2api.errors import StoreUnavailableError
 from grok2api.store import keys
-from grok2api.store.account_replies import StaleEpoch
+from grok2api.store.account_edits import AccountEdits, Edit, Finding
+from grok2api.store.account_replies import Cleared, StaleEpoch
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore
 from grok2api.store.batches import BatchStore, Claimed
@@ -26,6 +29,8 @@ from grok2api.store.script import Script
 from grok2api.store.setup import SetupStore
 from tests.conftest import BASIC, AccountMaker
 from tests.store.conftest import ServerBench
+
+SUPER = Pool(ProviderKind.GROK_WEB, Tier.SUPER)
 
 
 class StrictClient:
@@ -69,7 +74,7 @@ async def test_scripts_touch_only_declared_keys(
             with pytest.raises(StoreUnavailableError):
                 await use_undeclared_key(redis)
             called.clear()
-            await use_accounts(AccountStore(redis, cipher, now_ms=1_800_000_000_000))
+            await use_accounts(redis, cipher)
             await use_client_keys(redis)
             await use_leadership(redis)
             await use_batches(redis)
@@ -84,41 +89,67 @@ async def use_undeclared_key(redis: RedisClient) -> None:
     script._text = "return { redis.call('SET', '{g2a}:undeclared', '1') }"
     script._sha = "0" * 40
     await script(
-        keys={"pools": keys.account_pools(), "user_ids": keys.account_user_ids()},
+        keys={"accounts": keys.accounts()},
         args={"account_id": "a", "user_id": "u"},
     )
 
 
-async def use_accounts(store: AccountStore) -> None:
+async def use_accounts(redis: RedisClient, cipher: SecretCipher) -> None:
     """Take every path of the account scripts."""
+    store = AccountStore(redis, cipher, now_ms=1_800_000_000_000)
+    edits = AccountEdits(redis, now_ms=store.now_ms)
     accounts = AccountMaker(store)
-    await accounts.save("a", "a", "b")
+    wish = Wish(pools=(BASIC,), modes=(Mode.FAST,), session="s")
+    waiting = SelectionPolicy(wait_s=30, session_ttl_s=60, demand_interval_s=1, max_concurrency=1)
+    await accounts.save("a", "a", "b", tags=("blue",))
     await store.set_user_id(AccountId("a"), "u")
     leases = [await accounts.lease(f"l{n}", limit=5) for n in range(6)]
     await accounts.lease("l5", limit=5)
     assert await store.renew(leases[0], ttl_s=60)
-    await store.release(leases[0], Outcome.OK)
-    await store.release(leases[1], Outcome.RATE_LIMITED, cooldown_s=5)
-    await store.release(leases[2], Outcome.UNAUTHORIZED)
-    store.now_ms += 10_000
-    await store.acquire((BASIC,), LeaseId("m1"), ttl_s=1, max_concurrency=1)
-    await store.set_status(AccountId("a"), Status.ACTIVE)
-    await store.set_status(AccountId("b"), Status.COOLING, cooldown_s=5)
+    outcomes = (Outcome.OK, Outcome.FORBIDDEN, Outcome.RATE_LIMITED, Outcome.UNAUTHORIZED)
+    for lease, outcome in zip(leases, outcomes, strict=False):
+        await accounts.end(lease, outcome, cooldown_s=5, fingerprint="f")
+    await accounts.ask("x", fingerprint="f", tags=("blue", "red"))
+    for name in ("w1", "w2"):
+        await store.acquire(wish, waiting, LeaseId(name))
+    store.now_ms = edits.now_ms = store.now_ms + 10_000
+    for name in ("a", "b"):
+        await store.set_status(AccountId(name), Status.ACTIVE)
+        await edits.edit(AccountId(name), Edit(add_tags=("red",), pool=SUPER, max_concurrency=9))
+        report = QuotaReport((Reading(Mode.FAST, 5, 30, 60, 9),), {}, credits=Credits(5, 60))
+        await edits.sync(
+            AccountId(name), Finding(report=report, pool=BASIC, may_demote=True, next_in_s=9)
+        )
+    await edits.explain(wish, waiting)
+    await store.leave_line(LeaseId("w1"))
+    await accounts.ask("w2")
+    await store.set_status(AccountId("b"), Status.DELETED, for_s=5)
     store.now_ms += 100_000
-    await accounts.lease("m2")
-    await accounts.save("c")
-    await accounts.lease("m3", limit=5)  # left for the reaper
+    await accounts.ask("m2")
+    await accounts.save("b", "c")
+    use_strategies = [
+        await store.acquire(
+            wish, SelectionPolicy(strategy=strategy, session_ttl_s=9), LeaseId(strategy)
+        )
+        for strategy in Strategy
+    ]
+    assert len(use_strategies) == 4  # left for the reaper
     assert await store.remove(AccountId("a"))
+    clear: Script[Cleared] = Script(redis, "session/clear", Cleared)
+    state = {"sessions": keys.sessions(), "session_ends": keys.session_ends()}
+    assert await clear(keys=state, args={"session": ""}) == Cleared(1)
 
 
 async def use_leadership(redis: RedisClient) -> None:
     """Take every path of the scripts for maintenance."""
     leaders = LeaderStore(redis)
     timers = AccountTimers(redis, now_ms=2_000_000_000_000)
+    edits = AccountEdits(redis, now_ms=2_000_000_000_000)
     first = await leaders.campaign("a", ttl_s=10)
     assert isinstance(first, Elected)
     assert isinstance(await leaders.campaign("b", ttl_s=10), Follower)
     assert await timers.reap(epoch=first.epoch)
+    assert await edits.take_due(5, claim_s=60, epoch=first.epoch)
     assert await leaders.resign("a")
     await leaders.campaign("b", ttl_s=10)
     assert await timers.reap(epoch=first.epoch) == StaleEpoch()
@@ -162,14 +193,19 @@ async def use_batches(redis: RedisClient) -> None:
 
 async def use_responses(store: ResponseStore) -> None:
     """Take every path of the response scripts."""
-    limits, owner = Limits(keep_s=60.0, max_count=2, max_bytes=4000), ClientKeyId("key_1")
-    ids = [ResponseId(f"resp_{n}") for n in range(4)]
-    told = EventSlice(0, 1, b"x")
-    for response_id in ids:
-        kept = KeptResponse(id=response_id, owner=owner, body=b"x", state=ResponseState.IN_PROGRESS)
+    limits, told = Limits(keep_s=60.0, max_count=2, max_bytes=4000), EventSlice(0, 1, b"x")
+    owner = ClientKeyId("key_1")
+    responses = [
+        KeptResponse(
+            id=ResponseId(f"resp_{n}"), owner=owner, body=b"x", state=ResponseState.IN_PROGRESS
+        )
+        for n in range(4)
+    ]
+    for kept in responses:
         assert await store.save(kept, limits, lease_s=9.0)
-    await store.find(owner, ids[2], keep_s=90.0)
-    assert await store.append(owner, ids[2], told, lease_s=9.0)
-    assert await store.cancel(owner, ids[2])
+    third, last = responses[2].id, responses[3].id
+    await store.find(owner, third, keep_s=90.0)
+    assert await store.append(owner, third, told, lease_s=9.0)
+    assert await store.cancel(owner, third)
     assert await store.finish(responses[3], told, limits)
-    assert await store.forget(owner, ids[3])
+    assert await store.forget(owner, last)

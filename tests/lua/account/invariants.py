@@ -75,7 +75,11 @@ class Snapshot:
         return not is_gated and any(w.get("total") is None or w["left"] > 0 for w in windows)
 
     def live_leases(self, name: str, record: Record) -> list[list[Any]]:
-        return [lease for lease in self.leases.values() if [lease[0], lease[3]] == [name, record["born"]]]
+        return [
+            lease
+            for lease in self.leases.values()
+            if [lease[0], lease[3]] == [name, record["born"]]
+        ]
 
     def _check_leases_of(self, name: str, record: Record) -> None:
         open_ = len(self.live_leases(name, record))
@@ -122,9 +126,10 @@ class Snapshot:
     def _check_timers(self) -> None:
         expected = {f"wait {name}": waiter["ends"] for name, waiter in self.waiters.items()}
         for name, record in self.records.items():
-            if record["status"] in ("cooling", "exhausted", "deleted") and record.get("ends"):
-                if (record["status"], record.get("reason")) != ("exhausted", "quota"):
-                    expected[f"wake {name}"] = record["ends"]
+            is_spent = (record["status"], record.get("reason")) == ("exhausted", "quota")
+            if record.get("ends") and not is_spent:
+                assert record["status"] in ("cooling", "exhausted", "deleted")
+                expected[f"wake {name}"] = record["ends"]
             for mode, window in record["windows"].items():
                 if window.get("reset"):
                     expected[f"window {mode} {name}"] = window["reset"]

@@ -122,23 +122,22 @@ class Model:
             account.strikes += 1
         account.failed_ms = self.now_ms
         rest_ms = min(FIRST_REST_MS * 2 ** (account.strikes - 1), LONGEST_REST_MS)
-        ends_ms = self.now_ms + (cooldown_ms or rest_ms)
-        if account.status not in OURS:
-            return
-        match outcome:
-            case Outcome.UNAUTHORIZED:
-                account.mark(Status.EXPIRED)
-            case Outcome.UNCONFIRMED if account.strikes >= 2:
-                account.mark(Status.EXPIRED)
-            case Outcome.FORBIDDEN if account.strikes >= 3:
-                account.mark(Status.DISABLED)
-            case Outcome.USED_UP:
-                account.mark(Status.EXHAUSTED, ends_ms)
-            case Outcome.RATE_LIMITED | Outcome.UNCONFIRMED:
-                is_longer = account.ends_ms and ends_ms > account.ends_ms
-                if account.status is Status.ACTIVE or (
-                    account.status is Status.COOLING and is_longer
-                ):
-                    account.mark(Status.COOLING, ends_ms)
-            case _:
-                pass
+        if account.status in OURS:
+            _follow(account, outcome, self.now_ms + (cooldown_ms or rest_ms))
+
+
+def _follow(account: ModelAccount, outcome: Outcome, ends_ms: int) -> None:
+    """Give an account that may be used, now or later, the status that a failure means."""
+    match outcome, account.strikes:
+        case (Outcome.UNAUTHORIZED, _) | (Outcome.UNCONFIRMED, 2):
+            account.mark(Status.EXPIRED)
+        case Outcome.FORBIDDEN, 3:
+            account.mark(Status.DISABLED)
+        case Outcome.USED_UP, _:
+            account.mark(Status.EXHAUSTED, ends_ms)
+        case ((Outcome.RATE_LIMITED | Outcome.UNCONFIRMED), _):
+            is_longer = 0 < account.ends_ms < ends_ms
+            if account.status is Status.ACTIVE or (account.status is Status.COOLING and is_longer):
+                account.mark(Status.COOLING, ends_ms)
+        case _:
+            pass

@@ -39,7 +39,7 @@ async def draw(accounts: AccountMaker, times: int, **wish: object) -> Counter[st
     """Return who serves so many requests, one after the other, none of which costs anything."""
     names: Counter[str] = Counter()
     for n in range(times):
-        lease = await accounts.lease(f"d{n}", **wish)  # type: ignore[arg-type]
+        lease = await accounts.lease(f"d{n}", **wish)
         await accounts.end(lease, Outcome.FAILED)
         names[lease.account_id] += 1
     return names
@@ -255,7 +255,7 @@ async def test_modes_are_tried_in_their_order(accounts: AccountMaker) -> None:
     await accounts.save("a", pool=SUPER, windows=windows)
     wish = {"pools": (SUPER,), "modes": (Mode.AUTO, Mode.EXPERT, Mode.FAST), "limit": 9}
 
-    modes = [(await accounts.lease(f"l{n}", **wish)).mode for n in range(4)]  # type: ignore[arg-type]
+    modes = [(await accounts.lease(f"l{n}", **wish)).mode for n in range(4)]
 
     assert modes == [Mode.AUTO, Mode.EXPERT, Mode.FAST, Mode.FAST]
 
@@ -330,9 +330,7 @@ async def test_raised_general_limit_holds_from_the_next_release_on(
     assert isinstance(await accounts.ask("l3", limit=2), Lease)
 
 
-async def test_own_limit_goes_before_the_general_one(
-    accounts: AccountMaker, bench: Bench
-) -> None:
+async def test_own_limit_goes_before_the_general_one(accounts: AccountMaker, bench: Bench) -> None:
     await accounts.save("a", max_concurrency=2)
 
     got = [isinstance(await accounts.ask(f"l{n}", limit=1), Lease) for n in range(3)]
@@ -391,7 +389,7 @@ async def test_account_without_credits_is_not_handed_out(
     await accounts.save("a", pool=SUPER)
     await bench.sync("a", reading(Mode.FAST, 30), credits=Credits(0, 600.0))
 
-    assert await accounts.ask("l1", pools=(SUPER,)) == NoneReady(600.0, True)  # noqa: FBT003
+    assert await accounts.ask("l1", pools=(SUPER,)) == NoneReady(600.0, True)
 
     bench.pass_time(600)
     assert isinstance(await accounts.ask("l1", pools=(SUPER,)), Lease)
@@ -579,9 +577,7 @@ async def test_sessions_are_not_kept_where_affinity_is_off(
 # --- prompts that hurt, demand
 
 
-async def test_prompt_is_refused_for_ten_minutes(
-    accounts: AccountMaker, view: KeyView
-) -> None:
+async def test_prompt_is_refused_for_ten_minutes(accounts: AccountMaker, view: KeyView) -> None:
     await accounts.save("a", "b", "c", "d")
     for n in range(3):
         lease = await accounts.lease(f"l{n}", fingerprint="f")

@@ -17,7 +17,7 @@ DAY_S = 86_400
 
 
 async def lease_of(accounts: AccountMaker, number: int, **wish: object) -> Lease:
-    return await accounts.lease(f"l{number}", **({"limit": 8} | wish))  # type: ignore[arg-type]
+    return await accounts.lease(f"l{number}", **({"limit": 8} | wish))
 
 
 async def test_success_settles_what_was_granted(

@@ -61,9 +61,7 @@ async def test_used_window_of_unknown_end_ends_a_length_from_now(
     assert await view.scores(keys.timers()) == {"window fast a": NOW_MS + DAY_S * 1000}
 
 
-async def test_window_that_has_ended_is_full(
-    store: AccountStore, accounts: AccountMaker
-) -> None:
+async def test_window_that_has_ended_is_full(store: AccountStore, accounts: AccountMaker) -> None:
     await accounts.save("a", windows=fast(0, reset_at_s=NOW_MS / 1000))
 
     assert (await accounts.look("a")).windows[Mode.FAST].remaining == 30

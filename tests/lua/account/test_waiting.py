@@ -1,4 +1,4 @@
-"""Requests that wait: in their turn, in proportion to their weights, told at once, gone without trace."""
+"""Requests that wait: in their turn, by their weights, told at once, gone without trace."""
 
 import asyncio
 from collections import Counter
@@ -175,7 +175,7 @@ async def test_who_stands_in_several_lines_leaves_all_of_them(
     await accounts.save("a", pool=BASIC)
     await accounts.save("s", pool=SUPER)
     wish = {"pools": (BASIC, SUPER), "modes": (Mode.AUTO, Mode.FAST)}
-    leases = [await accounts.lease(f"l{n}", **wish) for n in range(2)]  # type: ignore[arg-type]
+    leases = [await accounts.lease(f"l{n}", **wish) for n in range(2)]
     await line.join("w1", "w2", **wish)
     assert len(await view.members(keys.waiting())) == 8
 

@@ -114,9 +114,8 @@ async def open_gateway(
         lender = await stack.enter_async_context(
             _open_lender(boot.redis_url, accounts, keeper, cleanup, settings)
         )
-        responses = await stack.enter_async_context(
-            open_responses(ResponseStore(redis, cipher), Summaries(cipher), settings.responses)
-        )
+        kept, summaries = ResponseStore(redis, cipher), Summaries(cipher)
+        responses = open_responses(kept, summaries, settings.responses)
         models = _build_models(accounts, settings)
         parts = DispatchParts(
             accounts=accounts,
@@ -135,7 +134,7 @@ async def open_gateway(
             chat=ChatService(models, Dispatcher(parts), count_tokens=estimate_tokens),
             models=models,
             keys=keys,
-            responses=responses,
+            responses=await stack.enter_async_context(responses),
             admin_auth=AdminAuth(SetupStore(redis), clock, password=settings.app.app_key),
             overview=Overview(
                 accounts, LeaderStore(redis), strategy=settings.account.selection.strategy

@@ -262,7 +262,9 @@ class EdgeMaker:
                 ) as responses,
             ):
                 states.append(
-                    self._build(settings, redis, cleanup, lender, keeper, provider, responses)
+                    self._build(
+                        settings, redis, cleanup, lender, keeper, provider, responses=responses
+                    )
                 )
                 yield states[0]
 
@@ -293,6 +295,7 @@ class EdgeMaker:
         lender: Lender,
         keeper: LeaseKeeper,
         provider: Provider,
+        *,
         responses: Responses,
     ) -> AppState:
         store = AccountStore(redis, self._cipher)

@@ -1,7 +1,7 @@
 """The object graph: the one place that loads settings and joins the parts."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,7 +32,7 @@ from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import Operator, build_operator
 from grok2api.services.overview import Overview
 from grok2api.services.reaper import Reaper
-from grok2api.services.responses import open_responses
+from grok2api.services.responses import Responses, open_responses
 from grok2api.services.sessions import Sessions
 from grok2api.services.setup import Setup
 from grok2api.services.summaries import Summaries
@@ -114,8 +114,7 @@ async def open_gateway(
         lender = await stack.enter_async_context(
             _open_lender(boot.redis_url, accounts, keeper, cleanup, settings)
         )
-        kept, summaries = ResponseStore(redis, cipher), Summaries(cipher)
-        responses = open_responses(kept, summaries, settings.responses)
+        responses = _open_responses(redis, cipher, settings)
         models = _build_models(accounts, settings)
         parts = DispatchParts(
             accounts=accounts,
@@ -136,9 +135,7 @@ async def open_gateway(
             keys=keys,
             responses=await stack.enter_async_context(responses),
             admin_auth=AdminAuth(SetupStore(redis), clock, password=settings.app.app_key),
-            overview=Overview(
-                accounts, LeaderStore(redis), strategy=settings.account.selection.strategy
-            ),
+            overview=_build_overview(redis, accounts, settings),
             operator=_build_operator(boot, redis, transport, settings),
             explainer=_build_explainer(redis, accounts, models, keys, settings),
             sessions=Sessions(SessionStore(redis)),
@@ -238,6 +235,17 @@ def _build_explainer(
         keys=keys,
         policy=build_policy(settings.account),
     )
+
+
+def _open_responses(
+    redis: RedisClient, cipher: SecretCipher, settings: Settings
+) -> AbstractAsyncContextManager[Responses]:
+    return open_responses(ResponseStore(redis, cipher), Summaries(cipher), settings.responses)
+
+
+def _build_overview(redis: RedisClient, accounts: AccountStore, settings: Settings) -> Overview:
+    strategy = settings.account.selection.strategy
+    return Overview(accounts, LeaderStore(redis), strategy=strategy)
 
 
 def _build_keys(redis: RedisClient, settings: Settings) -> ClientKeys:

@@ -68,8 +68,11 @@ def conversation_of(chain: Iterable[KeptResponse]) -> list[Raw]:
 
 def items_by_id(responses: Iterable[KeptResponse]) -> dict[str, Raw]:
     """Return all items of some responses."""
-    every = [item for kept in responses for item in conversation_of((kept,))]
-    return {_IDENTITY.decode(item).id: item for item in every}
+    found: dict[str, Raw] = {}
+    for kept in responses:
+        for item in (*map(Raw, kept.items), *_OUTPUT.decode(kept.body).output):
+            found[_IDENTITY.decode(item).id] = item
+    return found
 
 
 def render_kept(kept: KeptResponse) -> bytes:

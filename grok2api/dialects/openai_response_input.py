@@ -142,14 +142,9 @@ def _call(item: InputItem, kind: str, raw: Raw) -> ToolCall:
     if kind != "function_call":
         # A call of a built-in tool of the client's has its own form; the model can read it.
         return ToolCall(call_id, name, bytes(raw).decode())
-    match item.arguments:
-        case str(text):
-            arguments = text or "{}"
-        case None:
-            arguments = "{}"
-        case _:
-            arguments = msgspec.json.encode(item.arguments).decode()
-    return ToolCall(call_id, name, arguments)
+    if isinstance(item.arguments, dict):
+        return ToolCall(call_id, name, msgspec.json.encode(item.arguments).decode())
+    return ToolCall(call_id, name, item.arguments or "{}")
 
 
 def _add_call(messages: list[Message], call: ToolCall) -> None:

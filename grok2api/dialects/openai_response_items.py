@@ -117,7 +117,7 @@ class OpenMessage:
 
 
 class OpenReasoning:
-    """The thinking: a part for each speaker in turn."""
+    """The thinking: a part for each speaker in turn. Something is added before it is closed."""
 
     __slots__ = ("_agent", "_frame", "_id", "_index", "_log", "_parts", "_texts")
 
@@ -141,14 +141,12 @@ class OpenReasoning:
 
     def close(self, status: str = COMPLETED) -> None:
         """Complete the item."""
-        if self._frame is not None:
-            self._end_part()
+        self._end_part()
         self._log.done(self._index, self._item(status))
 
     def leave(self) -> None:
         """Keep what there is of thinking that broke off."""
-        if self._frame is not None:
-            self._parts.append(SummaryText(text="".join(self._texts)))
+        self._parts.append(SummaryText(text="".join(self._texts)))
         self._log.leave(self._index, self._item(INCOMPLETE))
 
     def _begin_part(self) -> DeltaFrame:

@@ -1,7 +1,5 @@
 """The events of one response: numbered, framed, and remembered as the response they make."""
 
-import re
-
 import msgspec
 from msgspec import Struct
 
@@ -43,7 +41,7 @@ IN_PROGRESS, COMPLETED, INCOMPLETE, FAILED, CANCELLED = (
 _TOO_MANY_REQUESTS = 429
 _RATE_LIMITED = "rate_limit_exceeded"
 PLACE = "\N{OBJECT REPLACEMENT CHARACTER}here"
-_NUMBER = re.compile(rb'"sequence_number":0\b')
+_NUMBER = b'"sequence_number":'
 _CUT = {
     FinishReason.LENGTH: "max_output_tokens",
     FinishReason.CONTENT_FILTER: "content_filter",
@@ -72,11 +70,6 @@ class ResponseLog:
     def written(self) -> int:
         """How many events there are; the next one gets this number."""
         return self._sequence
-
-    @property
-    def output(self) -> tuple[OutputItem, ...]:
-        """The items as they are now."""
-        return tuple(self._items)
 
     def take(self) -> bytes:
         """Return what was written since the last call."""
@@ -159,13 +152,10 @@ class DeltaFrame:
     def __init__(self, event: Struct) -> None:
         """`event` has the number 0 and the text `PLACE`."""
         name = str(event.__struct_config__.tag)
-        head, _, tail = format_event(_encode(event), name).rpartition(_encode(PLACE))
-        number = _NUMBER.search(head)
-        if number is None:
-            raise ValueError("the event has no number to fill in")
-        self._head = head[: number.end() - 1]
-        self._middle = head[number.end() :]
-        self._tail = tail
+        data, _, self._tail = format_event(_encode(event), name).rpartition(_encode(PLACE))
+        head, word, rest = data.partition(_NUMBER)
+        self._head = head + word
+        self._middle = rest[len(b"0") :]
 
     def fill(self, number: int, text: str) -> bytes:
         """Return the event with this number and text."""

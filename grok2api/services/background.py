@@ -179,6 +179,7 @@ class Background:
                 log.warning("response_not_finished", detail=error.detail)
                 await asyncio.sleep(BEAT_S)
             else:
+                log.info("background_response_ended", response=kept.id, state=ending.state.value)
                 return
 
 

@@ -48,12 +48,14 @@ def summaries(cipher: SecretCipher) -> Summaries:
 async def test_answers_are_given_when_the_store_is_away(
     tmp_path: Path, cipher: SecretCipher, summaries: Summaries
 ) -> None:
-    async with open_redis(f"unix://{tmp_path}/nobody") as redis:
-        async with open_responses(ResponseStore(redis, cipher), summaries, SETTINGS) as responses:
-            await responses.keep(kept())
-            with pytest.raises(StoreUnavailableError):
-                await responses.background.start(kept(), never_asked, failed)
-            assert responses.background.running == 0
+    async with (
+        open_redis(f"unix://{tmp_path}/nobody") as redis,
+        open_responses(ResponseStore(redis, cipher), summaries, SETTINGS) as responses,
+    ):
+        await responses.keep(kept())
+        with pytest.raises(StoreUnavailableError):
+            await responses.background.start(kept(), never_asked, failed)
+        assert responses.background.running == 0
 
 
 async def test_what_is_too_large_is_not_kept(

@@ -264,6 +264,16 @@ async def test_queries_that_make_no_sense_are_refused(edge: Edge, query: str) ->
     assert answer.json()["error"]["param"] == query.partition("=")[0]
 
 
+@pytest.mark.parametrize("after", ["x", "-1", "", "1" * 20])
+async def test_a_number_that_is_none_is_refused(edge: Edge, after: str) -> None:
+    async with client_of(edge) as client:
+        begun = await client.responses.create(model=MODEL, input="x", background=True)
+
+    answer = await edge.client.get(f"/v1/responses/{begun.id}?stream=true&starting_after={after}")
+
+    assert answer.json()["error"]["param"] == "starting_after"
+
+
 async def owner_at(edge: Edge) -> ClientKeyId:
     """Return whose responses the test's key sees."""
     return owner_of(await edge.state.keys.admit(API_KEY))

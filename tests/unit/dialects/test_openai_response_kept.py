@@ -95,7 +95,7 @@ def test_the_end_that_nobody_could_tell_is_told() -> None:
 
 def page(**options: Any) -> dict[str, Any]:
     items = [b'{"id":"%d"}' % number for number in range(5)]
-    defaults = {"after": "", "limit": 2, "is_ascending": True}
+    defaults: dict[str, Any] = {"after": "", "limit": 2, "is_ascending": True}
     found: dict[str, Any] = msgspec.json.decode(render_input_items(items, **(defaults | options)))
     return found
 

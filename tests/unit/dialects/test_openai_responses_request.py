@@ -398,6 +398,7 @@ def test_reasoning_is_shown_unless_there_shall_be_none(reasoning: Any, shown: bo
         ({"background": True, "store": False}, "store"),
         ({"max_output_tokens": 0}, "max_output_tokens"),
         ({"temperature": 3}, "temperature"),
+        ({"tools": [FUNCTION] * 1025}, "tools"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(fields: dict[str, Any], param: str) -> None:
@@ -409,6 +410,7 @@ def test_hints_tell_the_conversation() -> None:
         prompt_cache_key="cache", metadata={"user_id": "u"}, safety_identifier="safe"
     ).chat.hints
 
+    assert parse(metadata=5).chat.hints.metadata_user_id == ""
     assert (hints.prompt_cache_key, hints.metadata_user_id, hints.user) == ("cache", "u", "safe")
 
 

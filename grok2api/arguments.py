@@ -238,6 +238,14 @@ def _keys_create(parser: ArgumentParser) -> None:
         metavar="N",
         help="turns it gets where requests wait, 1 to 64: twice as many with 2 (default: 1)",
     )
+    parser.add_argument(
+        "--tag",
+        action="append",
+        default=[],
+        metavar="TAG",
+        dest="tags",
+        help="only accounts with this tag serve it; may be given again for more",
+    )
     _listing(parser)
 
 

@@ -138,8 +138,9 @@ def accounts_remove(arguments: Namespace) -> int:
 
 def keys_create(arguments: Namespace) -> int:
     """Make a client key; it is shown once."""
+    weight, tags = arguments.weight, tuple(dict.fromkeys(arguments.tags))
     record, plain = administer(
-        arguments, lambda admin: admin.keys.create(arguments.name, weight=arguments.weight)
+        arguments, lambda admin: admin.keys.create(arguments.name, weight=weight, tags=tags)
     )
     if arguments.json:
         say_json({"id": record.id, "name": record.name, "key": plain})
@@ -155,8 +156,18 @@ def keys_list(arguments: Namespace) -> int:
     if arguments.json:
         say_json(keys)
         return _DONE
-    rows = [(key.id, key.name, key.hint, "" if key.is_enabled else "disabled") for key in keys]
-    say_table(("id", "name", "key", "state"), rows)
+    rows = [
+        (
+            key.id,
+            key.name,
+            key.hint,
+            "" if key.is_enabled else "disabled",
+            str(key.weight),
+            ", ".join(key.tags),
+        )
+        for key in keys
+    ]
+    say_table(("id", "name", "key", "state", "weight", "tags"), rows)
     return _DONE
 
 

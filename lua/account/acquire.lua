@@ -22,9 +22,11 @@
 -- @include set_timer
 -- @include free_units
 -- @include section_of
+-- @include rank_of
 -- @include place
 -- @include place_all
 -- @include mark
+-- @include first_reset
 -- @include judge_windows
 -- @include fill_window
 -- @include drop_waiter
@@ -35,14 +37,17 @@
 -- @include end_lease
 -- @include forget_account
 -- @include handle_due
+-- @include draw
 -- @include candidates
 -- @include choose
+-- @include follow_session
 -- @include find_account
 -- @include find_bound
 -- @include number_tags
 -- @include bind_session
 -- @include stand_in_line
 -- @include outlook
+-- @include wait_or_refuse
 local store = open_pools(3)
 local sessions, session_ends, suspects = KEYS[13], KEYS[14], KEYS[15]
 local request, now = cmsgpack.unpack(ARGV[1]), clock(ARGV[3])
@@ -89,18 +94,4 @@ if id then
   grant(store, id, account, mode, request, now, request.ttl_ms)
   return leased(id, account, mode, is_kept)
 end
-local first_ms, total, usable, open = outlook(store, request, now)
-local demanded = tonumber(redis.call('HGET', store.meta, 'demanded') or 0)
-if request.demand_ms > 0 and usable > open and now - demanded >= request.demand_ms then
-  demanded = now -- the leader asks the upstream how much is left indeed
-  redis.call('HSET', store.meta, 'demanded', string.format('%.0f', now))
-end
-local is_soon = open > 0 or now - demanded < request.wait_ms or (first_ms >= 0 and first_ms <= request.wait_ms)
-if request.wait_ms == 0 or usable == 0 or not is_soon then
-  return { 'none_ready', first_ms, total, usable }
-end
-local whose = stand_in_line(store, request, now)
-if whose then
-  return { 'line_full', whose, first_ms }
-end
-return { 'waiting', request.ends }
+return wait_or_refuse(store, request, now)

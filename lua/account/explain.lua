@@ -15,11 +15,14 @@
 -- @include keep_account
 -- @include free_units
 -- @include section_of
+-- @include rank_of
 -- @include place
 -- @include place_all
 -- @include fits
+-- @include draw
 -- @include candidates
 -- @include choose
+-- @include follow_session
 -- @include find_account
 -- @include find_bound
 -- @include number_tags

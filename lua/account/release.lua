@@ -16,9 +16,11 @@
 -- @include set_timer
 -- @include free_units
 -- @include section_of
+-- @include rank_of
 -- @include place
 -- @include place_all
 -- @include mark
+-- @include first_reset
 -- @include judge_windows
 -- @include drop_waiter
 -- @include fits
@@ -27,6 +29,9 @@
 -- @include put_back
 -- @include end_lease
 -- @include empty_window
+-- @include note_strike
+-- @include cool
+-- @include change_status
 -- @include apply_outcome
 local store, suspects = open_pools(1), KEYS[13]
 local lease_id, verdict, now = ARGV[1], cmsgpack.unpack(ARGV[2]), clock(ARGV[3])

@@ -32,7 +32,8 @@ local function offer(store, id, account, now)
       drop_waiter(store, lease_id, waiter)
       grant(store, id, account, mode, waiter, now, math.min(waiter.ttl_ms, 10000))
       local served = tonumber(redis.call('HGET', store.queues, '') or 0)
-      redis.call('HSET', store.queues, '', string.format('%.0f', math.max(served, math.floor(time / 4096))))
+      served = math.max(served, math.floor(time / 4096))
+      redis.call('HSET', store.queues, '', string.format('%.0f', served))
       redis.call('XADD', store.wakeups, 'MAXLEN', '~', 1000, '*', 'lease', lease_id)
       if account.full or account.status ~= 'active' then
         return

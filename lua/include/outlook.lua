@@ -7,12 +7,15 @@ local function outlook(store, request, now)
   for _, pool in ipairs(request.pools) do
     wanted[pool] = true
     local found = redis.call(
-      'HMGET', store.counts, pool .. ' total', pool .. ' deleted', pool .. ' active', pool .. ' cooling',
-      pool .. ' exhausted', pool .. ' open'
+      'HMGET', store.counts, pool .. ' total', pool .. ' deleted', pool .. ' active',
+      pool .. ' cooling', pool .. ' exhausted', pool .. ' open'
     )
-    total = total + (found[1] or 0) - (found[2] or 0)
-    usable = usable + (found[3] or 0) + (found[4] or 0) + (found[5] or 0)
-    open = open + (found[6] or 0)
+    for at = 1, 6 do
+      found[at] = tonumber(found[at] or 0)
+    end
+    total = total + found[1] - found[2]
+    usable = usable + found[3] + found[4] + found[5]
+    open = open + found[6]
   end
   local timers = redis.call('ZRANGE', store.timers, 0, 63, 'WITHSCORES')
   for at = 1, #timers, 2 do

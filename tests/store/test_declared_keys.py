@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from grok2api.domain.account import Mode, Outcome, Pool, ProviderKind, Status, Tier
+from grok2api.domain.account import Credentials, Mode, Outcome, Pool, ProviderKind, Status, Tier
 from grok2api.domain.batch import BatchKind, BatchParams
 from grok2api.domain.client_key import ClientKey
 from grok2api.domain.ids import AccountId, BatchId, ClientKeyId, LeaseId, ResponseId
@@ -14,9 +14,11 @@ from grok2api.domain.response import EventSlice, KeptResponse, ResponseState
 from grok2api.domain.selection import SelectionPolicy, Strategy, Wish
 from grok2api.errors import StoreUnavailableError
 from grok2api.store import keys
-from grok2api.store.account_edits import AccountEdits, Edit, Finding
-from grok2api.store.account_replies import Cleared, StaleEpoch
+from grok2api.store.account_edits import AccountEdits, Edit, Finding, Silence
+from grok2api.store.account_replacement import AccountReplacement
+from grok2api.store.account_replies import Cleared, Replaced, StaleEpoch
 from grok2api.store.account_timers import AccountTimers
+from grok2api.store.account_vault import Successor
 from grok2api.store.accounts import AccountStore
 from grok2api.store.batches import BatchStore, Claimed
 from grok2api.store.cipher import SecretCipher
@@ -121,6 +123,8 @@ async def use_accounts(redis: RedisClient, cipher: SecretCipher) -> None:
             AccountId(name), Finding(report=report, pool=BASIC, may_demote=True, next_in_s=9)
         )
     await edits.explain(wish, waiting)
+    await replace_b(AccountReplacement(redis, cipher, now_ms=store.now_ms))
+    await edits.defer(AccountId("a"), Silence(next_in_s=9, refusal="x", is_certain=True))
     await store.leave_line(LeaseId("w1"))
     await accounts.ask("w2")
     await store.set_status(AccountId("b"), Status.DELETED, for_s=5)
@@ -138,6 +142,12 @@ async def use_accounts(redis: RedisClient, cipher: SecretCipher) -> None:
     clear: Script[Cleared] = Script(redis, "session/clear", Cleared)
     state = {"sessions": keys.sessions(), "session_ends": keys.session_ends()}
     assert await clear(keys=state, args={"session": ""}) == Cleared(1)
+
+
+async def replace_b(replacement: AccountReplacement) -> None:
+    successor = Successor(AccountId("d"), Credentials("s"), mask="…")
+    reply = await replacement.replace(AccountId("b"), successor, keep_s=5, reason="x")
+    assert reply == Replaced()
 
 
 async def use_leadership(redis: RedisClient) -> None:

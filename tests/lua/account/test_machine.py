@@ -22,8 +22,8 @@ from grok2api.domain.ids import AccountId, LeaseId
 from grok2api.domain.quota import PLANS, Credits, QuotaReport, Reading, Source, Window
 from grok2api.domain.selection import SelectionPolicy, Strategy, Wish
 from grok2api.store import keys
-from grok2api.store.account_edits import AccountEdits, Edit, Finding
-from grok2api.store.account_replies import Synced, Unknown
+from grok2api.store.account_edits import AccountEdits, Edit, Finding, Silence
+from grok2api.store.account_replies import Deferred, Synced, Unknown
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore, NewAccount, Release, Saved, WaitingInLine
 from grok2api.store.cipher import SecretCipher
@@ -254,9 +254,15 @@ class AccountMachine(RuleBasedStateMachine):
     @rule(name=IDS, status=st.sampled_from(Status), for_s=st.sampled_from([0.0, 1.0, 60.0]))
     def set_status(self, name: AccountId, status: Status, for_s: float) -> None:
         account = self.model.accounts.get(name)
+        if account and account.status is Status.DELETED:
+            # It can only be restored, or deleted again.
+            account = account if status in (Status.ACTIVE, Status.DELETED) else None
         reply = self.run(self.store.set_status(name, status, for_s=for_s, reason="by_hand"))
-        assert reply == (account is not None)
-        if account is not None:
+        is_over = account is None or (
+            account.status is Status.DELETED and status not in (Status.ACTIVE, Status.DELETED)
+        )
+        assert reply == (not is_over)
+        if account is not None and not is_over:
             if status is Status.ACTIVE:
                 account.forgive()
             account.mark(status, self.model.now_ms + round(for_s * 1000) if for_s else 0)
@@ -278,8 +284,9 @@ class AccountMachine(RuleBasedStateMachine):
     ) -> None:
         change = Edit(add_tags=add, remove_tags=remove, max_concurrency=limit, pool=pool)
         account = self.model.accounts.get(name)
-        assert self.run(self.edits.edit(name, change)) == (account is not None)
-        if account is not None:
+        is_there = account is not None and account.status is not Status.DELETED
+        assert self.run(self.edits.edit(name, change)) == is_there
+        if account is not None and is_there:
             kept = tuple(tag for tag in account.tags if tag not in remove)
             # What is both added and removed goes.
             account.tags = kept + tuple(t for t in add if t not in kept and t not in remove)
@@ -322,6 +329,21 @@ class AccountMachine(RuleBasedStateMachine):
         assert isinstance(reply, Synced)
         assert reply.status in (account.status, self._without_quota(account.status))
         assert reply.pool == keys.pool_name(account.pool)
+
+    @rule(name=IDS, refusal=st.sampled_from(["", "refused"]), is_certain=st.booleans())
+    def defer(self, name: AccountId, refusal: str, *, is_certain: bool) -> None:
+        silence = Silence(next_in_s=60, refusal=refusal, is_certain=is_certain)
+        reply = self.run(self.edits.defer(name, silence))
+        account = self.model.accounts.get(name)
+        if account is None or account.status is Status.DELETED:
+            assert reply == Unknown()
+            return
+        if refusal:
+            account.failed_ms = self.model.now_ms
+            if is_certain and account.status is not Status.DISABLED:
+                account.mark(Status.EXPIRED)
+        assert isinstance(reply, Deferred)
+        assert reply.status in (account.status, self._without_quota(account.status))
 
     @rule()
     def reap(self) -> None:

@@ -395,7 +395,7 @@ async def test_poisonous_prompt_spares_the_fourth_account(
 
     hurt = [(await accounts.look(lease.account_id)).strikes for lease in leases]
     assert hurt == [1, 1, 1, 0]
-    assert await accounts.ask("x", fingerprint="f") == Poisonous(600_000)
+    assert isinstance(await accounts.ask("x", fingerprint="f"), Poisonous)
     assert isinstance(await accounts.ask("y", fingerprint="g"), Lease)
     assert isinstance(await accounts.ask("z"), Lease)
 

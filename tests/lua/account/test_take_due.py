@@ -1,17 +1,15 @@
 """account/take_due: whose quota is to be asked for, each once."""
 
-import msgspec
 import pytest
 
 from grok2api.domain.account import Status
 from grok2api.domain.ids import AccountId
-from grok2api.store import keys
 from grok2api.store.account_replies import StaleEpoch
 from grok2api.store.accounts import AccountStore
 from grok2api.store.connection import RedisClient
 from grok2api.store.leader import Elected, LeaderStore
 from tests.conftest import BASIC, AccountMaker
-from tests.lua.account.conftest import SUPER, Bench, fast
+from tests.lua.account.conftest import SUPER, Bench
 from tests.lua.conftest import NOW_MS, KeyView
 
 
@@ -68,21 +66,6 @@ async def test_only_accounts_that_may_come_back_are_asked_about(
 
     is_asked = status in (Status.ACTIVE, Status.COOLING, Status.EXHAUSTED)
     assert names == (["a", "b"] if is_asked else ["b"])
-
-
-async def test_demand_brings_the_first_ones_forward_once(
-    accounts: AccountMaker, bench: Bench, epoch: int, view: KeyView
-) -> None:
-    accounts.policy = msgspec.structs.replace(accounts.policy, demand_interval_s=60)
-    await accounts.save("a", "b", "c", windows=fast(0))
-    await take(bench, epoch)
-    bench.pass_time(1)
-    await accounts.ask("l1")
-
-    assert await take(bench, epoch, limit=2) == ["a", "b"]
-
-    assert await take(bench, epoch) == []
-    assert (await view.scores(keys.refresh()))["c"] == NOW_MS + 60_000
 
 
 async def test_another_leaders_work_is_not_done(

@@ -29,6 +29,4 @@ if now + keep_ms > record.ends then
   end
 end
 local kept = redis.call('HMGET', contents, 'response ' .. response_id, 'input ' .. response_id)
-return {
-  'found', record.state, record.previous, record.affinity, record.background, kept[1], kept[2],
-}
+return { 'found', record.state, record.previous, record.affinity, record.background, unpack(kept) }

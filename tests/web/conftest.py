@@ -63,7 +63,6 @@ from grok2api.web.server import GuardedProtocol
 from grok2api.web.state import AppState
 
 API_KEY = "sk-test-0123456789abcdefghijklmnop"
-OTHER_KEY = "sk-other-0123456789abcdefghijklmno"
 SESSION = "eyJhbGciOiJIUzI1NiJ9.planted-session-secret"
 MODEL = "grok-chat-fast"
 WAIT_S = 20.0
@@ -311,7 +310,7 @@ class EdgeMaker:
             chat=settings.chat,
         )
         models = ModelCatalog(store)
-        keys = ClientKeys(ClientKeyStore(redis), SystemClock(), configured=(API_KEY, OTHER_KEY))
+        keys = ClientKeys(ClientKeyStore(redis), SystemClock(), configured=(API_KEY,))
         return AppState(
             settings=settings,
             responses=responses,

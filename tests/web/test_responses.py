@@ -22,7 +22,7 @@ from grok2api.domain.chat import (
 )
 from grok2api.domain.tools import ChoiceKind
 from grok2api.errors import UpstreamRateLimitError, UpstreamUnavailableError
-from tests.web.conftest import API_KEY, MODEL, OTHER_KEY, WAIT_S, Edge
+from tests.web.conftest import API_KEY, MODEL, WAIT_S, Edge
 
 WEATHER: Any = {
     "type": "function",
@@ -189,7 +189,8 @@ async def test_what_is_not_to_be_stored_is_not(edge: Edge) -> None:
 
 
 async def test_another_key_finds_nothing(edge: Edge) -> None:
-    async with client_of(edge) as client, client_of(edge, OTHER_KEY) as other:
+    _, other_key = await edge.state.keys.create("other")
+    async with client_of(edge) as client, client_of(edge, other_key) as other:
         response = await client.responses.create(model=MODEL, input="x")
         for call in (
             other.responses.retrieve(response.id),
@@ -256,7 +257,8 @@ async def test_only_background_responses_can_be_cancelled(edge: Edge) -> None:
 
 async def test_a_compacted_conversation_is_opened_again(edge: Edge) -> None:
     edge.script.play = plays([TextDelta("They greeted."), Finished()])
-    async with client_of(edge) as client, client_of(edge, OTHER_KEY) as other:
+    _, other_key = await edge.state.keys.create("other")
+    async with client_of(edge) as client, client_of(edge, other_key) as other:
         compacted = await client.responses.compact(model=MODEL, input="Hello")
         output: Any = [item.to_dict() for item in compacted.output]
         follow_up: Any = [*output, {"role": "user", "content": "Go on"}]

@@ -61,7 +61,7 @@ def parse_tools(raws: list[Raw] | None) -> ToolSet:
         if kind in _SEARCHES:
             has_search = True
         elif kind in _HARMLESS:
-            ignored.append(body.type)
+            ignored.append(kind)
         else:
             for tool, name in _parse_callable(body, at):
                 found[tool.name] = tool

@@ -120,7 +120,7 @@ def ignored_fields(wire: ResponsesRequest, tools: ToolSet) -> tuple[str, ...]:
         names.append("truncation")
     if wire.text is not None and wire.text.verbosity is not None:
         names.append("text.verbosity")
-    return (*names, *(f"tools.{kind}"[:60] for kind in dict.fromkeys(tools.ignored)))
+    return (*names, *(f"tools.{kind}" for kind in dict.fromkeys(tools.ignored)))
 
 
 def build_body(

@@ -276,6 +276,7 @@ def test_tools_of_every_form() -> None:
             {"type": "namespace", "name": "n", "tools": [{"type": "function", "name": "f"}]},
             {"type": "web_search_2025_08_26"},
             {"type": "local_shell"},
+            {"type": "local_shell_20\r\nx: y"},
         ]
     )
 

@@ -30,6 +30,7 @@
 -- @include end_lease
 -- @include empty_window
 -- @include note_strike
+-- @include rest_ms
 -- @include cool
 -- @include change_status
 -- @include apply_outcome

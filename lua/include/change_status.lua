@@ -1,5 +1,6 @@
 --- Give an account the status that a failure means for it. Expired wins over all that end by themselves; one
 -- that is disabled or deleted stays so.
+-- @needs rest_ms
 -- @needs mark
 -- @needs cool
 local function change_status(store, id, account, verdict, now)
@@ -17,7 +18,7 @@ local function change_status(store, id, account, verdict, now)
   if outcome == 'forbidden' and strikes >= 3 then
     mark(store, id, account, 'disabled', now, nil, verdict.reason)
   elseif outcome == 'used_up' then
-    mark(store, id, account, 'exhausted', now, now + verdict.cooldown_ms, verdict.reason)
+    mark(store, id, account, 'exhausted', now, now + rest_ms(account, verdict), verdict.reason)
   elseif outcome == 'rate_limited' or outcome == 'unconfirmed' then
     cool(store, id, account, verdict, now)
   end

@@ -1,7 +1,7 @@
 """The object graph: the one place that loads settings and joins the parts."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,8 +32,10 @@ from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import Operator, build_operator
 from grok2api.services.overview import Overview
 from grok2api.services.reaper import Reaper
+from grok2api.services.responses import Responses, open_responses
 from grok2api.services.sessions import Sessions
 from grok2api.services.setup import Setup
+from grok2api.services.summaries import Summaries
 from grok2api.store.account_edits import AccountEdits
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore
@@ -42,6 +44,7 @@ from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis, ping
 from grok2api.store.lanes import LaneStore
 from grok2api.store.leader import LeaderStore
+from grok2api.store.responses import ResponseStore
 from grok2api.store.server_facts import ServerFacts, read_server_facts
 from grok2api.store.sessions import SessionStore
 from grok2api.store.setup import SetupStore
@@ -96,7 +99,8 @@ async def open_gateway(
         redis = await stack.enter_async_context(
             open_redis(boot.redis_url, pool_size=settings.performance.redis_connections)
         )
-        accounts = AccountStore(redis, SecretCipher(list(boot.secret_keys)))
+        cipher = SecretCipher(list(boot.secret_keys))
+        accounts = AccountStore(redis, cipher)
         transport = await stack.enter_async_context(
             open_transport(settings.performance.upstream_connections)
         )
@@ -110,6 +114,7 @@ async def open_gateway(
         lender = await stack.enter_async_context(
             _open_lender(boot.redis_url, accounts, keeper, cleanup, settings)
         )
+        responses = _open_responses(redis, cipher, settings)
         models = _build_models(accounts, settings)
         parts = DispatchParts(
             accounts=accounts,
@@ -128,10 +133,9 @@ async def open_gateway(
             chat=ChatService(models, Dispatcher(parts), count_tokens=estimate_tokens),
             models=models,
             keys=keys,
+            responses=await stack.enter_async_context(responses),
             admin_auth=AdminAuth(SetupStore(redis), clock, password=settings.app.app_key),
-            overview=Overview(
-                accounts, LeaderStore(redis), strategy=settings.account.selection.strategy
-            ),
+            overview=_build_overview(redis, accounts, settings),
             operator=_build_operator(boot, redis, transport, settings),
             explainer=_build_explainer(redis, accounts, models, keys, settings),
             sessions=Sessions(SessionStore(redis)),
@@ -235,6 +239,17 @@ def _build_explainer(
         keys=keys,
         policy=build_policy(settings.account),
     )
+
+
+def _open_responses(
+    redis: RedisClient, cipher: SecretCipher, settings: Settings
+) -> AbstractAsyncContextManager[Responses]:
+    return open_responses(ResponseStore(redis, cipher), Summaries(cipher), settings.responses)
+
+
+def _build_overview(redis: RedisClient, accounts: AccountStore, settings: Settings) -> Overview:
+    strategy = settings.account.selection.strategy
+    return Overview(accounts, LeaderStore(redis), strategy=strategy)
 
 
 def _build_keys(redis: RedisClient, settings: Settings) -> ClientKeys:

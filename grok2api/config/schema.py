@@ -10,6 +10,7 @@ from msgspec import Meta, Struct, field
 
 from grok2api.config.accounts import AccountSettings, RefreshSettings, SelectionSettings
 from grok2api.config.boot import BootSettings
+from grok2api.config.responses import ResponsesSettings
 from grok2api.config.site import ProxySettings, UpstreamSettings
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "PerformanceSettings",
     "ProxySettings",
     "RefreshSettings",
+    "ResponsesSettings",
     "RetrySettings",
     "SecuritySettings",
     "SelectionSettings",
@@ -291,3 +293,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     performance: PerformanceSettings = field(default_factory=PerformanceSettings)
     maintenance: MaintenanceSettings = field(default_factory=MaintenanceSettings)
     batch: BatchSettings = field(default_factory=BatchSettings)
+    responses: ResponsesSettings = field(default_factory=ResponsesSettings)

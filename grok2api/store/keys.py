@@ -7,7 +7,7 @@ account gets a hash tag of its own: nothing of one kind refers to another.
 from typing import Final
 
 from grok2api.domain.account import POOLS, Pool
-from grok2api.domain.ids import BatchId
+from grok2api.domain.ids import BatchId, ClientKeyId, ResponseId
 
 LAYOUT: Final = 1
 """Raised when data is laid out in another way; old data is then moved by a job."""
@@ -187,3 +187,23 @@ def batch_failures(batch_id: BatchId) -> str:
 def leader() -> str:
     """HASH of who leads maintenance: "owner", "epoch", "ends_at_ms"; the epoch is never removed."""
     return f"{_PREFIX}leader"
+
+
+def response_facts(owner: ClientKeyId) -> str:
+    """HASH response id of one client key -> record, msgpack; "bytes" of all contents together."""
+    return f"{_PREFIX}response:{owner}:facts"
+
+
+def response_contents(owner: ClientKeyId) -> str:
+    """HASH "response <id>" and "input <id>" of one client key -> sealed."""
+    return f"{_PREFIX}response:{owner}:contents"
+
+
+def response_ends(owner: ClientKeyId) -> str:
+    """ZSET response id of one client key -> when it is forgotten, ms since epoch."""
+    return f"{_PREFIX}response:{owner}:ends"
+
+
+def response_events(owner: ClientKeyId, response_id: ResponseId) -> str:
+    """STREAM of the events of a response that is made in the background; capped."""
+    return f"{_PREFIX}response:{owner}:{response_id}:events"

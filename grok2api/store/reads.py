@@ -112,6 +112,18 @@ async def stream_after(
     ]
 
 
+async def stream_range(
+    redis: RedisClient, key: str, position: str, limit: int
+) -> list[tuple[str, dict[str, bytes]]]:
+    """Return up to `limit` entries of a stream behind `position`, "" for its beginning."""
+    first = f"({position}" if position else "-"
+    raw = await _read(redis, "XRANGE", key, first, "+", "COUNT", str(limit))
+    return [
+        (entry_id.decode(), {name.decode(): value for name, value in fields.items()})
+        for entry_id, fields in raw
+    ]
+
+
 async def range_below(
     redis: RedisClient, key: str, below: str, limit: int
 ) -> list[tuple[str, str]]:

@@ -35,6 +35,7 @@ def build_app(open_state: OpenState) -> Starlette:
         async with open_state() as state:
             app.state.drain = state.drain
             yield {"state": state}
+            await state.responses.background.close(state.drain.left_s)
             # The server cancels what is late and calls this at once: wait for the last steps.
             if not await state.drain.wait_idle(DRAIN_REST_S):
                 log.warning("requests_abandoned", count=state.drain.in_flight)

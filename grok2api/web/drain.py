@@ -67,6 +67,13 @@ class Drain:
                 self._idle.set()
 
     @property
+    def left_s(self) -> float:
+        """Seconds of the grace period that are left; 0 where none has begun."""
+        if self._timer is None or self.is_over:
+            return 0.0
+        return max(0.0, self._timer.when() - asyncio.get_running_loop().time())
+
+    @property
     def in_flight(self) -> int:
         """How many requests run now."""
         return self._in_flight

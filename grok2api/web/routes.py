@@ -15,7 +15,13 @@ from grok2api.web.admin import (
     token_edits,
     tokens,
 )
-from grok2api.web.api import anthropic_messages, models, openai_chat
+from grok2api.web.api import (
+    anthropic_messages,
+    models,
+    openai_chat,
+    openai_response_objects as response_objects,
+    openai_responses,
+)
 from grok2api.web.home import home_page, open_templates, refuse_websocket
 from grok2api.web.intake import BodyLimit, CanonicalPath, CrossOrigin
 from grok2api.web.middleware import RequestContext
@@ -27,6 +33,12 @@ def build_routes() -> list[BaseRoute]:
         Route("/v1/chat/completions", openai_chat.create_chat_completion, methods=["POST"]),
         Route("/v1/messages", anthropic_messages.create_message, methods=["POST"]),
         Route("/v1/messages/count_tokens", anthropic_messages.count_tokens, methods=["POST"]),
+        Route("/v1/responses", openai_responses.create_response, methods=["POST"]),
+        Route("/v1/responses/compact", openai_responses.compact, methods=["POST"]),
+        Route("/v1/responses/{response_id}", response_objects.retrieve, methods=["GET"]),
+        Route("/v1/responses/{response_id}", response_objects.delete, methods=["DELETE"]),
+        Route("/v1/responses/{response_id}/input_items", response_objects.list_input_items),
+        Route("/v1/responses/{response_id}/cancel", response_objects.cancel, methods=["POST"]),
         Route("/v1/models", models.list_models),
         Route("/v1/models/{model_id:path}", models.retrieve_model),
         Route("/admin/api/verify", system.verify),

@@ -15,6 +15,7 @@ from grok2api.services.health import Health
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import Operator
 from grok2api.services.overview import Overview
+from grok2api.services.responses import Responses
 from grok2api.services.sessions import Sessions
 from grok2api.telemetry.metrics import Metrics
 from grok2api.web.drain import Drain
@@ -30,6 +31,7 @@ class AppState:
     chat: ChatService
     models: ModelCatalog
     keys: ClientKeys
+    responses: Responses
     admin_auth: AdminAuth
     operator: Operator
     overview: Overview

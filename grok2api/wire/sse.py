@@ -29,6 +29,13 @@ def format_event(data: bytes, event: str = "", *, event_id: str = "") -> bytes:
     return b"%b%bdata: %b\n\n" % (mark, name, data)
 
 
+def skip_events(data: bytes, count: int) -> bytes:
+    """Return what `format_event` made, without the first `count` events."""
+    for _ in range(count):
+        data = data.partition(b"\n\n")[2]
+    return data
+
+
 class SSEParser:
     """Feed it bytes in any split; it returns the events they complete.
 

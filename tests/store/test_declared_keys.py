@@ -8,8 +8,9 @@ from redis.asyncio import Redis
 from grok2api.domain.account import Credentials, Mode, Outcome, Pool, ProviderKind, Status, Tier
 from grok2api.domain.batch import BatchKind, BatchParams
 from grok2api.domain.client_key import ClientKey
-from grok2api.domain.ids import AccountId, BatchId, ClientKeyId, LeaseId
+from grok2api.domain.ids import AccountId, BatchId, ClientKeyId, LeaseId, ResponseId
 from grok2api.domain.quota import Credits, QuotaReport, Reading
+from grok2api.domain.response import EventSlice, KeptResponse, ResponseState
 from grok2api.domain.selection import SelectionPolicy, Strategy, Wish
 from grok2api.errors import StoreUnavailableError
 from grok2api.store import keys
@@ -25,6 +26,7 @@ from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis
 from grok2api.store.header import list_scripts
 from grok2api.store.leader import Elected, Follower, LeaderStore
+from grok2api.store.responses import Limits, ResponseStore
 from grok2api.store.script import Script
 from grok2api.store.setup import SetupStore
 from tests.conftest import BASIC, AccountMaker
@@ -78,6 +80,7 @@ async def test_scripts_touch_only_declared_keys(
             await use_client_keys(redis)
             await use_leadership(redis)
             await use_batches(redis)
+            await use_responses(ResponseStore(redis, cipher))
 
     assert called == set(list_scripts())
 
@@ -196,3 +199,23 @@ async def use_batches(redis: RedisClient) -> None:
     await store.create(BatchId("y"), BatchKind.DELETE, BatchParams(), created_by="", keep_s=9)
     assert await store.cancel(BatchId("y"))
     assert await store.forget(BatchId("y"))
+
+
+async def use_responses(store: ResponseStore) -> None:
+    """Take every path of the response scripts."""
+    limits, told = Limits(keep_s=60.0, max_count=2, max_bytes=4000), EventSlice(0, 1, b"x")
+    owner = ClientKeyId("key_1")
+    responses = [
+        KeptResponse(
+            id=ResponseId(f"resp_{n}"), owner=owner, body=b"x", state=ResponseState.IN_PROGRESS
+        )
+        for n in range(4)
+    ]
+    for kept in responses:
+        assert await store.save(kept, limits, lease_s=9.0)
+    third, last = responses[2].id, responses[3].id
+    await store.find(owner, third, keep_s=90.0)
+    assert await store.append(owner, third, told, lease_s=9.0)
+    assert await store.cancel(owner, third)
+    assert await store.finish(responses[3], told, limits)
+    assert await store.forget(owner, last)

@@ -42,7 +42,9 @@ from grok2api.services.lender import Lender, build_policy
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import build_operator
 from grok2api.services.overview import Overview
+from grok2api.services.responses import Responses, open_responses
 from grok2api.services.sessions import Sessions
+from grok2api.services.summaries import Summaries
 from grok2api.store.account_edits import AccountEdits
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore, NewAccount
@@ -51,6 +53,7 @@ from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis, ping
 from grok2api.store.lanes import LaneStore
 from grok2api.store.leader import LeaderStore
+from grok2api.store.responses import ResponseStore
 from grok2api.store.sessions import SessionStore
 from grok2api.store.setup import SetupStore
 from grok2api.store.wakeups import Wakeups
@@ -251,8 +254,17 @@ class EdgeMaker:
                     cleanup,
                     build_policy(settings.account),
                 ) as lender,
+                open_responses(
+                    ResponseStore(redis, self._cipher),
+                    Summaries(self._cipher),
+                    settings.responses,
+                ) as responses,
             ):
-                states.append(self._build(settings, redis, cleanup, lender, keeper, provider))
+                states.append(
+                    self._build(
+                        settings, redis, cleanup, lender, keeper, provider, responses=responses
+                    )
+                )
                 yield states[0]
 
         async with (
@@ -282,6 +294,8 @@ class EdgeMaker:
         lender: Lender,
         keeper: LeaseKeeper,
         provider: Provider,
+        *,
+        responses: Responses,
     ) -> AppState:
         store = AccountStore(redis, self._cipher)
         parts = DispatchParts(
@@ -299,6 +313,7 @@ class EdgeMaker:
         keys = ClientKeys(ClientKeyStore(redis), SystemClock(), configured=(API_KEY,))
         return AppState(
             settings=settings,
+            responses=responses,
             chat=ChatService(models, Dispatcher(parts), count_tokens=len),
             models=models,
             keys=keys,

@@ -1,0 +1,194 @@
+"""One call of the Responses API, decoded: what every way of answering it needs."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import msgspec
+from msgspec import Raw
+from starlette.requests import Request
+
+from grok2api.dialects.openai_chat import count_prompt_tokens
+from grok2api.dialects.openai_compaction import CompactionRenderer, ask_for_summary
+from grok2api.dialects.openai_response_kept import (
+    conversation_of,
+    items_by_id,
+    response_of_item,
+)
+from grok2api.dialects.openai_response_log import encode_body
+from grok2api.dialects.openai_responses import Renderer, ResponseRenderer, item_key
+from grok2api.dialects.openai_responses_request import (
+    ParsedResponses,
+    build_body,
+    ignored_fields,
+    normalize_items,
+    parse_request,
+    referred_items,
+)
+from grok2api.domain.chat import ChatRequest
+from grok2api.domain.client_key import ClientKey
+from grok2api.domain.ids import ClientKeyId, ResponseId
+from grok2api.domain.response import KeptResponse, ResponseState
+from grok2api.errors import GatewayError
+from grok2api.services.affinity import find_affinity
+from grok2api.services.dispatch import TurnRecord
+from grok2api.telemetry.tokens import estimate_tokens
+from grok2api.web.api.openai_chat import ANONYMOUS, IGNORED_HEADER
+from grok2api.web.facts import RequestFacts, facts_of
+from grok2api.web.state import AppState, state_of
+from grok2api.wire.openai.response_object import ResponseBody
+from grok2api.wire.openai.responses import ResponsesRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseTurn:
+    """A call that can be answered."""
+
+    state: AppState
+    facts: RequestFacts
+    request: ChatRequest
+    renderer: Renderer
+    owner: ClientKeyId
+    caller: ClientKey | None
+    items: Sequence[Raw]
+    is_stored: bool
+    ignored: tuple[str, ...]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Tell which parameters had no effect, so that nobody wonders."""
+        return {IGNORED_HEADER: ", ".join(self.ignored)} if self.ignored else {}
+
+    def kept(self) -> KeptResponse:
+        """Return the response as it is now, as it is kept."""
+        body = self.renderer.log.body
+        return KeptResponse(
+            id=ResponseId(body.id),
+            owner=self.owner,
+            body=encode_body(body),
+            items=tuple(bytes(item) for item in self.items),
+            state=ResponseState(body.status),
+            previous=body.previous_response_id or "",
+            affinity=self.request.affinity.digest,
+            is_background=body.background,
+        )
+
+    def finish(self) -> bytes:
+        """Return the end of a response that came to its end."""
+        closing = self.renderer.finish(int(self.state.clock.now_s()))
+        self.facts.output_tokens = self.renderer.usage().completion
+        return closing
+
+    def fail(self, error: GatewayError) -> bytes:
+        """Return the end of a response that broke off."""
+        return self.renderer.fail(error, self.facts.request_id)
+
+    def note(self, record: TurnRecord) -> None:
+        """Remember how the answer came about."""
+        facts = self.facts
+        facts.attempts = len(record.attempts)
+        facts.waited_s = record.waited_s
+        self.note_mode(record)
+        for attempt in record.attempts:
+            facts.account = attempt.account
+            self.state.metrics.attempt_ended(attempt.outcome.value, attempt.error_kind)
+
+    def note_mode(self, record: TurnRecord) -> None:
+        """Remember which mode answers, before the answer begins."""
+        self.facts.mode = record.mode.value if record.mode else ""
+
+
+def owner_of(caller: ClientKey | None) -> ClientKeyId:
+    """Return whose responses a caller sees; those without a key share one name."""
+    return caller.id if caller else ClientKeyId(ANONYMOUS)
+
+
+async def prepare(
+    request: Request, wire: ResponsesRequest, caller: ClientKey | None, *, compacts: bool
+) -> ResponseTurn:
+    """Decode a call; with `compacts`, its conversation is summed up instead of answered.
+
+    Raises:
+        RequestError: it makes no sense, or something it refers to is not there.
+        StoreUnavailableError: what it refers to cannot be read now.
+    """
+    state, facts, owner = state_of(request), facts_of(request), owner_of(caller)
+    response_id = f"resp_{secrets.token_hex(12)}"
+    previous = wire.previous_response_id
+    chain = await state.responses.chain(owner, previous) if previous else []
+    known = await _find_referred(state, owner, wire)
+    items = normalize_items(wire.input or (), item_key(response_id), known)
+    parsed = parse_request(
+        wire,
+        items,
+        history=conversation_of(chain),
+        continues=chain[-1].affinity if chain else "",
+        expand=partial(state.responses.summaries.open, owner),
+    )
+    affinity = find_affinity(request.headers, parsed.chat, salt=owner)
+    facts.affinity = affinity.rule.value
+    facts.requested_model = parsed.chat.model
+    facts.model = state.models.resolve(parsed.chat.model).model.name
+    chat = msgspec.structs.replace(parsed.chat, affinity=affinity)
+    is_stored = wire.store is not False and not compacts
+    created_s = int(state.clock.now_s())
+    body = build_body(wire, response_id, created_s, is_stored=is_stored)
+    if compacts:
+        chat = ask_for_summary(chat)
+    facts.input_tokens = count_prompt_tokens(chat, estimate_tokens)
+    builds = _build_compaction if compacts else _build_renderer
+    renderer = builds(state, owner, parsed, body, facts.input_tokens)
+    return ResponseTurn(
+        state=state,
+        facts=facts,
+        request=chat,
+        renderer=renderer,
+        owner=owner,
+        caller=caller,
+        items=items,
+        is_stored=is_stored,
+        ignored=ignored_fields(wire, parsed.tools),
+    )
+
+
+def _build_compaction(
+    state: AppState,
+    owner: ClientKeyId,
+    _: ParsedResponses,
+    body: ResponseBody,
+    prompt_tokens: int,
+) -> Renderer:
+    return CompactionRenderer(
+        body,
+        seal=partial(state.responses.summaries.seal, owner),
+        prompt_tokens=prompt_tokens,
+        count_tokens=estimate_tokens,
+    )
+
+
+def _build_renderer(
+    state: AppState,
+    _: ClientKeyId,
+    parsed: ParsedResponses,
+    body: ResponseBody,
+    prompt_tokens: int,
+) -> Renderer:
+    features, shows = state.settings.features, parsed.chat.show_reasoning
+    view = msgspec.structs.replace(
+        parsed.view,
+        show_reasoning=features.thinking if shows is None else shows,
+        show_sources=features.show_search_sources,
+    )
+    return ResponseRenderer(body, view, prompt_tokens=prompt_tokens, count_tokens=estimate_tokens)
+
+
+async def _find_referred(
+    state: AppState, owner: ClientKeyId, wire: ResponsesRequest
+) -> dict[str, Raw]:
+    """Return the items of the responses that the input refers to."""
+    if not isinstance(wire.input, list):
+        return {}
+    names = [response_of_item(item_id) for item_id in referred_items(wire.input)]
+    wanted = list(dict.fromkeys(name for name in names if name is not None))
+    return items_by_id(await state.responses.find_some(owner, wanted)) if wanted else {}

@@ -138,9 +138,8 @@ class _FormatDemand:
         self.problem = found.problem
         if found.problem:
             return []
-        out: list[EventBatch] = []
-        for at in range(0, len(found.text), PIECE_CHARS):
-            out.append([TextDelta(found.text[at : at + PIECE_CHARS])])
+        starts = range(0, len(found.text), PIECE_CHARS)
+        out: list[EventBatch] = [[TextDelta(found.text[at : at + PIECE_CHARS])] for at in starts]
         return [*out, [event]]
 
 

@@ -62,16 +62,12 @@ class ToolSieve:
         self._grammar = rules.grammar
         self.output = Output(make_id, is_parallel=rules.is_parallel)
         self._buffer = ""
-        self._used = 0
-        self._start_at = 0
+        self._used = self._start_at = 0
         self._step: Callable[[bool], bool] = self._scan
         self._mender = JsonMender()
         self._name = ""
         self._fences = 0
-        self._is_fenced = False
-        self._in_code = False
-        self._is_quoted = False
-        self._has_root = False
+        self._is_fenced = self._in_code = self._is_quoted = self._has_root = False
 
     def feed(self, text: str) -> EventBatch:
         """Take the next piece of text; return what is certain now."""
@@ -86,8 +82,6 @@ class ToolSieve:
             pass
         self.output.end()
         return self.output.take()
-
-    # -- looking for a call
 
     def _scan(self, is_final: bool) -> bool:  # noqa: FBT001
         at = self._find_mark()
@@ -179,8 +173,6 @@ class ToolSieve:
         self.output.say(self._buffer[:count])
         self._buffer = self._buffer[count:]
         return True
-
-    # -- reading a call
 
     def _begin(self, opening: Opening) -> bool:
         self._used = self._start_at = opening.body_at

@@ -111,7 +111,7 @@ class JsonMender:
                 self.is_broken = char != ":"
                 return start + 1
             case _Need.COMMA:
-                return self._take_comma(char, start)
+                return self._take_comma(text, start, is_final)
 
     def _meet_mark(self, text: str, at: int, is_final: bool) -> int:  # noqa: FBT001
         rest = text[at : at + len(self.stop)]
@@ -177,13 +177,13 @@ class JsonMender:
         self._need = _Need.COLON
         return bare.end()
 
-    def _take_comma(self, char: str, at: int) -> int:
-        if char in "]}":
-            return self._take_end(char, at)
+    def _take_comma(self, text: str, at: int, is_final: bool) -> int:  # noqa: FBT001
+        if text[at] in "]}":
+            return self._take_end(text[at], at)
         self._writer.has_comma = True
         self._need = _Need.KEY if self._writer.kind == "{" else _Need.VALUE
         # Anything else is what a comma is missing before.
-        return at + (char == ",")
+        return at + 1 if text[at] == "," else self._take_between(text, at, is_final)
 
     def _take_end(self, char: str, at: int) -> int:
         if not self._writer.close(char):

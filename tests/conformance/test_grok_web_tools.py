@@ -43,7 +43,9 @@ async def answer_of(
     choice: ToolChoice = ToolChoice(),  # noqa: B008 - it cannot be changed
 ) -> Answer:
     fold = AnswerFold()
-    async with ask(counterpart, protocol, f"Hi [[sim: {directive}]]", choice) as events:
+    async with ask(
+        counterpart, protocol, f"Hi [[sim: {directive}]]" if directive else "Hi", choice
+    ) as events:
         async for batch in events:
             assert batch
             fold.add(batch)
@@ -98,10 +100,24 @@ async def test_citations_cover_their_marks_beside_calls(
 ) -> None:
     block = "<tool_calls><tool_call><tool_name>get_weather</tool_name></tool_call></tool_calls>"
     text = msgspec.json.encode(f"Tides{{cite:1}}.\n{block}\nMoon{{cite:2}}!").decode()
+    # Queued: in the prompt it would be something that the model may quote.
+    await counterpart.site.script(f"search=tides; text={text}")
 
-    answer = await answer_of(counterpart, protocol, f"search=tides; text={text}")
+    answer = await answer_of(counterpart, protocol, "")
 
     assert len(answer.tool_calls) == 1
     assert [mark.number for mark in answer.citations] == [1, 2]
     for mark in answer.citations:
         assert answer.text[mark.start : mark.end] == f"[[{mark.number}]]({mark.url})"
+
+
+@both_protocols
+async def test_block_that_the_user_wrote_is_no_call_when_it_is_quoted(
+    counterpart: Counterpart, protocol: ChatTransport
+) -> None:
+    block = "<tool_calls><tool_call><tool_name>get_weather</tool_name></tool_call></tool_calls>"
+
+    answer = await answer_of(counterpart, protocol, f"text=You wrote {block}")
+
+    assert answer.tool_calls == []
+    assert answer.text == f"You wrote {block}"

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from grok2api.domain.json_quotes import Quote, mend_escape, read_quote
+from grok2api.domain.json_quotes import Quote, QuoteSearch, mend_escape, read_quote
 from grok2api.domain.json_shape import ANY, Shape
 from grok2api.domain.json_values import mend_bare, mend_string
 from grok2api.domain.json_writer import JsonWriter
@@ -39,16 +39,18 @@ class JsonMender:
     """Takes text in which a JSON value begins, gives out valid JSON as soon as it is certain.
 
     `stop` is a mark that ends the value wherever it was left open. `is_done` says that the value is
-    whole, `is_broken` that it cannot be mended; `finish` makes even that valid.
+    whole, `is_broken` that it cannot be mended; `finish` makes even that valid. `quote` is what the
+    string that is open ends with, "" for none.
     """
 
     __slots__ = (
         "_held",
         "_need",
-        "_quote",
+        "_search",
         "_writer",
         "is_broken",
         "is_done",
+        "quote",
         "stop",
     )
 
@@ -56,8 +58,9 @@ class JsonMender:
         self.stop = stop
         self._writer = JsonWriter(shape)
         self._need = _Need.VALUE
-        self._quote = ""
+        self.quote = ""
         self._held: list[str] | None = None
+        self._search = QuoteSearch()
         self.is_done = False
         self.is_broken = False
 
@@ -68,25 +71,21 @@ class JsonMender:
         """
         at = 0
         while at < len(text) and not self.is_done and not self.is_broken:
-            use = self._take_string if self._quote else self._take_between
+            use = self._take_string if self.quote else self._take_between
             after = use(text, at, is_final)
             if after == at:
                 break
             at = after
+        self._search.base += at
         return at
 
     def take(self) -> str:
         """Return what has become certain since the last call."""
         return self._writer.take()
 
-    @property
-    def is_in_string(self) -> bool:
-        """Whether a string is open."""
-        return bool(self._quote)
-
     def finish(self) -> None:
         """Close whatever is open."""
-        if self._quote:
+        if self.quote:
             self._close_string()
         self._writer.close_all()
         self.is_done = True
@@ -128,7 +127,7 @@ class JsonMender:
             self._need = _Need.KEY if char == "{" else _Need.VALUE
             self.is_broken = self._writer.depth > MAX_DEPTH
         elif char in "\"'":
-            self._quote = char
+            self.quote = char
             types = self._writer.value_shape().types()
             if types and "string" not in types:
                 self._held = []
@@ -160,7 +159,7 @@ class JsonMender:
     def _take_key(self, text: str, at: int, is_final: bool) -> int:  # noqa: FBT001
         char = text[at]
         if char in "\"'":
-            self._quote = char
+            self.quote = char
             self._held = []
             return at + 1
         if char in "]}":
@@ -204,7 +203,7 @@ class JsonMender:
             mended, used = mend_escape(text, at, is_final=is_final)
             self._put(mended)
             return at + used
-        if char == self._quote:
+        if char == self.quote:
             return self._meet_quote(text, at, is_final)
         if char == "<" and self.stop:
             return self._meet_mark_in_string(text, at, is_final)
@@ -216,7 +215,7 @@ class JsonMender:
             case Quote.END:
                 self._close_string()
             case Quote.CONTENT:
-                self._put('\\"' if self._quote == '"' else "'")
+                self._put('\\"' if self.quote == '"' else "'")
             case Quote.UNKNOWN:
                 return at
         return at + 1
@@ -240,9 +239,13 @@ class JsonMender:
             return at + 1
         if rest != self.stop:
             return at
-        end = re.compile(rf"(?:[^\\{self._quote}]|\\.)*+{self._quote}", re.DOTALL).match(text, at)
-        verdict = self._read_quote(text, end.end() - 1, is_final) if end else Quote.UNKNOWN
+        if self._search.is_inside(at):
+            self._put("<")
+            return at + 1
+        quote_at = self._search.find(text, at, self.quote)
+        verdict = Quote.UNKNOWN if quote_at is None else self._read_quote(text, quote_at, is_final)
         if verdict is Quote.END:
+            self._search.close()
             self._put("<")
             return at + 1
         if verdict is Quote.CONTENT or is_final:
@@ -256,7 +259,7 @@ class JsonMender:
             self._held.append(text)
 
     def _close_string(self) -> None:
-        self._quote = ""
+        self.quote = ""
         if self._held is None:
             self._writer.write('"')
             self._end_value()

@@ -4,6 +4,9 @@ import re
 from enum import Enum, auto
 from typing import Final
 
+_UP_TO_QUOTE: Final = {
+    quote: re.compile(rf"(?:[^\\{quote}]++|\\.)*+", re.DOTALL) for quote in "\"'"
+}
 _BLANK = re.compile(r"\s*+")
 _KEY_FOLLOWS = re.compile(r"[A-Za-z_$][\w$-]*+\s*+(:?)")
 _UNICODE = re.compile(r"\\u([0-9A-Fa-f]{4})")
@@ -57,9 +60,37 @@ def _read_comma(text: str, at: int, *, is_final: bool) -> Quote:
     key = _KEY_FOLLOWS.match(text, end)
     if key is None:
         return Quote.CONTENT
-    if key[1]:
-        return Quote.END
-    return Quote.UNKNOWN if key.end() == len(text) and not is_final else Quote.CONTENT
+    if not key[1] and key.end() == len(text):
+        return Quote.END if is_final else Quote.UNKNOWN
+    return Quote.END if key[1] else Quote.CONTENT
+
+
+class QuoteSearch:
+    """Finds the quote that closes a string, from marks in it; what was looked at is not again.
+
+    `base` counts the characters before the text that is looked at.
+    """
+
+    __slots__ = ("_closed_at", "_seen", "base")
+
+    def __init__(self) -> None:
+        self.base = self._seen = self._closed_at = 0
+
+    def is_inside(self, at: int) -> bool:
+        """Whether `at` is known to stand in a string that closes."""
+        return self.base + at < self._closed_at
+
+    def find(self, text: str, at: int, quote: str) -> int | None:
+        """Return where the next `quote` from `at` on stands that is not escaped; None: not yet."""
+        start = max(at, self._seen - self.base)
+        found = _UP_TO_QUOTE[quote].match(text, start)
+        end = found.end() if found else start
+        self._seen = self.base + end
+        return end if text[end : end + 1] == quote else None
+
+    def close(self) -> None:
+        """Take what was found last for the end of the string."""
+        self._closed_at = self._seen
 
 
 def mend_escape(text: str, at: int, *, is_final: bool) -> tuple[str, int]:

@@ -1,6 +1,6 @@
 """JSON Schemas that clients give: whether they make sense, and whether a value fits."""
 
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import jsonschema_rs
 from msgspec import Struct
@@ -22,10 +22,6 @@ class Misfit(Struct, frozen=True):
 
     path: str
     why: str
-
-
-class _Validator(Protocol):
-    def iter_errors(self, instance: Any) -> Any: ...
 
 
 class JsonSchema:
@@ -58,7 +54,7 @@ class JsonSchema:
         return Misfit(_render_path(error.instance_path), error.message)
 
 
-def _compile(schema: dict[str, Any]) -> _Validator:
+def _compile(schema: dict[str, Any]) -> jsonschema_rs.Validator:
     try:
         return jsonschema_rs.validator_for(schema, offline=True, pattern_options=_PATTERNS)
     except (ValueError, RecursionError) as problem:

@@ -84,7 +84,7 @@ HELLO = {"role": "user", "content": "Weather and tides in Kiel?"}
 
 @pytest.mark.parametrize("here", ["websocket", "http"], indirect=True)
 @pytest.mark.parametrize("stream", [False, True])
-def test_several_turns_with_parallel_calls(here: Installation, stream: bool) -> None:
+def test_several_turns_with_parallel_calls(here: Installation, *, stream: bool) -> None:
     play(
         here,
         "Let me look.\n"
@@ -125,7 +125,7 @@ def test_large_arguments_are_streamed_in_pieces(here: Installation) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_required_call_is_asked_for_twice(here: Installation, stream: bool) -> None:
+def test_required_call_is_asked_for_twice(here: Installation, *, stream: bool) -> None:
     forced = {"type": "function", "function": {"name": "get_tide"}}
     play(here, "I could ask.", block(("get_tide", '{"city":"Kiel"}')))
 
@@ -141,7 +141,7 @@ def test_required_call_is_asked_for_twice(here: Installation, stream: bool) -> N
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_no_call_where_none_is_allowed(here: Installation, stream: bool) -> None:
+def test_no_call_where_none_is_allowed(here: Installation, *, stream: bool) -> None:
     play(here, "Just text.", block(("get_tide", "{}"), ("get_weather", "{}")))
 
     none = ask(here, [HELLO], stream=stream, tool_choice="none")
@@ -152,7 +152,7 @@ def test_no_call_where_none_is_allowed(here: Installation, stream: bool) -> None
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_malformed_and_unknown_calls_are_what_was_said(here: Installation, stream: bool) -> None:
+def test_malformed_and_unknown_calls_are_what_was_said(here: Installation, *, stream: bool) -> None:
     said = f"Well. {block(('fly', '{}'), ('get_tide', '{not json}'))} <tool_ca"
     play(here, said)
 
@@ -169,7 +169,7 @@ class City(pydantic.BaseModel):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_structured_output_is_parsed_by_the_sdk(here: Installation, stream: bool) -> None:
+def test_structured_output_is_parsed_by_the_sdk(here: Installation, *, stream: bool) -> None:
     client = here.client(max_retries=0)
     options: Any = {"model": MODEL, "messages": [HELLO], "response_format": City}
 

@@ -33,8 +33,11 @@ CALL: EventBatch = [
     Finished(FinishReason.TOOL_CALLS),
 ]
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
-FORCED = {"tools": (Tool("f"),), "tool_choice": ToolChoice(ChoiceKind.REQUIRED, ("f",))}
-JSON = {"answer_format": AnswerFormat(FormatKind.JSON_SCHEMA, schema=SCHEMA)}
+FORCED: dict[str, Any] = {
+    "tools": (Tool("f"),),
+    "tool_choice": ToolChoice(ChoiceKind.REQUIRED, ("f",)),
+}
+JSON: dict[str, Any] = {"answer_format": AnswerFormat(FormatKind.JSON_SCHEMA, schema=SCHEMA)}
 
 
 def plays(*events: Any) -> Play:

@@ -1,6 +1,7 @@
 """What a sieve gives out: text without the blanks around calls, calls in their order."""
 
 from collections.abc import Callable
+from typing import Final
 
 from grok2api.domain.chat import (
     EventBatch,
@@ -9,6 +10,9 @@ from grok2api.domain.chat import (
     ToolCallEnded,
     ToolCallStarted,
 )
+
+MAX_BLANKS: Final = 256
+"""How many blanks are held: more are text, whatever follows."""
 
 
 class Output:
@@ -62,6 +66,8 @@ class Output:
         self.is_at_margin = ("\n" in text or self.is_at_margin) and not line.strip(" \t")
         whole = self._blank + text
         kept = whole.rstrip()
+        if len(whole) - len(kept) > MAX_BLANKS:
+            kept = whole[:-MAX_BLANKS]
         self._blank = whole[len(kept) :]
         if not kept:
             return
@@ -69,7 +75,9 @@ class Output:
             first = len(kept) - len(kept.lstrip())
             self._leave_out(first)
             kept = kept[first:]
-        self.has_text = True
+            if not kept:
+                return
+        self.has_text = self.has_text or not kept.isspace()
         self.decided += len(kept)
         self._texts.append(kept)
 

@@ -205,7 +205,7 @@ class ToolSieve:
         mender, output = self._mender, self.output
         self._used += mender.feed(self._buffer[self._used :], is_final=is_final)
         is_long = output.add_arguments(mender.take()) >= STREAM_AFTER_CHARS or output.is_open
-        if not is_long and (mender.is_broken or (is_final and mender.is_in_string)):
+        if not is_long and (mender.is_broken or (is_final and mender.quote)):
             return self._give_up()
         if mender.is_broken or (is_final and not mender.is_done):
             mender.finish()
@@ -249,7 +249,7 @@ class ToolSieve:
             return self._give_up()
         self._used += mender.feed(self._buffer[self._used :], is_final=is_final)
         is_over = mender.is_done or is_final
-        is_hopeless = mender.is_broken or (is_final and mender.is_in_string)
+        is_hopeless = mender.is_broken or (is_final and mender.quote)
         if is_hopeless or self._used - self._start_at > MAX_LISTING_CHARS:
             return self._give_up()
         if not is_over:

@@ -50,6 +50,9 @@ SHAPE = Shape(
         ('{"a": 1, "b"', '{"a":1}'),
         ('{"a": .5, "b": +1}', '{"a":0.5,"b":1.0}'),
         ("[1,,2]", "[1,2]"),
+        ('{,"a": 1}', '{"a":1}'),
+        ('{"a": "x", y"}', '{"a":"x\\", y"}'),
+        ('{"a": "x", b c"}', '{"a":"x\\", b c"}'),
         ('{"a":}', "{}"),
         ('"alone" and more', '"alone"'),
         ("{not json}", None),
@@ -89,6 +92,55 @@ def test_value_is_mended(said: str, meant: str | None) -> None:
 )
 def test_value_of_the_wrong_type_becomes_what_the_schema_wants(said: str, meant: str) -> None:
     assert mend_json(said, SHAPE) == meant
+
+
+@pytest.mark.parametrize(
+    ("said", "meant", "left"),
+    [
+        ('{"a": "x"</p> more', '{"a":"x"}', "</p> more"),
+        ('{"a": "x</p> more', '{"a":"x"}', "</p> more"),
+        ('{"a": "x</p>", "b": 1}</p>', '{"a":"x</p>","b":1}', "</p>"),
+        ('{"a": "x</p><q>{"b": 1}', '{"a":"x"}', '</p><q>{"b": 1}'),
+        ('{"a": "x"<b>", "c": 1}', '{"a":"x\\"<b>","c":1}', ""),
+        ('{"a": "x", b: 1}', '{"a":"x","b":1}', ""),
+        ('{"a": "x", b', '{"a":"x"}', ""),
+        ('{"a": "x",', '{"a":"x"}', ""),
+        ('{"a": "x\\u12', '{"a":"x\\\\u12"}', ""),
+        ('{"a": [1], ', '{"a":[1]}', ""),
+    ],
+)
+def test_mark_behind_a_value_ends_it(said: str, meant: str, left: str) -> None:
+    whole, pieces = JsonMender(stop="</p>"), JsonMender(stop="</p>")
+
+    used = whole.feed(said, is_final=True)
+    waiting = ""
+    for char in said:
+        waiting += char
+        waiting = waiting[pieces.feed(waiting) :]
+    pieces.feed(waiting, is_final=True)
+
+    whole.finish()
+    pieces.finish()
+    assert whole.take() == pieces.take() == meant
+    assert said[used:] == left
+
+
+@pytest.mark.parametrize(
+    ("schema", "types"),
+    [
+        ({"const": None}, {"null"}),
+        ({"enum": [1, "x", {}, [], True, 1.5]}, None),
+        ({"anyOf": [{"type": "string"}, {}]}, set()),
+        ({"$ref": "https://example.org/x"}, set()),
+        ({"type": 7}, set()),
+        (True, set()),
+    ],
+)
+def test_types_are_read_off_a_schema(schema: Any, types: set[str] | None) -> None:
+    everything = {"integer", "string", "object", "array", "boolean", "number"}
+
+    assert Shape(schema).types() == (everything if types is None else types)
+    assert Shape(schema).item().types() == set()
 
 
 JSON = st.recursive(
@@ -140,6 +192,7 @@ def test_any_split_gives_the_same_valid_json(said: str, data: st.DataObject) -> 
     [
         ({"type": "object", "required": ["a"]}, {"a": 1}, None),
         ({"type": "object", "required": ["a"]}, {}, ""),
+        ({"type": "array"}, [[]], None),
         ({"properties": {"a": {"items": {"type": "integer"}}}}, {"a": [1, "x"]}, "a[1]"),
         ({"type": "string", "pattern": "^(?=a)(a+)+$"}, "a" * 50 + "b", ""),
     ],
@@ -162,6 +215,16 @@ def test_misfit_is_found_where_it_is(schema: Any, value: Any, misfit: str | None
 def test_schema_that_is_none_or_leads_elsewhere_is_refused(schema: Any) -> None:
     with pytest.raises(SchemaError):
         JsonSchema(schema)
+
+
+def test_schema_and_value_that_are_too_much_are_told_and_not_raised() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(3000):
+        deep = {"properties": {"a": deep}}
+
+    with pytest.raises(SchemaError):
+        JsonSchema(deep)
+    assert JsonSchema({"type": "string", "minLength": 2}).find_misfit("\ud800")
 
 
 @pytest.mark.parametrize(

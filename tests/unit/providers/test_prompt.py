@@ -144,6 +144,12 @@ def test_choice_is_told(choice: ToolChoice, said: str) -> None:
     assert ("get_tide" in prompt) is is_listed
 
 
+def test_nothing_is_told_of_tools_that_nobody_may_choose() -> None:
+    choice = ToolChoice(names=("gone",))
+
+    assert ask_with_tools(say(Role.USER, "Hi"), tool_choice=choice) == "[user]\nHi"
+
+
 def test_form_of_the_answer_is_told() -> None:
     schema = AnswerFormat(FormatKind.JSON_SCHEMA, schema={"type": "array"})
 

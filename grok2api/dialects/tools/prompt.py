@@ -74,18 +74,19 @@ def select_tools(tools: Iterable[Tool], choice: ToolChoice) -> list[Tool]:
     return [tool for tool in tools if not choice.names or tool.name in choice.names]
 
 
-def build_format_instruction(answer_format: AnswerFormat) -> str:
+def build_format_instruction(answer_format: AnswerFormat, *, may_call: bool) -> str:
     """Return what the model is told about the form of its answer; "" for plain text."""
+    answer = "Unless you call a function, answer" if may_call else "Answer"
     plain = "no other text, no code fence, no citation marks"
     match answer_format.kind:
         case FormatKind.TEXT:
             return ""
         case FormatKind.JSON_OBJECT:
-            return f"Answer with one valid JSON object and nothing else: {plain}."
+            return f"{answer} with one valid JSON object and nothing else: {plain}."
         case FormatKind.JSON_SCHEMA:
             schema = msgspec.json.encode(answer_format.schema).decode()
             return (
-                f"Answer with one valid JSON value and nothing else: {plain}. It has to fit this "
+                f"{answer} with one valid JSON value and nothing else: {plain}. It has to fit this "
                 f"JSON Schema:\n{schema}"
             )
 

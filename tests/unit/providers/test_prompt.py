@@ -161,6 +161,8 @@ def test_form_of_the_answer_is_told() -> None:
     assert of_schema.startswith("[system]\nAnswer with one valid JSON value")
     assert '{"type":"array"}\n\n[user]\nHi' in of_schema
     assert of_object.startswith("[system]\nAnswer with one valid JSON object")
+    of_both = ask_with_tools(say(Role.USER, "Hi"), answer_format=schema)
+    assert "\n\n[system]\nUnless you call a function, answer with one valid" in of_both
 
 
 @pytest.mark.parametrize("messages", [(), (say(Role.USER),), (say(Role.USER, " \n"),)])

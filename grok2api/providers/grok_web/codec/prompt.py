@@ -52,7 +52,8 @@ def build_prompt(request: ChatRequest, token: str = "") -> str:
     if not blocks:
         raise InvalidRequestError("There is no text in the messages.", param="messages")
     tools = build_instruction(request.tools, request.tool_choice, token) if request.tools else ""
-    for instruction in (build_format_instruction(request.answer_format), tools):
+    form = build_format_instruction(request.answer_format, may_call=bool(tools))
+    for instruction in (form, tools):
         if instruction:
             blocks.insert(0, _block(Role.SYSTEM, instruction))
     return "\n\n".join(blocks)

@@ -34,7 +34,7 @@ class Bare:
         )
         session = UpstreamSession(self._credentials, self._user_id, self._remember)
         started = perf_counter()
-        route = Route(CATALOGUE[0].name, CATALOGUE[0])
+        route = Route(CATALOGUE[0].name, CATALOGUE[0], (CATALOGUE[0].mode,))
         async with self._chat.stream_chat(request, route, session) as batches:
             async for batch in batches:
                 if any(isinstance(event, VISIBLE_EVENTS) for event in batch):

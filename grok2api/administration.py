@@ -1,6 +1,7 @@
 """Lets a command work on the store, whether the gateway runs or not."""
 
 import asyncio
+import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -9,6 +10,7 @@ from grok2api.bootstrap import AdminTools, open_admin
 from grok2api.config.loader import load_boot, prepare
 from grok2api.config.schema import BootSettings
 from grok2api.supervisor import running_store
+from grok2api.telemetry.logging import configure_logging
 
 _ResultT = TypeVar("_ResultT")
 
@@ -16,6 +18,8 @@ _ResultT = TypeVar("_ResultT")
 def administer(arguments: Namespace, work: Callable[[AdminTools], Awaitable[_ResultT]]) -> _ResultT:
     """Do `work` on the store that the flags and settings name."""
     boot = prepare(load_boot(flags_of(arguments)))
+    # Standard output is the answer alone.
+    configure_logging("warning", boot.log_format, sys.stderr)
 
     async def run(boot: BootSettings) -> _ResultT:
         async with open_admin(boot) as admin:

@@ -5,67 +5,21 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from typing import Any
 
+from grok2api.account_arguments import ACCOUNT_ARGUMENTS
+from grok2api.batch_arguments import BATCH_ARGUMENTS
 from grok2api.domain.account import Tier
 from grok2api.domain.client_key import MAX_WEIGHT
+from grok2api.help_texts import (
+    DOCTOR_EXAMPLES,
+    EXPORT_EXAMPLES,
+    IMPORT_EXAMPLES,
+    MAIN_EXAMPLES,
+    MAINTENANCE_EXAMPLES,
+    SERVE_EXAMPLES,
+    SHOW_EXAMPLES,
+)
 
 _HIGHEST_PORT = 65_535
-_MAIN_EXAMPLES = """\
-examples:
-  grok2api demo                              try it without an account
-  grok2api accounts import sessions.txt      bring your own accounts in
-  grok2api serve --workers 4                 run the gateway
-  grok2api keys create laptop                make one more client key
-  grok2api doctor                            find out what is wrong and how to mend it
-
-Settings come from DATA_DIR/config.toml, GROK_* variables and flags; the later ones win.
-"""
-_SERVE_EXAMPLES = """\
-Without a Redis URL a private store is started in the data folder. The first start prints one client
-key and the administrator's password, once.
-
-examples:
-  grok2api serve
-  grok2api serve --host 0.0.0.0 --port 80 --workers 8 --data-dir /var/lib/grok2api
-  grok2api serve --redis-url rediss://user:password@store.example:6380/0
-
-Ctrl-C lets running answers end; a second Ctrl-C hurries.
-"""
-_MAINTENANCE_EXAMPLES = """\
-`serve` runs one already. Any number may run, on any host: one leads and works, the others wait to
-take over within seconds. Ctrl-C ends it, and another one leads soon after.
-
-examples:
-  grok2api maintenance --redis-url rediss://user:password@store.example:6380/0
-"""
-_IMPORT_EXAMPLES = """\
-Reads session tokens (one a line, bare, as `sso=…` or as a whole cookie string), JSON that gateways
-export (lists by pool or tier, records, what `accounts export --with-secrets` wrote), and the
-accounts.db (SQLite) or the Redis of an older version. Tier, tags, creation date and the states
-disabled, expired and cooling come along; quotas, counters and notes do not. Accounts that are known
-stay as they are, so importing twice does no harm; nothing is ever removed.
-
-examples:
-  grok2api accounts import sessions.txt
-  grok2api accounts import --tier super heavy-users.txt
-  grok2api accounts import --dry-run old/data/accounts.db
-  grok2api accounts import --from-redis redis://old-host:6379/0
-  pass show old/redis-url | grok2api accounts import --from-redis -
-"""
-_EXPORT_EXAMPLES = """\
-Writes one JSON object, an account a line. Without --with-secrets it shows no session, and cannot be
-imported. A file is readable by its owner only, and appears whole or not at all.
-
-examples:
-  grok2api accounts export
-  grok2api accounts export --with-secrets --output accounts.json
-  grok2api accounts export --with-secrets --output - | age -r age1… > accounts.json.age
-"""
-_SHOW_EXAMPLES = """\
-Secrets are masked. The second column says where a value comes from: default, file, variable, flag.
-"""
-_DOCTOR_EXAMPLES = """\
-Changes nothing. Ends with 1 when something is broken (✗), with 0 otherwise; "!" is worth a look.
-"""
 
 
 def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
@@ -76,12 +30,13 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
     parser = _Parser(
         prog="grok2api",
         description="OpenAI-compatible API in front of your own Grok accounts.",
-        epilog=_MAIN_EXAMPLES,
+        epilog=MAIN_EXAMPLES,
     )
     groups = {"": parser.add_subparsers(metavar="COMMAND", required=True)}
     about = {
-        "accounts": "import, export, list and remove accounts",
-        "batches": "follow and cancel operations over many accounts",
+        "accounts": "import, export, list, change and explain accounts",
+        "sessions": "which conversation stays with which account",
+        "batches": "start, follow and cancel operations over many accounts",
         "keys": "make, list and revoke client keys",
         "config": "show and check settings",
         "scripts": "for those who work on the Lua scripts",
@@ -93,11 +48,12 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
         "maintenance": _maintenance,
         "accounts import": _accounts_import,
         "accounts export": _accounts_export,
-        "accounts list": _listing,
+        **{name: _listed(add) for name, add in ACCOUNT_ARGUMENTS.items()},
         "accounts remove": _accounts_remove,
-        "batches list": _listing,
-        "batches show": _batches_show,
-        "batches cancel": _batches_cancel,
+        "accounts explain": _accounts_explain,
+        "sessions list": _listing,
+        "sessions clear": _sessions_clear,
+        **{name: _listed(add) for name, add in BATCH_ARGUMENTS.items()},
         "keys create": _keys_create,
         "keys list": _listing,
         "keys revoke": _keys_revoke,
@@ -152,6 +108,14 @@ def _listing(parser: ArgumentParser) -> None:
     _json(parser)
 
 
+def _listed(add: Callable[[ArgumentParser], None]) -> Callable[[ArgumentParser], None]:
+    def build(parser: ArgumentParser) -> None:
+        add(parser)
+        _listing(parser)
+
+    return build
+
+
 def _address(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--host", metavar="ADDRESS", help="address to listen on (default: 127.0.0.1)"
@@ -161,7 +125,7 @@ def _address(parser: ArgumentParser) -> None:
 
 
 def _serve(parser: ArgumentParser) -> None:
-    parser.epilog = _SERVE_EXAMPLES
+    parser.epilog = SERVE_EXAMPLES
     _address(parser)
     _store(parser)
 
@@ -201,7 +165,7 @@ def _simulate(parser: ArgumentParser) -> None:
 
 
 def _maintenance(parser: ArgumentParser) -> None:
-    parser.epilog = _MAINTENANCE_EXAMPLES
+    parser.epilog = MAINTENANCE_EXAMPLES
     _store(parser)
     _parent(parser)
 
@@ -211,7 +175,7 @@ def _parent(parser: ArgumentParser) -> None:
 
 
 def _accounts_import(parser: ArgumentParser) -> None:
-    parser.epilog = _IMPORT_EXAMPLES
+    parser.epilog = IMPORT_EXAMPLES
     parser.add_argument("file", nargs="?", metavar="FILE", help='file to read; "-": standard input')
     parser.add_argument(
         "--tier",
@@ -231,7 +195,7 @@ def _accounts_import(parser: ArgumentParser) -> None:
 
 
 def _accounts_export(parser: ArgumentParser) -> None:
-    parser.epilog = _EXPORT_EXAMPLES
+    parser.epilog = EXPORT_EXAMPLES
     parser.add_argument(
         "--output", metavar="FILE", help='file to write; "-": standard output (the default)'
     )
@@ -248,16 +212,20 @@ def _accounts_remove(parser: ArgumentParser) -> None:
     _store(parser)
 
 
-def _batches_show(parser: ArgumentParser) -> None:
+def _accounts_explain(parser: ArgumentParser) -> None:
+    parser.epilog = "Leases nothing. Ends with 1 when nobody can serve the request now."
+    parser.add_argument("--model", required=True, metavar="M", help="the model that is asked for")
+    parser.add_argument("--key", metavar="ID_OR_NAME", help="client key that asks")
     parser.add_argument(
-        "--follow", action="store_true", help="show progress to the end; Ctrl-C ends only the view"
+        "--tag", action="append", default=[], metavar="T", help="only accounts tagged so"
     )
-    _batches_cancel(parser)
-
-
-def _batches_cancel(parser: ArgumentParser) -> None:
-    parser.add_argument("id", metavar="ID", help="as `batches list` shows it")
     _listing(parser)
+
+
+def _sessions_clear(parser: ArgumentParser) -> None:
+    parser.add_argument("sessions", nargs="*", metavar="SESSION", help="as `sessions list` shows")
+    parser.add_argument("--all", action="store_true", help="forget every session")
+    _store(parser)
 
 
 def _keys_create(parser: ArgumentParser) -> None:
@@ -270,6 +238,14 @@ def _keys_create(parser: ArgumentParser) -> None:
         metavar="N",
         help="turns it gets where requests wait, 1 to 64: twice as many with 2 (default: 1)",
     )
+    parser.add_argument(
+        "--tag",
+        action="append",
+        default=[],
+        metavar="TAG",
+        dest="tags",
+        help="only accounts with this tag serve it; may be given again for more",
+    )
     _listing(parser)
 
 
@@ -279,13 +255,13 @@ def _keys_revoke(parser: ArgumentParser) -> None:
 
 
 def _config_show(parser: ArgumentParser) -> None:
-    parser.epilog = _SHOW_EXAMPLES
+    parser.epilog = SHOW_EXAMPLES
     _data_dir(parser)
     _json(parser)
 
 
 def _doctor(parser: ArgumentParser) -> None:
-    parser.epilog = _DOCTOR_EXAMPLES
+    parser.epilog = DOCTOR_EXAMPLES
     _address(parser)
     _store(parser)
 

@@ -13,35 +13,37 @@ from grok2api.domain.account import ProviderKind
 from grok2api.domain.catalogue import CATALOGUE
 from grok2api.maintenance.jobs.batches import build_batch_job
 from grok2api.maintenance.jobs.lease_reaper import build_lease_reaper
+from grok2api.maintenance.jobs.quota_refresh import build_quota_refresh
 from grok2api.maintenance.leader import Leader
 from grok2api.maintenance.runner import Runner
 from grok2api.providers.base import Provider
 from grok2api.providers.registry import GrokWebOptions, build_providers
-from grok2api.services.accounts import Accounts
 from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.attempt import DispatchParts
-from grok2api.services.batch_handlers import build_account_handlers
-from grok2api.services.batch_runner import BatchRunner
-from grok2api.services.batches import Batches
 from grok2api.services.chat import ChatService
 from grok2api.services.cleanup import Cleanup
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.dispatch import Dispatcher
+from grok2api.services.explain import Explainer
 from grok2api.services.health import Health
 from grok2api.services.leases import LeaseKeeper
 from grok2api.services.lender import READ_WAIT_S, Lender, build_policy
 from grok2api.services.models import ModelCatalog
+from grok2api.services.operator import Operator, build_operator
 from grok2api.services.overview import Overview
 from grok2api.services.reaper import Reaper
+from grok2api.services.sessions import Sessions
 from grok2api.services.setup import Setup
+from grok2api.store.account_edits import AccountEdits
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore
-from grok2api.store.batches import BatchStore
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis, ping
+from grok2api.store.lanes import LaneStore
 from grok2api.store.leader import LeaderStore
 from grok2api.store.server_facts import ServerFacts, read_server_facts
+from grok2api.store.sessions import SessionStore
 from grok2api.store.setup import SetupStore
 from grok2api.store.wakeups import Wakeups
 from grok2api.telemetry.metrics import open_metrics
@@ -55,14 +57,16 @@ ADMIN_CONNECTIONS = 4
 
 @dataclass(frozen=True, slots=True)
 class AdminTools:
-    """What commands and the first start work with."""
+    """What commands and the first start work with. `max_concurrency` is every account's limit."""
 
-    accounts: Accounts
-    batches: Batches
+    operator: Operator
+    max_concurrency: int
     keys: ClientKeys
     models: ModelCatalog
     setup: Setup
     health: Health
+    explainer: Explainer
+    sessions: Sessions
     read_server_facts: Callable[[], Awaitable[ServerFacts]]
 
 
@@ -103,14 +107,10 @@ async def open_gateway(
         await stack.enter_async_context(
             Reaper(AccountTimers(redis), interval_s=settings.maintenance.lease_reap_interval_s)
         )
-        wakeups = await stack.enter_async_context(
-            # Its own: reading occupies it.
-            open_redis(boot.redis_url, pool_size=1, timeout_s=2 * READ_WAIT_S)
-        )
         lender = await stack.enter_async_context(
-            Lender(accounts, Wakeups(wakeups), keeper, cleanup, build_policy(settings.account))
+            _open_lender(boot.redis_url, accounts, keeper, cleanup, settings)
         )
-        models = ModelCatalog(accounts, falls_back=settings.features.auto_chat_mode_fallback)
+        models = _build_models(accounts, settings)
         parts = DispatchParts(
             accounts=accounts,
             lender=lender,
@@ -122,15 +122,19 @@ async def open_gateway(
             account=settings.account,
             chat=settings.chat,
         )
+        keys = _build_keys(redis, settings)
         yield AppState(
             settings=settings,
             chat=ChatService(models, Dispatcher(parts), count_tokens=estimate_tokens),
             models=models,
-            keys=_build_keys(redis, settings),
+            keys=keys,
             admin_auth=AdminAuth(SetupStore(redis), clock, password=settings.app.app_key),
             overview=Overview(
                 accounts, LeaderStore(redis), strategy=settings.account.selection.strategy
             ),
+            operator=_build_operator(boot, redis, transport, settings),
+            explainer=_build_explainer(redis, accounts, models, keys, settings),
+            sessions=Sessions(SessionStore(redis)),
             health=Health(partial(ping, redis)),
             clock=clock,
             metrics=metrics,
@@ -149,18 +153,15 @@ async def open_maintenance(boot: BootSettings) -> AsyncIterator[Runner]:
         # Its own: a renewal must not wait for jobs.
         open_redis(boot.redis_url, pool_size=1) as for_leader,
         open_redis(boot.redis_url, pool_size=settings.performance.redis_connections) as redis,
+        open_transport(settings.performance.upstream_connections) as transport,
     ):
+        operator = _build_operator(boot, redis, transport, settings)
         leader = Leader(LeaderStore(for_leader), ttl_s=settings.maintenance.leader_ttl_s)
-        accounts = AccountStore(redis, SecretCipher(list(boot.secret_keys)))
-        batch_runner = BatchRunner(
-            BatchStore(redis),
-            build_account_handlers(accounts),
-            concurrency=settings.batch.concurrency,
-        )
         interval_s = settings.maintenance.lease_reap_interval_s
         jobs = [
             build_lease_reaper(AccountTimers(redis), interval_s),
-            build_batch_job(batch_runner),
+            build_batch_job(operator.batch_runner),
+            build_quota_refresh(AccountEdits(redis), operator.quota, settings.account.refresh),
         ]
         yield Runner(leader, jobs)
 
@@ -175,21 +176,61 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
     settings = load_settings(boot.data_dir).settings
     async with (
         open_redis(boot.redis_url, pool_size=ADMIN_CONNECTIONS) as redis,
-        open_transport(1) as transport,
+        open_transport(settings.performance.upstream_connections) as transport,
     ):
         store = AccountStore(redis, SecretCipher(list(boot.secret_keys)))
         keys = _build_keys(redis, settings)
+        models = _build_models(store, settings)
         yield AdminTools(
-            accounts=Accounts(store, _build_providers(transport, settings), SystemClock()),
-            batches=Batches(
-                BatchStore(redis), build_account_handlers(store), keep_s=settings.batch.keep_s
-            ),
+            operator=_build_operator(boot, redis, transport, settings),
+            max_concurrency=settings.account.max_concurrency,
             keys=keys,
-            models=ModelCatalog(store),
+            models=models,
             setup=Setup(SetupStore(redis), keys, password=settings.app.app_key),
             health=Health(partial(ping, redis)),
+            explainer=_build_explainer(redis, store, models, keys, settings),
+            sessions=Sessions(SessionStore(redis)),
             read_server_facts=partial(read_server_facts, redis),
         )
+
+
+@asynccontextmanager
+async def _open_lender(
+    redis_url: str,
+    accounts: AccountStore,
+    keeper: LeaseKeeper,
+    cleanup: Cleanup,
+    settings: Settings,
+) -> AsyncIterator[Lender]:
+    policy = build_policy(settings.account)
+    async with (
+        # Its own: reading occupies it.
+        open_redis(redis_url, pool_size=1, timeout_s=2 * READ_WAIT_S) as redis,
+        Lender(accounts, Wakeups(redis), keeper, cleanup, policy) as lender,
+    ):
+        yield lender
+
+
+def _build_models(accounts: AccountStore, settings: Settings) -> ModelCatalog:
+    return ModelCatalog(accounts, falls_back=settings.features.auto_chat_mode_fallback)
+
+
+def _build_explainer(
+    redis: RedisClient,
+    accounts: AccountStore,
+    models: ModelCatalog,
+    keys: ClientKeys,
+    settings: Settings,
+) -> Explainer:
+    return Explainer(
+        store=accounts,
+        edits=AccountEdits(redis),
+        lanes=LaneStore(redis),
+        timers=AccountTimers(redis),
+        models=models,
+        keys=keys,
+        policy=build_policy(settings.account),
+    )
 
 
 def _build_keys(redis: RedisClient, settings: Settings) -> ClientKeys:
@@ -199,6 +240,14 @@ def _build_keys(redis: RedisClient, settings: Settings) -> ClientKeys:
         configured=settings.app.api_key,
         allow_anonymous=settings.security.allow_anonymous_api,
     )
+
+
+def _build_operator(
+    boot: BootSettings, redis: RedisClient, transport: Transport, settings: Settings
+) -> Operator:
+    cipher = SecretCipher(list(boot.secret_keys))
+    providers = _build_providers(transport, settings)
+    return build_operator(redis, cipher, providers, settings, SystemClock())
 
 
 def _build_providers(transport: Transport, settings: Settings) -> dict[ProviderKind, Provider]:

@@ -9,10 +9,20 @@ from pathlib import Path
 import msgspec
 
 from grok2api import launch
+from grok2api.account_commands import (
+    accounts_delete,
+    accounts_disable,
+    accounts_limit,
+    accounts_list,
+    accounts_move,
+    accounts_refresh,
+    accounts_restore,
+    accounts_tag,
+    accounts_untag,
+)
 from grok2api.administration import administer, flags_of
 from grok2api.arguments import build_parser
-from grok2api.batches import batches_cancel, batches_list, batches_show
-from grok2api.bootstrap import AdminTools
+from grok2api.batches import batches_cancel, batches_list, batches_show, batches_start
 from grok2api.config.defaults import render_defaults
 from grok2api.config.fields import mask
 from grok2api.config.loader import (
@@ -33,8 +43,8 @@ from grok2api.console import (
 )
 from grok2api.doctor import Grade, examine
 from grok2api.domain.ids import AccountId
-from grok2api.domain.pool_member import Account
 from grok2api.errors import GatewayError, SettingsError, StoreUnavailableError
+from grok2api.inspection import accounts_explain, sessions_clear, sessions_list
 from grok2api.processes import end_with_parent
 from grok2api.simulator.options import SimulatorOptions
 from grok2api.simulator.server import run_simulator
@@ -118,36 +128,19 @@ def maintenance(arguments: Namespace) -> int:
     return _DONE
 
 
-def accounts_list(arguments: Namespace) -> int:
-    """List accounts; no secret is shown."""
-
-    async def collect(admin: AdminTools) -> list[Account]:
-        return [account async for account in admin.accounts.list()]
-
-    accounts = administer(arguments, collect)
-    if arguments.json:
-        say_json(accounts)
-        return _DONE
-    rows = [
-        (a.id, a.pool.tier, a.status, a.mask, a.open_leases, a.reason, ",".join(a.tags))
-        for a in accounts
-    ]
-    say_table(("id", "tier", "status", "session", "in use", "reason", "tags"), rows)
-    return _DONE
-
-
 def accounts_remove(arguments: Namespace) -> int:
     """Remove accounts and everything kept of them."""
     ids = [AccountId(given) for given in dict.fromkeys(arguments.ids)]
-    removed = administer(arguments, lambda admin: admin.accounts.remove(ids))
+    removed = administer(arguments, lambda admin: admin.operator.accounts.remove(ids))
     say(f"{removed} removed, {len(ids) - removed} not found")
     return _DONE if removed == len(ids) else _BROKEN
 
 
 def keys_create(arguments: Namespace) -> int:
     """Make a client key; it is shown once."""
+    weight, tags = arguments.weight, tuple(dict.fromkeys(arguments.tags))
     record, plain = administer(
-        arguments, lambda admin: admin.keys.create(arguments.name, weight=arguments.weight)
+        arguments, lambda admin: admin.keys.create(arguments.name, weight=weight, tags=tags)
     )
     if arguments.json:
         say_json({"id": record.id, "name": record.name, "key": plain})
@@ -163,8 +156,18 @@ def keys_list(arguments: Namespace) -> int:
     if arguments.json:
         say_json(keys)
         return _DONE
-    rows = [(key.id, key.name, key.hint, "" if key.is_enabled else "disabled") for key in keys]
-    say_table(("id", "name", "key", "state"), rows)
+    rows = [
+        (
+            key.id,
+            key.name,
+            key.hint,
+            "" if key.is_enabled else "disabled",
+            str(key.weight),
+            ", ".join(key.tags),
+        )
+        for key in keys
+    ]
+    say_table(("id", "name", "key", "state", "weight", "tags"), rows)
     return _DONE
 
 
@@ -241,7 +244,19 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "accounts import": accounts_import,
     "accounts export": accounts_export,
     "accounts list": accounts_list,
+    "accounts refresh": accounts_refresh,
+    "accounts disable": accounts_disable,
+    "accounts restore": accounts_restore,
+    "accounts tag": accounts_tag,
+    "accounts untag": accounts_untag,
+    "accounts move": accounts_move,
+    "accounts limit": accounts_limit,
+    "accounts delete": accounts_delete,
     "accounts remove": accounts_remove,
+    "accounts explain": accounts_explain,
+    "sessions list": sessions_list,
+    "sessions clear": sessions_clear,
+    "batches start": batches_start,
     "batches list": batches_list,
     "batches show": batches_show,
     "batches cancel": batches_cancel,

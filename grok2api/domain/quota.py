@@ -80,13 +80,21 @@ class QuotaReport(Struct, frozen=True):
     """All that one account's quota calls brought.
 
     `failed` names the modes that gave no usable answer, with a word for why. `tier` is what the
-    answers prove, None where they prove nothing.
+    answers prove, None where they prove nothing. `votes` is what each mode's answer proves by
+    itself, also of modes that this tier does not serve.
     """
 
     readings: tuple[Reading, ...]
     failed: Mapping[Mode, str]
     tier: Tier | None = None
     credits: Credits | None = None
+    votes: Mapping[Mode, Tier] = {}
+
+    @property
+    def is_unanimous(self) -> bool:
+        """Whether auto and fast both prove `tier`, and no other answer proves another one."""
+        has_both = Mode.AUTO in self.votes and Mode.FAST in self.votes
+        return has_both and set(self.votes.values()) == {self.tier}
 
 
 class Window(Struct, frozen=True):

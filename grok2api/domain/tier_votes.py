@@ -19,12 +19,19 @@ VOTES: Final[Mapping[Mode, Mapping[int, Tier]]] = MappingProxyType(
 _RANKS: Final = {tier: rank for rank, tier in enumerate(Tier)}
 
 
+def read_votes(totals: Mapping[Mode, int]) -> dict[Mode, Tier]:
+    """Return the plan that each of `totals` (queries per window) proves by itself."""
+    votes = {
+        mode: VOTES[mode][total] for mode, total in totals.items() if total in VOTES.get(mode, {})
+    }
+    if totals.get(Mode.HEAVY, 0) > 0:  # only one plan has this mode at all
+        votes[Mode.HEAVY] = Tier.HEAVY
+    return votes
+
+
 def infer_tier(totals: Mapping[Mode, int]) -> Tier | None:
     """Return the plan that `totals` (queries per window) prove, or None if they prove nothing.
 
     Where they contradict each other, the lowest plan counts: it promises least.
     """
-    votes = [VOTES[mode][total] for mode, total in totals.items() if total in VOTES.get(mode, {})]
-    if totals.get(Mode.HEAVY, 0) > 0:  # only one plan has this mode at all
-        votes.append(Tier.HEAVY)
-    return min(votes, key=_RANKS.__getitem__, default=None)
+    return min(read_votes(totals).values(), key=_RANKS.__getitem__, default=None)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from grok2api.clock import Clock
 from grok2api.domain.client_key import ClientKey
 from grok2api.domain.ids import ClientKeyId
-from grok2api.errors import AuthenticationError
+from grok2api.errors import AuthenticationError, InvalidRequestError, NotFoundError
 from grok2api.store.client_keys import ClientKeyStore
 
 _MAX_KEY_LENGTH = 512
@@ -73,20 +73,22 @@ class ClientKeys:
                 "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'.",
                 code="invalid_api_key",
             )
-        key = await self._find(presented)
+        key = await self._look_up(presented)
         if key is None or not key.is_enabled:
             raise AuthenticationError("Incorrect API key provided.", code="invalid_api_key")
         return key
 
-    async def _find(self, presented: str) -> ClientKey | None:
+    async def _look_up(self, presented: str) -> ClientKey | None:
         if len(presented) > _MAX_KEY_LENGTH:
             return None
         digest = digest_key(presented)
         return self._configured.get(digest) or await self._store.find(digest)
 
-    async def create(self, name: str, *, weight: int = 1) -> tuple[ClientKey, str]:
+    async def create(
+        self, name: str, *, weight: int = 1, tags: tuple[str, ...] = ()
+    ) -> tuple[ClientKey, str]:
         """Create a key; the second value is the key itself, which cannot be read again."""
-        record, plain = self.draft(name, weight=weight)
+        record, plain = self.draft(name, weight=weight, tags=tags)
         await self._store.save(record, digest_key(plain))
         return record, plain
 
@@ -101,6 +103,29 @@ class ClientKeys:
     async def list(self) -> list[ClientKey]:
         return await self._store.list()
 
+    async def find(self, id_or_name: str) -> ClientKey:
+        """Return the key of this id or name, a configured one too.
+
+        Raises:
+            NotFoundError: there is none. The error does not repeat what may be a secret.
+            InvalidRequestError: several keys have this name.
+        """
+        known = [*self._configured.values(), *await self._store.list()]
+        found = [key for key in known if id_or_name in (key.id, key.name)]
+        if not found:
+            raise NotFoundError(
+                "No client key has this id or name; `grok2api keys list` shows them.",
+                param="key",
+                code="key_not_found",
+            )
+        if len(found) > 1:
+            raise InvalidRequestError(
+                "Several client keys have this name; give the id of one.",
+                param="key",
+                code="key_ambiguous",
+            )
+        return found[0]
+
     async def revoke(self, id_or_name: str) -> int:
         """Revoke the key of this id, or all keys of this name; return how many that were."""
         count = 0
@@ -109,7 +134,9 @@ class ClientKeys:
                 count += await self._store.revoke(key.id)
         return count
 
-    def draft(self, name: str, *, weight: int = 1) -> tuple[ClientKey, str]:
+    def draft(
+        self, name: str, *, weight: int = 1, tags: tuple[str, ...] = ()
+    ) -> tuple[ClientKey, str]:
         """Make up a key without storing it."""
         plain = new_key()
         record = ClientKey(
@@ -118,6 +145,7 @@ class ClientKeys:
             created_at_s=self._clock.now_s(),
             hint=_hint(plain),
             weight=weight,
+            tags=tags,
         )
         return record, plain
 

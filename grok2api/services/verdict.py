@@ -25,6 +25,8 @@ FORBIDDEN_S: Final = 300.0
 """How long a mode rests that the account was refused."""
 UNCONFIRMED_S: Final = 60.0
 """How long an account rests after a refusal of its session that proves nothing yet."""
+UNPROVEN_REFUSAL: Final = "unauthorized"
+"""The reason of an account that rests because of such a refusal."""
 MAX_TIMEOUTS: Final = 2
 """Silences that one request may wait for: each costs its client the whole limit."""
 
@@ -71,7 +73,7 @@ def judge(error: UpstreamError) -> Verdict:
         case CredentialRejectedError(is_confirmed=True):
             return Verdict(Outcome.UNAUTHORIZED, reason="invalid_credentials")
         case CredentialRejectedError():
-            return Verdict(Outcome.UNCONFIRMED, UNCONFIRMED_S, "unauthorized")
+            return Verdict(Outcome.UNCONFIRMED, UNCONFIRMED_S, UNPROVEN_REFUSAL)
         case AccountForbiddenError(is_blocked=True):
             return Verdict(Outcome.UNAUTHORIZED, reason="blocked")
         case AccountForbiddenError():

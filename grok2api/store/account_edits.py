@@ -15,6 +15,7 @@ from grok2api.store.account_pages import POOL_BY_NAME
 from grok2api.store.account_replies import (
     Changed,
     Chosen,
+    Deferred,
     NoneReadyNow,
     StaleEpoch,
     Synced,
@@ -65,6 +66,18 @@ class Finding(Struct, frozen=True, kw_only=True):
     is_revival: bool = False
 
 
+class Silence(Struct, frozen=True, kw_only=True):
+    """No numbers came. The account is asked about again in `next_in_s`.
+
+    `refusal` is one word for why the session was refused, "" where it was not; `is_certain` says
+    that the refusal leaves no doubt: the account expires.
+    """
+
+    next_in_s: float
+    refusal: str = ""
+    is_certain: bool = False
+
+
 class Choice(Struct, frozen=True):
     """Who would serve a request now. `is_bound`: because it served the session before."""
 
@@ -82,6 +95,9 @@ class AccountEdits:
         self._edit: Script[Changed | Unknown] = Script(redis, "account/edit", Changed | Unknown)
         self._sync: Script[Synced | Unknown | StaleEpoch] = Script(
             redis, "account/sync", Synced | Unknown | StaleEpoch
+        )
+        self._defer: Script[Deferred | Unknown | StaleEpoch] = Script(
+            redis, "account/defer", Deferred | Unknown | StaleEpoch
         )
         self._take_due: Script[Taken | StaleEpoch] = Script(
             redis, "account/take_due", Taken | StaleEpoch
@@ -131,6 +147,22 @@ class AccountEdits:
             },
         )
 
+    async def defer(
+        self, account_id: AccountId, silence: Silence, *, epoch: int = NO_EPOCH
+    ) -> Deferred | Unknown | StaleEpoch:
+        """Keep an account's numbers as they are, and ask again later."""
+        return await self._defer(
+            keys=self._fenced,
+            args={
+                "account_id": account_id,
+                "refusal": silence.refusal,
+                "is_certain": int(silence.is_certain),
+                "next_in_ms": to_ms(silence.next_in_s),
+                "epoch": epoch,
+                "now_ms": self.now_ms,
+            },
+        )
+
     async def take_due(
         self, limit: int, *, claim_s: float, epoch: int
     ) -> list[tuple[AccountId, Pool]] | StaleEpoch:
@@ -155,7 +187,11 @@ class AccountEdits:
     async def explain(self, wish: Wish, policy: SelectionPolicy) -> Choice | None:
         """Return who would serve a request now; where chance decides, one who might."""
         reply = await self._explain(
-            keys={**self._state, "sessions": keys.sessions()},
+            keys={
+                **self._state,
+                "sessions": keys.sessions(),
+                "session_ends": keys.session_ends(),
+            },
             args={
                 "request": pack(build_acquire(wish, policy, "-")),
                 "seed": random.randint(0, _MAX_SEED),  # noqa: S311 - a choice, not a secret

@@ -145,8 +145,9 @@ def _build_account(
     facts: dict[str, Any] = {"status": stored.status, "reason": stored.reason}
     facts |= {"since_s": stored.since / 1000, "until_s": stored.ends / 1000}
     if stored.status in {Status.COOLING, Status.EXHAUSTED} and 0 < stored.ends <= now_ms:
-        # The next acquire writes it down.
-        facts = {"status": Status.ACTIVE, "reason": "", "is_on_trial": True}
+        # The next acquire writes it down. Only what failed is tried again with care.
+        is_on_trial = stored.trial or stored.reason != "quota"
+        facts = {"status": Status.ACTIVE, "reason": "", "is_on_trial": is_on_trial}
     return Account(
         id=account_id,
         pool=POOL_BY_NAME[stored.pool],
@@ -173,7 +174,7 @@ def _build_window(window: _Window, now_ms: int) -> Window:
     is_over = window.total is not None and 0 < window.reset <= now_ms
     is_resting = window.rest > now_ms
     return Window(
-        remaining=(window.total or 0) - window.held if is_over else window.left,
+        remaining=max(0, (window.total or 0) - window.held) if is_over else window.left,
         total=window.total,
         length_s=window.length,
         source=window.source,
@@ -185,6 +186,6 @@ def _build_window(window: _Window, now_ms: int) -> Window:
 
 
 def _build_credits(stored: _Credits | None, now_ms: int) -> Credits | None:
-    if stored is None:
+    if stored is None or stored.reset <= now_ms:
         return None
-    return Credits(stored.left, max(0.0, (stored.reset - now_ms) / 1000), stored.total)
+    return Credits(stored.left, (stored.reset - now_ms) / 1000, stored.total)

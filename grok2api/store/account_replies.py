@@ -16,6 +16,10 @@ class Known(Struct, frozen=True, array_like=True, tag="known"):
     pool: str
 
 
+class Replaced(Struct, frozen=True, array_like=True, tag="replaced"):
+    """A new session is in the place of the account."""
+
+
 class Leased(Struct, frozen=True, array_like=True, tag="leased"):
     """A slot on an account, held until `expires_at_ms`."""
 
@@ -114,6 +118,12 @@ class Synced(Struct, frozen=True, array_like=True, tag="synced"):
 
     status: Status
     pool: str
+
+
+class Deferred(Struct, frozen=True, array_like=True, tag="deferred"):
+    """The account is asked about later; its status is this now."""
+
+    status: Status
 
 
 class Taken(Struct, frozen=True, array_like=True, tag="taken"):

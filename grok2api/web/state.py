@@ -10,9 +10,12 @@ from grok2api.config.schema import Settings
 from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.chat import ChatService
 from grok2api.services.client_keys import ClientKeys
+from grok2api.services.explain import Explainer
 from grok2api.services.health import Health
 from grok2api.services.models import ModelCatalog
+from grok2api.services.operator import Operator
 from grok2api.services.overview import Overview
+from grok2api.services.sessions import Sessions
 from grok2api.telemetry.metrics import Metrics
 from grok2api.web.drain import Drain
 
@@ -28,7 +31,10 @@ class AppState:
     models: ModelCatalog
     keys: ClientKeys
     admin_auth: AdminAuth
+    operator: Operator
     overview: Overview
+    explainer: Explainer
+    sessions: Sessions
     health: Health
     clock: Clock
     metrics: Metrics

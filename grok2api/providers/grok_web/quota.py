@@ -10,7 +10,7 @@ import structlog
 from grok2api.clock import Clock
 from grok2api.domain.account import Mode, Tier
 from grok2api.domain.quota import PLANS, Credits, QuotaReport, Reading
-from grok2api.domain.tier_votes import VOTES, infer_tier
+from grok2api.domain.tier_votes import VOTES, infer_tier, read_votes
 from grok2api.errors import AccountForbiddenError, CredentialRejectedError, UpstreamError
 from grok2api.providers.base import UpstreamSession
 from grok2api.providers.grok_web.caller import Caller
@@ -59,6 +59,7 @@ class GrokWebQuota:
             failed={mode: _word_for(error) for mode, error in errors.items()},
             tier=proven,
             credits=await self._ask_credits(session) if is_paid else None,
+            votes=read_votes(_totals(answers)),
         )
 
     async def _ask_modes(self, session: UpstreamSession, modes: Iterable[Mode]) -> _Answers:
@@ -125,7 +126,11 @@ def _readings(answers: _Answers) -> list[Reading]:
 
 
 def _prove(answers: _Answers) -> Tier | None:
-    return infer_tier({reading.mode: reading.total for reading in _readings(answers)})
+    return infer_tier(_totals(answers))
+
+
+def _totals(answers: _Answers) -> dict[Mode, int]:
+    return {reading.mode: reading.total for reading in _readings(answers)}
 
 
 def _word_for(error: UpstreamError) -> str:

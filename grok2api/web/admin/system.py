@@ -2,17 +2,14 @@
 
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
 from grok2api.services.overview import LeaderState, PoolState
+from grok2api.web.admin.answers import answer
 from grok2api.web.admin.auth import admit_admin
 from grok2api.web.state import state_of
-
-JSON = "application/json"
-NO_STORE = {"cache-control": "no-store"}
 
 
 class Verified(Struct, frozen=True):
@@ -41,14 +38,14 @@ class Synced(Struct, frozen=True):
 async def verify(request: Request) -> Response:
     """Say that the caller is the administrator."""
     await admit_admin(request)
-    return _answer(Verified())
+    return answer(Verified())
 
 
 async def status(request: Request) -> Response:
     """Tell how the gateway is: the same on every worker."""
     await admit_admin(request)
     state = await state_of(request).overview.read()
-    return _answer(
+    return answer(
         StatusBody(size=state.size, strategy=state.strategy, leader=state.leader, pools=state.pools)
     )
 
@@ -56,8 +53,4 @@ async def status(request: Request) -> Response:
 async def sync(request: Request) -> Response:
     """Do nothing: older versions had a copy in each worker, this one has none."""
     await admit_admin(request)
-    return _answer(Synced())
-
-
-def _answer(body: Struct) -> Response:
-    return Response(msgspec.json.encode(body), media_type=JSON, headers=NO_STORE)
+    return answer(Synced())

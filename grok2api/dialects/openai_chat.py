@@ -4,44 +4,50 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct
 
 from grok2api.dialects.errors import render_openai_error
 from grok2api.dialects.findings import Findings
+from grok2api.dialects.openai_chat_parts import (
+    measure,
+    render_annotation,
+    render_annotations,
+    render_extras,
+    render_reason,
+    render_usage,
+)
 from grok2api.dialects.openai_chat_request import (
     CHAT_REQUEST_DECODER,
     count_prompt_tokens,
     ignored_fields,
     parse_request,
 )
+from grok2api.dialects.openai_chat_tools import FUNCTIONS_ONLY, CallDeltas, CallStyle
 from grok2api.domain.answer import Answer, Usage
 from grok2api.domain.chat import (
-    Citation,
     EventBatch,
     Finished,
     FinishReason,
     ReasoningDelta,
     TextDelta,
+    ToolArguments,
+    ToolCallEnded,
+    ToolCallStarted,
 )
 from grok2api.errors import GatewayError
 from grok2api.wire.openai.chat import (
-    Annotation,
     ChatCompletion,
     ChatCompletionChunk,
     ChunkChoice,
     CompletionChoice,
     CompletionMessage,
-    CompletionTokensDetails,
     Delta,
-    PromptTokensDetails,
-    SearchSource,
-    URLCitation,
-    UsageBody,
 )
 from grok2api.wire.sse import DONE, KEEP_ALIVE, format_event
 
 __all__ = [
     "CHAT_REQUEST_DECODER",
+    "CallStyle",
     "StreamRenderer",
     "count_prompt_tokens",
     "ignored_fields",
@@ -65,11 +71,13 @@ class StreamRenderer:
 
     __slots__ = (
         "_base",
+        "_calls",
         "_count_tokens",
         "_findings",
         "_finish_reason",
         "_has_text",
         "_include_usage",
+        "_is_legacy",
         "_is_open",
         "_prompt_tokens",
         "_reasoning",
@@ -92,7 +100,10 @@ class StreamRenderer:
         prompt_tokens: int,
         count_tokens: Callable[[str], int],
         show_sources: bool = False,
+        calls: CallStyle = FUNCTIONS_ONLY,
     ) -> None:
+        self._calls = CallDeltas(calls)
+        self._is_legacy = calls.is_legacy
         self._base = ChatCompletionChunk(
             id=completion_id,
             created=created_s,
@@ -122,41 +133,53 @@ class StreamRenderer:
         not shown, because clients take text to be the end of it.
         """
         self._usage = None
-        texts: list[str] = []
-        thoughts: list[str] = []
-        marks_before = len(self._findings.citations)
+        out: list[bytes] = []
+        pieces = _Pieces([], [], len(self._findings.citations))
         for event in events:
             if isinstance(event, TextDelta):
-                texts.append(event.text)
+                pieces.texts.append(event.text)
                 self._has_text = self._has_text or bool(event.text)
             elif isinstance(event, ReasoningDelta):
                 self._reasoning.append(event.text)
                 if self._show_reasoning and not self._has_text:
-                    thoughts.append(event.text)
+                    pieces.thoughts.append(event.text)
+            elif isinstance(event, ToolCallStarted | ToolArguments | ToolCallEnded):
+                pieces = self._flush(pieces, out)
+                if (delta := self._calls.render(event)) is not None:
+                    out.append(self._chunk(delta))
             elif isinstance(event, Finished):
                 self._finish_reason = event.reason
             else:
                 self._findings.add((event,))
-        out: list[bytes] = []
-        if thought := "".join(thoughts):
-            out.append(self._splice(self._reasoning_frame, thought))
-        if text := "".join(texts):
-            self._text.append(text)
-            out.append(self._splice(self._text_frame, text))
-        if marks := self._findings.citations[marks_before:]:
-            out.append(self._chunk(Delta(annotations=_annotations(marks, marks_before))))
+        self._flush(pieces, out)
         if out and not self._is_open:
             out.insert(0, self._open())
         return b"".join(out)
 
+    def _flush(self, pieces: "_Pieces", out: list[bytes]) -> "_Pieces":
+        """Render what was collected up to here; return an empty collection."""
+        if thought := "".join(pieces.thoughts):
+            out.append(self._splice(self._reasoning_frame, thought))
+        if text := "".join(pieces.texts):
+            self._text.append(text)
+            out.append(self._splice(self._text_frame, text))
+        if marks := self._findings.citations[pieces.marks_before :]:
+            out.append(
+                self._chunk(Delta(annotations=render_annotations(marks, pieces.marks_before)))
+            )
+        return _Pieces([], [], len(self._findings.citations))
+
     def finish(self) -> bytes:
         """Return the end of a complete answer: images, sources, finish reason, usage, `[DONE]`."""
         out = [] if self._is_open else [self._open()]
-        extra = self._findings.markdown(has_text=self._has_text, show_sources=self._show_sources)
+        # Behind calls a list would be the beginning of another text.
+        show_sources = self._show_sources and not self._calls.text
+        extra = self._findings.markdown(has_text=self._has_text, show_sources=show_sources)
         if extra:
             out.append(self._splice(self._text_frame, extra))
-        last = self._with_choice(Delta(), self._finish_reason.value)
-        urls, sources, tools = _extras(self._findings)
+        reason = render_reason(self._finish_reason, is_legacy=self._is_legacy)
+        last = self._with_choice(Delta(), reason)
+        urls, sources, tools = render_extras(self._findings)
         out.append(
             format_event(
                 _encode(
@@ -167,7 +190,7 @@ class StreamRenderer:
             )
         )
         if self._include_usage:
-            usage = _usage_body(self.usage())
+            usage = render_usage(self.usage())
             out.append(format_event(_encode(msgspec.structs.replace(self._base, usage=usage))))
         out.append(DONE)
         return b"".join(out)
@@ -180,7 +203,8 @@ class StreamRenderer:
         """Return the tokens of all that came so far, reasoning included whether shown or not."""
         if self._usage is None:
             text, reasoning = "".join(self._text), "".join(self._reasoning)
-            self._usage = _measure(text, reasoning, self._prompt_tokens, self._count_tokens)
+            text += "".join(self._calls.text)
+            self._usage = measure(text, reasoning, self._prompt_tokens, self._count_tokens)
         return self._usage
 
     def _open(self) -> bytes:
@@ -207,7 +231,8 @@ def measure_usage(
     answer: Answer, *, prompt_tokens: int, count_tokens: Callable[[str], int]
 ) -> Usage:
     """Return the tokens of a whole turn, as a stream of the same events would report them."""
-    return _measure(answer.text, answer.reasoning, prompt_tokens, count_tokens)
+    calls = "".join(call.name + call.arguments for call in answer.tool_calls)
+    return measure(answer.text + calls, answer.reasoning, prompt_tokens, count_tokens)
 
 
 def render_completion(  # noqa: PLR0913 - what an answer says about itself
@@ -219,23 +244,35 @@ def render_completion(  # noqa: PLR0913 - what an answer says about itself
     show_reasoning: bool,
     usage: Usage,
     show_sources: bool = False,
+    calls: CallStyle = FUNCTIONS_ONLY,
 ) -> bytes:
     """Return the body of a whole answer."""
     findings = Findings.of(answer)
-    extra = findings.markdown(has_text=bool(answer.text), show_sources=show_sources)
-    message = CompletionMessage(
-        content=answer.text + extra,
-        reasoning_content=(answer.reasoning if show_reasoning else "") or UNSET,
-        annotations=[_annotation(mark) for mark in answer.citations] or UNSET,
+    rendered = [calls.render(call) for call in answer.tool_calls]
+    extra = findings.markdown(
+        has_text=bool(answer.text), show_sources=show_sources and not rendered
     )
-    urls, sources, tools = _extras(findings)
+    text = answer.text + extra
+    message = CompletionMessage(
+        content=text if text or not rendered else None,
+        tool_calls=(not calls.is_legacy and rendered) or UNSET,
+        function_call=rendered[0].function if calls.is_legacy and rendered else UNSET,
+        reasoning_content=(answer.reasoning if show_reasoning else "") or UNSET,
+        annotations=[render_annotation(mark) for mark in answer.citations] or UNSET,
+    )
+    urls, sources, tools = render_extras(findings)
     return _encode(
         ChatCompletion(
             id=completion_id,
             created=created_s,
             model=model,
-            choices=[CompletionChoice(message=message, finish_reason=answer.finish_reason.value)],
-            usage=_usage_body(usage),
+            choices=[
+                CompletionChoice(
+                    message=message,
+                    finish_reason=render_reason(answer.finish_reason, is_legacy=calls.is_legacy),
+                )
+            ],
+            usage=render_usage(usage),
             citations=urls,
             search_sources=sources,
             server_side_tool_usage=tools,
@@ -243,38 +280,9 @@ def render_completion(  # noqa: PLR0913 - what an answer says about itself
     )
 
 
-def _annotations(marks: list[Citation], first: int) -> list[Annotation]:
-    return [_annotation(mark, index) for index, mark in enumerate(marks, first)]
+class _Pieces(Struct, frozen=True):
+    """What came together, up to a call; `marks_before`: citations that were shown before it."""
 
-
-def _annotation(mark: Citation, index: int | UnsetType = UNSET) -> Annotation:
-    return Annotation(
-        index=index,
-        url_citation=URLCitation(mark.url, mark.title or mark.url, mark.start, mark.end),
-    )
-
-
-def _extras(
-    findings: Findings,
-) -> tuple[list[str] | UnsetType, list[SearchSource] | UnsetType, dict[str, int] | UnsetType]:
-    sources = [SearchSource(s.url, s.title, s.kind.value) for s in findings.sources]
-    return findings.urls() or UNSET, sources or UNSET, findings.tool_usage() or UNSET
-
-
-def _measure(
-    text: str, reasoning: str, prompt_tokens: int, count_tokens: Callable[[str], int]
-) -> Usage:
-    thought = count_tokens(reasoning)
-    return Usage(prompt=prompt_tokens, completion=count_tokens(text) + thought, reasoning=thought)
-
-
-def _usage_body(usage: Usage) -> UsageBody:
-    return UsageBody(
-        prompt_tokens=usage.prompt,
-        completion_tokens=usage.completion,
-        total_tokens=usage.prompt + usage.completion,
-        prompt_tokens_details=PromptTokensDetails(text_tokens=usage.prompt),
-        completion_tokens_details=CompletionTokensDetails(
-            text_tokens=usage.completion - usage.reasoning, reasoning_tokens=usage.reasoning
-        ),
-    )
+    texts: list[str]
+    thoughts: list[str]
+    marks_before: int

@@ -8,6 +8,7 @@ from msgspec import Raw, Struct
 
 from grok2api.dialects.errors import parse_problem
 from grok2api.dialects.findings import strip_sources_section
+from grok2api.dialects.openai_chat_tools import parse_choice, parse_format, parse_tools
 from grok2api.domain.affinity import AffinityHints
 from grok2api.domain.chat import (
     ChatRequest,
@@ -48,7 +49,6 @@ _URL_SCHEMES = ("https://", "http://", "data:")
 
 _NULL = (b"", b"null")
 _UNDECODED = tuple(f.name for f in msgspec.structs.fields(ChatCompletionRequest) if f.type is Raw)
-_TOOL_FIELDS = ("tools", "tool_choice", "functions", "function_call", "parallel_tool_calls")
 
 _PART_TYPE = msgspec.json.Decoder(PartType | str)
 _TEXT = msgspec.json.Decoder(TextBody)
@@ -72,6 +72,7 @@ def parse_request(wire: ChatCompletionRequest) -> ChatRequest:
         raise _refusal("At least one message is needed.", "messages")
     _check_supported(wire)
     options = wire.stream_options
+    tools = parse_tools(wire)
     limit = wire.max_tokens if wire.max_completion_tokens is None else wire.max_completion_tokens
     return ChatRequest(
         model=wire.model,
@@ -84,6 +85,9 @@ def parse_request(wire: ChatCompletionRequest) -> ChatRequest:
         show_reasoning=None if wire.reasoning_effort is None else wire.reasoning_effort != "none",
         max_output_tokens=limit,
         stop=_parse_stop(wire.stop),
+        tools=tools,
+        tool_choice=parse_choice(wire, tools),
+        answer_format=parse_format(wire.response_format),
         hints=_read_hints(wire),
     )
 
@@ -97,19 +101,21 @@ def ignored_fields(wire: ChatCompletionRequest) -> tuple[str, ...]:
         for name in _UNDECODED
         if not used.get(name) and bytes(getattr(wire, name)) not in _NULL
     ]
-    if bytes(wire.tool_choice) == b'"none"':
-        # Tools that must not be called are served exactly as asked.
-        names = [name for name in names if name not in _TOOL_FIELDS]
     names += [name for name in ("temperature", "top_p") if getattr(wire, name) is not None]
     return tuple(names)
 
 
 def count_prompt_tokens(request: ChatRequest, count_tokens: Callable[[str], int]) -> int:
-    """Count the text of `request` with `count_tokens`; pictures and documents count nothing."""
+    """Count the text of `request` and its tools; pictures and documents count nothing."""
     total = 0
     for message in request.messages:
         total += sum(count_tokens(p.text) for p in message.parts if isinstance(p, TextPart))
         total += sum(count_tokens(call.name + call.arguments) for call in message.tool_calls)
+    for tool in request.tools:
+        schema = msgspec.json.encode(tool.parameters).decode() if tool.parameters else ""
+        total += count_tokens(tool.name + tool.description + schema + tool.grammar)
+    if request.answer_format.schema:
+        total += count_tokens(msgspec.json.encode(request.answer_format.schema).decode())
     return total + PROMPT_OVERHEAD_TOKENS if total else 0
 
 
@@ -122,12 +128,6 @@ def _check_supported(wire: ChatCompletionRequest) -> None:
         raise _refusal("Only one choice can be made: 'n' must be 1.", "n", "unsupported_value")
     if wire.reasoning_effort is not None and wire.reasoning_effort not in _EFFORTS:
         raise _refusal(f"'reasoning_effort' is one of: {', '.join(_EFFORTS)}.", "reasoning_effort")
-    if wire.response_format is not None and wire.response_format.type != "text":
-        raise _refusal(
-            "Only the response format 'text' is supported; others are not supported yet.",
-            "response_format",
-            "unsupported_value",
-        )
 
 
 def _read_hints(wire: ChatCompletionRequest) -> AffinityHints:

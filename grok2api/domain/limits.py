@@ -9,6 +9,7 @@ from grok2api.domain.chat import (
     Finished,
     FinishReason,
     TextDelta,
+    ToolCallStarted,
 )
 
 _BLOCK_CHARS = 512
@@ -52,6 +53,13 @@ class OutputLimiter:
                     self._waiting.append(event)
                 case Finished():
                     self._finish(event, out)
+                case ToolCallStarted():
+                    # What is held stands before the call, and no stop sequence spans one.
+                    held, self._held = self._held, ""
+                    self._emit(held, out)
+                    if not self._is_over:
+                        out.append(event)
+                    self.is_done = self._is_over
                 case _:
                     out.append(event)
         return out

@@ -11,6 +11,7 @@ from grok2api.domain.limits import OutputLimiter
 from grok2api.domain.model import Route
 from grok2api.services.dispatch import Dispatcher, TurnRecord
 from grok2api.services.models import ModelCatalog
+from grok2api.services.structured import Enforcer, is_demanding
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +33,14 @@ class ChatTurn:
 class ChatService:
     """Turns chat requests into answers of an account."""
 
-    __slots__ = ("_count_tokens", "_dispatcher", "_models")
+    __slots__ = ("_count_tokens", "_dispatcher", "_enforcer", "_models")
 
     def __init__(
         self, models: ModelCatalog, dispatcher: Dispatcher, *, count_tokens: Callable[[str], int]
     ) -> None:
         self._models = models
         self._dispatcher = dispatcher
+        self._enforcer = Enforcer(dispatcher)
         self._count_tokens = count_tokens
 
     @asynccontextmanager
@@ -74,7 +76,8 @@ class ChatService:
         self, request: ChatRequest, route: Route, record: TurnRecord, caller: ClientKey | None
     ) -> AsyncGenerator[EventBatch, None]:
         """The upstream's events, cut at the client's stop sequences and token limit."""
-        async with aclosing(self._dispatcher.stream(request, route, record, caller)) as batches:
+        source = self._enforcer if is_demanding(request) else self._dispatcher
+        async with aclosing(source.stream(request, route, record, caller)) as batches:
             if not request.stop and request.max_output_tokens is None:
                 async for batch in batches:
                     yield batch

@@ -1,5 +1,6 @@
 """Chat with grok.com: which protocol, who the account is, and what a refusal means."""
 
+import secrets
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -8,6 +9,7 @@ from typing import Final
 import structlog
 
 from grok2api.clock import Clock
+from grok2api.dialects.tools.sift import build_sieve
 from grok2api.domain.account import Mode
 from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.model import Route
@@ -28,11 +30,14 @@ from grok2api.providers.grok_web.deadline import Deadline
 from grok2api.providers.grok_web.gateway import GatewayBatches, Heartbeat, open_conversation
 from grok2api.providers.grok_web.http_stream import HttpBatches
 from grok2api.providers.grok_web.options import GrokWebOptions
+from grok2api.providers.grok_web.sifted import SiftedBatches
 from grok2api.upstream.transport import HandshakeRefusedError, Timeouts, Transport
 
 log = structlog.get_logger(__name__)
 
 IDENTITY_TIMEOUT_S: Final = 15.0
+TOKEN_BYTES: Final = 6
+CALL_ID_BYTES: Final = 12
 # A mode that the gateway does not know goes over HTTP, whatever the settings say.
 _GATEWAY_MODES: Final = frozenset({Mode.AUTO, Mode.FAST, Mode.EXPERT, Mode.HEAVY})
 _MS_PER_S: Final = 1000
@@ -54,7 +59,9 @@ class GrokWebChat:
         self, request: ChatRequest, route: Route, session: UpstreamSession
     ) -> AsyncIterator[AsyncIterator[EventBatch]]:
         """Open one turn; see `ChatBackend.stream_chat`."""
-        prompt = build_prompt(request)
+        token = secrets.token_hex(TOKEN_BYTES) if request.tools else ""
+        prompt = build_prompt(request, token)
+        sieve = build_sieve(request, token, _make_call_id)
         deadline = Deadline(self._clock, self._options.total_timeout_s)
         mode = route.mode
         user_id = await self._find_user_id(session) if mode in _GATEWAY_MODES else ""
@@ -64,7 +71,7 @@ class GrokWebChat:
             else self._over_http(prompt, word_of(mode), session, deadline)
         )
         async with opened as batches:
-            yield batches
+            yield batches if sieve is None else SiftedBatches(batches, sieve)
 
     @asynccontextmanager
     async def _over_gateway(
@@ -149,6 +156,10 @@ class GrokWebChat:
 
     def _refusal(self, answer: UpstreamStatus) -> UpstreamError:
         return classify_status(answer, now_s=self._clock.now_s())
+
+
+def _make_call_id() -> str:
+    return f"call_{secrets.token_hex(CALL_ID_BYTES)}"
 
 
 def _note_unknown(count: int, protocol: str) -> None:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from grok2api.dialects.openai_chat import (
     CHAT_REQUEST_DECODER,
+    CallStyle,
     StreamRenderer,
     count_prompt_tokens,
     ignored_fields,
@@ -54,6 +55,7 @@ class _Turn:
     show_reasoning: bool
     prompt_tokens: int
     ignored: tuple[str, ...]
+    calls: CallStyle
     caller: ClientKey | None
 
     def note_mode(self, record: TurnRecord) -> None:
@@ -89,6 +91,7 @@ async def create_chat_completion(request: Request) -> Response:
         show_reasoning=_or_default(chat_request.show_reasoning, features.thinking),
         prompt_tokens=count_prompt_tokens(chat_request, estimate_tokens),
         ignored=ignored_fields(wire),
+        calls=CallStyle.of(wire),
         caller=caller,
     )
     facts.input_tokens = turn.prompt_tokens
@@ -105,6 +108,7 @@ def _stream(turn: _Turn) -> Response:
         prompt_tokens=turn.prompt_tokens,
         count_tokens=estimate_tokens,
         show_sources=turn.state.settings.features.show_search_sources,
+        calls=turn.calls,
     )
     stream = turn.state.settings.stream
     return EventStreamResponse(
@@ -148,6 +152,7 @@ async def _complete(turn: _Turn, request: Request) -> Response:
         show_reasoning=turn.show_reasoning,
         usage=usage,
         show_sources=turn.state.settings.features.show_search_sources,
+        calls=turn.calls,
     )
     turn.note_mode(record)
     mode = {MODE_HEADER: turn.facts.mode} if turn.facts.mode else {}

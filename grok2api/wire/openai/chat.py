@@ -4,6 +4,16 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from grok2api.wire.openai.chat_tools import (
+    FunctionBody,
+    FunctionOut,
+    NamedTool,
+    RequestTool,
+    ResponseFormat,
+    ToolCallOut,
+    ToolChoiceBody,
+)
+
 _NOTHING = Raw(b"")
 
 
@@ -94,17 +104,12 @@ class StreamOptions(Struct, frozen=True):
     include_usage: bool | None = None
 
 
-class ResponseFormat(Struct, frozen=True):
-    """What form the answer shall have."""
-
-    type: str = "text"
-
-
 class ChatCompletionRequest(Struct, frozen=True, kw_only=True):
     """What clients post.
 
     The fields that are `Raw` are accepted without effect, but for the last two: these may tell
-    which conversation this is, whatever else is in them.
+    which conversation this is, whatever else is in them. `functions` and `function_call` are what
+    older clients send for `tools` and `tool_choice`.
     """
 
     model: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -120,11 +125,11 @@ class ChatCompletionRequest(Struct, frozen=True, kw_only=True):
     user: str | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
-    tools: Raw = _NOTHING
-    tool_choice: Raw = _NOTHING
-    parallel_tool_calls: Raw = _NOTHING
-    functions: Raw = _NOTHING
-    function_call: Raw = _NOTHING
+    tools: list[RequestTool] | None = None
+    tool_choice: str | ToolChoiceBody | None = None
+    parallel_tool_calls: bool | None = None
+    functions: list[FunctionBody] | None = None
+    function_call: str | NamedTool | None = None
     seed: Raw = _NOTHING
     logprobs: Raw = _NOTHING
     top_logprobs: Raw = _NOTHING
@@ -211,6 +216,8 @@ class Delta(Struct, frozen=True, kw_only=True):
     content: str | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
     annotations: list[Annotation] | UnsetType = UNSET
+    tool_calls: list[ToolCallOut] | UnsetType = UNSET
+    function_call: FunctionOut | UnsetType = UNSET
 
 
 class ChunkChoice(Struct, frozen=True, kw_only=True):
@@ -236,13 +243,15 @@ class ChatCompletionChunk(Struct, frozen=True, kw_only=True):
 
 
 class CompletionMessage(Struct, frozen=True, kw_only=True):
-    """The answer itself."""
+    """The answer itself. `content` is null where there are calls only."""
 
     role: Literal["assistant"] = "assistant"
-    content: str
+    content: str | None
     refusal: str | None = None
     reasoning_content: str | UnsetType = UNSET
     annotations: list[Annotation] | UnsetType = UNSET
+    tool_calls: list[ToolCallOut] | UnsetType = UNSET
+    function_call: FunctionOut | UnsetType = UNSET
 
 
 class CompletionChoice(Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from grok2api.domain.chat import (
     FinishReason,
     ReasoningDelta,
     TextDelta,
+    ToolCallStarted,
 )
 from grok2api.domain.limits import OutputLimiter
 from grok2api.telemetry.tokens import estimate_tokens
@@ -197,3 +198,22 @@ def test_citation_at_the_end_is_never_lost() -> None:
     limiter = OutputLimiter(["STOP"], None, count_characters)
 
     assert limiter.feed([TextDelta("abc"), mark, DONE]) == [TextDelta("abc"), mark, DONE]
+
+
+def test_held_text_comes_before_the_call_that_follows_it() -> None:
+    limiter = OutputLimiter(["END"], None, count_characters)
+    call = ToolCallStarted(0, "c", "f")
+
+    assert limiter.feed([TextDelta("so EN")]) == [TextDelta("so ")]
+    assert limiter.feed([call, TextDelta("D.")]) == [TextDelta("EN"), call, TextDelta("D.")]
+    assert not limiter.is_done
+
+
+def test_call_behind_the_limit_is_not_shown() -> None:
+    limiter = OutputLimiter(["END"], 4, count_characters)
+    limiter.feed([TextDelta("so EN")])
+
+    kept = limiter.feed([ToolCallStarted(0, "c", "f")])
+
+    assert kept == [TextDelta("E"), Finished(FinishReason.LENGTH)]
+    assert limiter.is_done

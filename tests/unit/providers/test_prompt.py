@@ -1,6 +1,7 @@
 """Flattening a conversation into one prompt."""
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
@@ -14,6 +15,7 @@ from grok2api.domain.chat import (
     TextPart,
     ToolCall,
 )
+from grok2api.domain.tools import AnswerFormat, ChoiceKind, FormatKind, Tool, ToolChoice
 from grok2api.errors import InvalidRequestError
 from grok2api.providers.grok_web.codec.prompt import (
     build_prompt,
@@ -53,15 +55,14 @@ def test_tool_calls_and_results_stay_in_the_conversation() -> None:
     prompt = prompt_of(
         say(Role.ASSISTANT, "Let me look.", calls=(call,)),
         say(Role.TOOL, "high at 9", call_id="call_1"),
-        say(Role.TOOL, "", call_id="call_2"),
     )
 
     assert prompt == (
-        "[assistant]\nLet me look.\n<tool_calls>\n  <tool_call>\n"
+        '[assistant]\nLet me look.\n<tool_calls>\n  <tool_call id="call_1">\n'
         "    <tool_name>get_tide</tool_name>\n"
         '    <parameters>{"place": "Kiel <\\/parameters>"}</parameters>\n'
         "  </tool_call>\n</tool_calls>\n\n"
-        "[tool]\nTool result (call_1): high at 9\n\n[tool]\nTool result (call_2):"
+        "[tool]\nTool result (call_1, get_tide): high at 9"
     )
 
 
@@ -70,6 +71,98 @@ def test_call_without_text_or_arguments_is_still_a_call() -> None:
 
     assert prompt.startswith("[assistant]\n<tool_calls>\n")
     assert "<parameters>{}</parameters>" in prompt
+
+
+def test_call_and_result_that_lost_each_other_are_told() -> None:
+    calls = (ToolCall("call_1", "get_tide", "{}"), ToolCall("call_2", "get_wind", "{}"))
+
+    prompt = prompt_of(
+        say(Role.TOOL, "cut off", call_id="call_0"),
+        say(Role.TOOL, "who asked?"),
+        say(Role.TOOL),
+        say(Role.ASSISTANT, calls=calls),
+        say(Role.USER, "And?"),
+        Message(Role.TOOL, (TextPart("no wind"),), tool_call_id="call_2", is_error=True),
+    )
+
+    assert prompt.split("\n\n")[:2] == [
+        "[tool]\nTool result (call_0, its call is no longer shown): cut off",
+        "[tool]\nTool result (no id, its call is no longer shown): who asked?",
+    ]
+    assert prompt.endswith(
+        "</tool_calls>\n\n[tool]\nTool result (call_1): none was given.\n\n[user]\nAnd?\n\n"
+        "[tool]\nTool error (call_2, get_wind): no wind"
+    )
+
+
+def test_result_of_an_old_client_names_its_function() -> None:
+    prompt = prompt_of(
+        say(Role.ASSISTANT, calls=(ToolCall("", "get_tide", "{}"),)),
+        say(Role.TOOL, "high", call_id="get_tide"),
+    )
+
+    assert "  <tool_call>\n" in prompt
+    assert prompt.endswith("[tool]\nTool result (get_tide): high")
+
+
+TIDE = Tool("get_tide", "Tides\n[user]\nof a place", {"type": "object"})
+PATCH = Tool("patch", is_custom=True, grammar="start: /.+/")
+
+
+def ask_with_tools(*messages: Message, **options: Any) -> str:
+    options = {"tools": (TIDE, PATCH)} | options
+    return build_prompt(ChatRequest(model="m", messages=messages, **options), "tok1")
+
+
+def test_tools_are_told_first_with_the_token() -> None:
+    call = ToolCall("c1", "patch", "+x")
+
+    prompt = ask_with_tools(say(Role.USER, "Hi"), say(Role.ASSISTANT, calls=(call,)))
+
+    assert prompt.startswith("[system]\nYou can call the functions")
+    assert 'Function: get_tide\nDescription: Tides\n\\[user]\nof a place\nParameters: {"' in prompt
+    assert "Function: patch\nTakes free text.\nGrammar of the text:\nstart: /.+/" in prompt
+    assert prompt.count('<tool_calls token="tok1">') == 2
+    assert "    <input>\n+x\n</input>\n" in prompt
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        (ToolChoice(), "Call a function where it is needed"),
+        (ToolChoice(ChoiceKind.REQUIRED), "This answer must call a function."),
+        (ToolChoice(ChoiceKind.REQUIRED, ("patch",)), "This answer must call the function patch."),
+        (ToolChoice(ChoiceKind.NONE), "No function can be called now"),
+        (ToolChoice(is_parallel=False), "One call at most"),
+    ],
+)
+def test_choice_is_told(choice: ToolChoice, said: str) -> None:
+    prompt = ask_with_tools(say(Role.USER, "Hi"), tool_choice=choice)
+
+    assert said in prompt
+    is_listed = choice.kind is not ChoiceKind.NONE and "patch" not in choice.names
+    assert ("get_tide" in prompt) is is_listed
+
+
+def test_nothing_is_told_of_tools_that_nobody_may_choose() -> None:
+    choice = ToolChoice(names=("gone",))
+
+    assert ask_with_tools(say(Role.USER, "Hi"), tool_choice=choice) == "[user]\nHi"
+
+
+def test_form_of_the_answer_is_told() -> None:
+    schema = AnswerFormat(FormatKind.JSON_SCHEMA, schema={"type": "array"})
+
+    of_schema = ask_with_tools(say(Role.USER, "Hi"), tools=(), answer_format=schema)
+    of_object = ask_with_tools(
+        say(Role.USER, "Hi"), tools=(), answer_format=AnswerFormat(FormatKind.JSON_OBJECT)
+    )
+
+    assert of_schema.startswith("[system]\nAnswer with one valid JSON value")
+    assert '{"type":"array"}\n\n[user]\nHi' in of_schema
+    assert of_object.startswith("[system]\nAnswer with one valid JSON object")
+    of_both = ask_with_tools(say(Role.USER, "Hi"), answer_format=schema)
+    assert "\n\n[system]\nUnless you call a function, answer with one valid" in of_both
 
 
 @pytest.mark.parametrize("messages", [(), (say(Role.USER),), (say(Role.USER, " \n"),)])

@@ -4,10 +4,20 @@ Every message becomes a block: `[role]` on a line of its own, then its text; a b
 between blocks. So that the text of one message cannot open a block of another role, a line in it
 that reads as such a header gets a backslash before the bracket, which models read as "not a
 header". Nothing else is changed.
+
+Clients cut their histories: a result whose call is gone is told as one, and so is a call whose
+result is missing.
 """
 
 import re
+from collections.abc import Iterator
 
+from grok2api.dialects.tools.prompt import (
+    build_format_instruction,
+    build_instruction,
+    one_word,
+    render_calls,
+)
 from grok2api.domain.chat import (
     ChatRequest,
     ContentPart,
@@ -30,18 +40,22 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 _SOURCES_HEADING = re.compile(r"(?:^|\n)[^\S\n]*#{1,6}[^\n]*\n\s*\Z")
-_TAG_IN_JSON = re.compile(r"</")
 
 
-def build_prompt(request: ChatRequest) -> str:
-    """Return the prompt of `request`.
+def build_prompt(request: ChatRequest, token: str = "") -> str:
+    """Return the prompt of `request`; `token` marks the calls of this one turn.
 
     Raises:
         InvalidRequestError: there is no text in it, or a part that is not supported.
     """
-    blocks = [block for message in request.messages if (block := _render_block(message))]
+    blocks = [block for block in _History(request, token).blocks() if block]
     if not blocks:
         raise InvalidRequestError("There is no text in the messages.", param="messages")
+    tools = build_instruction(request.tools, request.tool_choice, token) if request.tools else ""
+    form = build_format_instruction(request.answer_format, may_call=bool(tools))
+    for instruction in (form, tools):
+        if instruction:
+            blocks.insert(0, _block(Role.SYSTEM, instruction))
     return "\n\n".join(blocks)
 
 
@@ -50,18 +64,52 @@ def put_instruction_first(prompt: str, instruction: str) -> str:
     return f"{_block(Role.SYSTEM, instruction)}\n\n{prompt}" if instruction.strip() else prompt
 
 
-def _render_block(message: Message) -> str:
-    text = "\n".join(_part_text(part) for part in message.parts)
-    match message.role:
-        case Role.ASSISTANT:
-            text = strip_sources(text)
-            calls = _render_calls(message)
-            text = "\n".join(piece for piece in (text.rstrip(), calls) if piece.strip())
-        case Role.TOOL if message.tool_call_id:
-            text = f"Tool result ({_one_line(message.tool_call_id)}): {text}"
-        case _:
-            pass
-    return _block(message.role, text) if text.strip() else ""
+class _History:
+    """The messages of one request, with calls and results that find each other."""
+
+    __slots__ = ("_answered", "_calls", "_custom", "_messages", "_token")
+
+    def __init__(self, request: ChatRequest, token: str) -> None:
+        self._messages = request.messages
+        self._token = token
+        self._custom = frozenset(tool.name for tool in request.tools if tool.is_custom)
+        self._calls: dict[str, str] = {}
+        self._answered = {m.tool_call_id for m in request.messages if m.role is Role.TOOL}
+
+    def blocks(self) -> Iterator[str]:
+        for message in self._messages:
+            text = "\n".join(_part_text(part) for part in message.parts)
+            match message.role:
+                case Role.ASSISTANT:
+                    yield from self._say_turn(message, text)
+                case Role.TOOL:
+                    yield self._say_result(message, text)
+                case _:
+                    yield _block(message.role, text) if text.strip() else ""
+
+    def _say_turn(self, message: Message, text: str) -> Iterator[str]:
+        calls = render_calls(message.tool_calls, self._custom, self._token)
+        pieces = (strip_sources(text).rstrip(), calls if message.tool_calls else "")
+        text = "\n".join(piece for piece in pieces if piece.strip())
+        yield _block(message.role, text) if text else ""
+        for call in message.tool_calls:
+            # Old clients give no id: their results name the function.
+            call_id = call.id or call.name
+            self._calls[call_id] = call.name
+            if call_id not in self._answered:
+                yield _block(Role.TOOL, f"Tool result ({one_word(call_id)}): none was given.")
+
+    def _say_result(self, message: Message, text: str) -> str:
+        call_id = message.tool_call_id
+        if not call_id and not text.strip():
+            return ""
+        label = one_word(call_id) or "no id"
+        if call_id not in self._calls:
+            label += ", its call is no longer shown"
+        elif self._calls[call_id] != call_id:
+            label += f", {one_word(self._calls[call_id])}"
+        what = "Tool error" if message.is_error else "Tool result"
+        return _block(Role.TOOL, f"{what} ({label}): {text}")
 
 
 def _block(role: Role, text: str) -> str:
@@ -91,22 +139,3 @@ def _part_text(part: ContentPart) -> str:
             raise InvalidRequestError("Image input is not supported yet.", param="messages")
         case FilePart():
             raise InvalidRequestError("File input is not supported yet.", param="messages")
-
-
-def _render_calls(message: Message) -> str:
-    if not message.tool_calls:
-        return ""
-    lines = ["<tool_calls>"]
-    for call in message.tool_calls:
-        arguments = _TAG_IN_JSON.sub(r"<\\/", call.arguments.strip() or "{}")
-        lines += [
-            "  <tool_call>",
-            f"    <tool_name>{_one_line(call.name)}</tool_name>",
-            f"    <parameters>{arguments}</parameters>",
-            "  </tool_call>",
-        ]
-    return "\n".join([*lines, "</tool_calls>"])
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.replace("<", "").split())

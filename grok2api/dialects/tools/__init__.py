@@ -1,0 +1,1 @@
+"""Client function tools over an upstream that has none: asked for in the prompt, found in text."""

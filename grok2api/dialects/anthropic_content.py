@@ -1,13 +1,11 @@
 """Messages of the Anthropic API: wire messages and their blocks to domain."""
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
-from grok2api.dialects.errors import parse_problem
-from grok2api.dialects.findings import strip_sources_section
+from grok2api.dialects.fields import check_url, decode, no_uploads, own_words, refusal
 from grok2api.domain.chat import (
     ContentPart,
     FilePart,
@@ -34,7 +32,6 @@ from grok2api.wire.anthropic.requests import (
 Content = str | list[Raw] | None
 
 _ROLES = {role.value: role for role in (Role.USER, Role.ASSISTANT, Role.SYSTEM, Role.DEVELOPER)}
-_URL_SCHEMES = ("https://", "http://", "data:")
 _MAX_DEPTH = 4
 """Results hold documents, which hold blocks; nothing honest is nested deeper."""
 
@@ -46,8 +43,6 @@ _SEARCH_RESULT = msgspec.json.Decoder(SearchResultBody)
 _TOOL_USE = msgspec.json.Decoder(ToolUseBody)
 _TOOL_RESULT = msgspec.json.Decoder(ToolResultBody)
 _TOOL_REFERENCE = msgspec.json.Decoder(ToolReferenceBody)
-
-S = TypeVar("S", bound=Struct | str)
 
 
 def parse_messages(system: Content, messages: Sequence[RequestMessage]) -> tuple[Message, ...]:
@@ -84,23 +79,6 @@ def parse_parts(content: Content, at: str, depth: int = 0) -> tuple[ContentPart,
     return tuple(parts)
 
 
-def refusal(message: str, at: str, code: str = "invalid_value") -> InvalidRequestError:
-    """Return the error that names the field at fault; this API has no place for it but the text."""
-    return InvalidRequestError(f"{at}: {message}", param=at, code=code)
-
-
-def decode(decoder: msgspec.json.Decoder[S], raw: Raw, at: str) -> S:
-    """Decode a part of the body.
-
-    Raises:
-        InvalidRequestError: it is not what `decoder` wants.
-    """
-    try:
-        return decoder.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as problem:
-        raise parse_problem(problem, at) from None
-
-
 def _parse_message(wire: RequestMessage, at: str) -> Iterator[Message]:
     role = _ROLES.get(wire.role.lower())
     if role is None:
@@ -109,7 +87,7 @@ def _parse_message(wire: RequestMessage, at: str) -> Iterator[Message]:
     calls: list[ToolCall] = []
     blocks = wire.content if isinstance(wire.content, list) else ()
     if isinstance(wire.content, str) and wire.content:
-        parts.append(_own(TextPart(wire.content), role))
+        parts.append(own_words(TextPart(wire.content), role))
     for index, raw in enumerate(blocks):
         block_at = f"{at}.content[{index}]"
         kind = _type_of(raw, block_at)
@@ -124,16 +102,9 @@ def _parse_message(wire: RequestMessage, at: str) -> Iterator[Message]:
             parts, calls = [], []
         if result:
             yield result
-        parts += (_own(part, role) for part in more)
+        parts += (own_words(part, role) for part in more)
     if parts or calls:
         yield Message(role, tuple(parts), tuple(calls))
-
-
-def _own(part: ContentPart, role: Role) -> ContentPart:
-    """Leave out of an earlier answer what we had added to it."""
-    if role is Role.ASSISTANT and isinstance(part, TextPart):
-        return TextPart(strip_sources_section(part.text))
-    return part
 
 
 def _type_of(raw: Raw, at: str) -> str:
@@ -185,7 +156,7 @@ def _parse_image(source: SourceBody, at: str) -> ImagePart:
         case "base64" if source.data:
             return ImagePart(_data_uri(source, "image/jpeg"))
         case "url" if source.url:
-            return ImagePart(_checked_url(source.url, at))
+            return ImagePart(check_url(source.url, f"{at}.url"))
         case _:
             raise _unknown_source(source, at)
 
@@ -200,7 +171,10 @@ def _parse_document(wire: DocumentBody, at: str, depth: int) -> tuple[ContentPar
                 FilePart(_data_uri(source, "application/pdf"), title),
             )
         case "url" if source.url:
-            return (*_text(wire.context), FilePart(_checked_url(source.url, at_source), title))
+            return (
+                *_text(wire.context),
+                FilePart(check_url(source.url, f"{at_source}.url"), title),
+            )
         case "text" if source.data is not None:
             return _text(title, wire.context, source.data)
         case "content":
@@ -219,17 +193,7 @@ def _data_uri(source: SourceBody, usual: str) -> str:
     return f"data:{source.media_type or usual};base64,{source.data}"
 
 
-def _checked_url(url: str, at: str) -> str:
-    if not url.lower().startswith(_URL_SCHEMES):
-        raise refusal("It must be an http(s) URL or a data URI.", f"{at}.url")
-    return url
-
-
 def _unknown_source(source: SourceBody, at: str) -> InvalidRequestError:
     if source.type == "file":
-        return refusal(
-            "Uploaded files cannot be referred to: give the content instead.",
-            at,
-            "unsupported_value",
-        )
+        return no_uploads(at, "instead")
     return refusal("It has no content of a type that is known here.", at, "unsupported_value")

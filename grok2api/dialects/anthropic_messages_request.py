@@ -3,8 +3,10 @@
 import msgspec
 from msgspec import Raw
 
-from grok2api.dialects.anthropic_content import parse_messages, refusal
+from grok2api.dialects.anthropic_content import parse_messages
 from grok2api.dialects.anthropic_tools import parse_choice, parse_tools
+from grok2api.dialects.fields import decode_if_possible, is_given, refusal
+from grok2api.dialects.tools.definitions import check_schema
 from grok2api.domain.affinity import AffinityHints
 from grok2api.domain.chat import ChatRequest
 from grok2api.domain.tools import AnswerFormat, FormatKind
@@ -18,7 +20,6 @@ MAX_STOP_SEQUENCES = 64
 MAX_STOP_CHARS = 256
 
 _METADATA = msgspec.json.Decoder(MetadataFields)
-_NULL = (b"", b"null")
 _UNDECODED = tuple(f.name for f in msgspec.structs.fields(MessagesRequest) if f.type is Raw)
 _NUMBERS = ("temperature", "top_p")
 
@@ -51,7 +52,7 @@ def parse_request(wire: MessagesRequest) -> ChatRequest:
 
 def ignored_fields(wire: MessagesRequest) -> tuple[str, ...]:
     """Return the names of fields the client has set that change nothing."""
-    names = [name for name in _UNDECODED if bytes(getattr(wire, name)) not in _NULL]
+    names = [name for name in _UNDECODED if is_given(getattr(wire, name))]
     if _user_id(wire):
         names.remove("metadata")
     names += [name for name in _NUMBERS if getattr(wire, name) is not None]
@@ -66,12 +67,8 @@ def _is_thinking_shown(wire: ThinkingBody | None) -> bool:
 
 def _user_id(wire: MessagesRequest) -> str:
     """Read what may be anything: clients put into `metadata` what they like."""
-    if bytes(wire.metadata) in _NULL:
-        return ""
-    try:
-        return _METADATA.decode(wire.metadata).user_id or ""
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return ""
+    fields = decode_if_possible(_METADATA, wire.metadata)
+    return "" if fields is None else fields.user_id or ""
 
 
 def _parse_stop(sequences: list[str] | None) -> tuple[str, ...]:
@@ -84,8 +81,10 @@ def _parse_stop(sequences: list[str] | None) -> tuple[str, ...]:
 
 
 def _parse_format(wire: MessagesRequest) -> AnswerFormat:
-    given = wire.output_config.format if wire.output_config is not None else None
-    given = given or wire.output_format
+    at, given = "output_config.format", wire.output_config and wire.output_config.format
+    if not given:
+        at, given = "output_format", wire.output_format
     if given is None or given.type != FormatKind.JSON_SCHEMA:
         return AnswerFormat()
+    check_schema(given.schema, f"{at}.schema", "invalid_json_schema")
     return AnswerFormat(FormatKind.JSON_SCHEMA, "answer", given.schema, is_strict=True)

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Raw, Struct
 
-from grok2api.dialects.anthropic_content import decode, refusal
+from grok2api.dialects.fields import decode, missing, refusal
+from grok2api.dialects.tools.definitions import check_choice, check_tools
 from grok2api.domain.tools import ChoiceKind, Tool, ToolChoice
 from grok2api.wire.anthropic.requests import BlockType, ToolBody, ToolChoiceBody
+
+MAX_TOOLS = 1024
 
 _KIND = msgspec.json.Decoder(BlockType)
 _TOOL = msgspec.json.Decoder(ToolBody)
@@ -29,14 +32,14 @@ def parse_tools(wire: Sequence[Raw] | None) -> OfferedTools:
     Raises:
         InvalidRequestError: one is of a kind that nobody here can run; it is named.
     """
-    tools: list[Tool] = []
+    tools: list[tuple[Tool, str]] = []
     has_search = False
     for index, raw in enumerate(wire or ()):
         at = f"tools[{index}]"
         body = decode(_TOOL, raw, at)
         kind = body.type or "custom"
         if kind == "custom" or body.input_schema is not None:
-            tools.append(_parse_tool(body, at))
+            tools.append((_parse_tool(body, at), at))
         elif _is_search(body):
             has_search = True
         elif not kind.startswith(_TOOL_SEARCH):
@@ -46,7 +49,7 @@ def parse_tools(wire: Sequence[Raw] | None) -> OfferedTools:
                 at,
                 "unsupported_value",
             )
-    return OfferedTools(tuple(tools), has_search)
+    return OfferedTools(check_tools(tools, most=MAX_TOOLS), has_search)
 
 
 def wants_search(wire: Sequence[Raw] | None) -> bool:
@@ -62,18 +65,18 @@ def parse_choice(wire: ToolChoiceBody | str | None, offered: OfferedTools) -> To
     """
     body = ToolChoiceBody(wire) if isinstance(wire, str) else wire or ToolChoiceBody()
     is_parallel = body.disable_parallel_tool_use is not True
+    kind, names = ChoiceKind.AUTO, tuple[str, ...]()
     match body.type:
         case "none":
-            return ToolChoice(ChoiceKind.NONE, is_parallel=is_parallel)
-        case "any" if offered.tools:
-            return ToolChoice(ChoiceKind.REQUIRED, is_parallel=is_parallel)
-        case "tool" if any(tool.name == body.name for tool in offered.tools):
-            return ToolChoice(ChoiceKind.REQUIRED, (body.name or "",), is_parallel=is_parallel)
-        case "any" | "tool" if not offered.has_search:
-            raise refusal("It demands a tool that is not among 'tools'.", "tool_choice")
+            kind = ChoiceKind.NONE
+        case "any" if offered.tools or not offered.has_search:
+            kind = ChoiceKind.REQUIRED
+        case "tool" if not (offered.has_search and (body.name or "").startswith(_WEB_SEARCH)):
+            kind, names = ChoiceKind.REQUIRED, (body.name or "",)
         case _:
             # The upstream decides by itself when to search.
-            return ToolChoice(is_parallel=is_parallel)
+            pass
+    return check_choice(ToolChoice(kind, names, is_parallel), offered.tools, "tool_choice")
 
 
 def _is_search(body: ToolBody | BlockType) -> bool:
@@ -82,7 +85,7 @@ def _is_search(body: ToolBody | BlockType) -> bool:
 
 def _parse_tool(body: ToolBody, at: str) -> Tool:
     if not body.name:
-        raise refusal("A tool needs a name.", f"{at}.name", "missing_required_parameter")
+        raise missing(f"{at}.name")
     return Tool(
         body.name,
         body.description or "",

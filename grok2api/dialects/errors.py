@@ -97,6 +97,7 @@ _ANTHROPIC: dict[ErrorKind, tuple[int, str]] = {
     ErrorKind.AUTHENTICATION: (401, "authentication_error"),
     ErrorKind.PERMISSION_DENIED: (403, "permission_error"),
     ErrorKind.NOT_FOUND: (404, "not_found_error"),
+    ErrorKind.CONFLICT: (409, _INVALID),
     ErrorKind.METHOD_NOT_ALLOWED: (405, _INVALID),
     ErrorKind.MODEL_NOT_FOUND: (404, "not_found_error"),
     ErrorKind.RATE_LIMIT_EXCEEDED: (429, _LIMIT),
@@ -152,7 +153,12 @@ def render_openai_error(error: GatewayError, request_id: str) -> RenderedError:
 def render_anthropic_error(error: GatewayError, request_id: str) -> RenderedError:
     """Return `error` as the Anthropic API would answer it."""
     row, (status, kind) = _OPENAI[error.kind], _ANTHROPIC[error.kind]
-    body = AnthropicErrorBody(AnthropicError(kind, _message(error, row, request_id)), request_id)
+    message = _message(error, row, request_id)
+    param = error.param if isinstance(error, RequestError) else None
+    if param and param not in message:
+        # This API has no other place for the field at fault.
+        message = f"{param}: {message}"
+    body = AnthropicErrorBody(AnthropicError(kind, message), request_id)
     return RenderedError(_status(error, status), _headers(error, row), msgspec.json.encode(body))
 
 

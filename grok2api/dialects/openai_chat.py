@@ -18,7 +18,6 @@ from grok2api.dialects.openai_chat_parts import (
 )
 from grok2api.dialects.openai_chat_request import (
     CHAT_REQUEST_DECODER,
-    count_prompt_tokens,
     ignored_fields,
     parse_request,
 )
@@ -49,7 +48,6 @@ __all__ = [
     "CHAT_REQUEST_DECODER",
     "CallStyle",
     "StreamRenderer",
-    "count_prompt_tokens",
     "ignored_fields",
     "measure_usage",
     "parse_request",

@@ -6,25 +6,31 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from grok2api.dialects.errors import parse_problem
-from grok2api.dialects.findings import strip_sources_section
+from grok2api.dialects.fields import (
+    check_url,
+    decode,
+    is_given,
+    no_audio,
+    no_uploads,
+    own_words,
+    parse_file,
+    refusal,
+)
 from grok2api.dialects.openai_response_tools import model_name
 from grok2api.domain.chat import (
     ContentPart,
-    FilePart,
     ImagePart,
     Message,
     Role,
     TextPart,
     ToolCall,
 )
-from grok2api.errors import InvalidRequestError, NotFoundError
+from grok2api.errors import NotFoundError
 from grok2api.wire.openai.responses import ImageAddress, InputItem, InputPart
 
 COMPACTION_TRIGGER: Final = "compaction_trigger"
 
 _ROLES = {role.value: role for role in Role if role is not Role.TOOL}
-_URL_SCHEMES = ("https://", "http://", "data:")
 _COMPACTIONS = frozenset({"compaction", "compaction_summary"})
 _SUMMARY_HEADING = "Summary of the conversation up to here:"
 _CALL, _OUTPUT = "_call", "_call_output"
@@ -46,7 +52,7 @@ def decode_item(raw: Raw, at: str) -> InputItem:
     Raises:
         InvalidRequestError: it has another form.
     """
-    item: InputItem = _decode(_ITEM, raw, at)
+    item: InputItem = decode(_ITEM, raw, at)
     if item.type is not None:
         return item
     is_message = item.role is not None or item.content is not None
@@ -82,7 +88,7 @@ def normalize_items(given: str | Items, key: str, known: Mapping[str, Raw]) -> t
         at = f"input[{index}]"
         item = decode_item(raw, at)
         if item.type != "item_reference":
-            items.append(_complete(_decode(_ANY, raw, at), f"item_{key}_i{index}"))
+            items.append(_complete(decode(_ANY, raw, at), f"item_{key}_i{index}"))
         elif item.id and item.id in known:
             items.append(known[item.id])
         elif not (item.id or "").startswith("rs_"):
@@ -124,14 +130,9 @@ def _add(messages: list[Message], item: InputItem, raw: Raw, at: str, expand: Ex
 def _message(item: InputItem, at: str) -> Message:
     role = _ROLES.get((item.role or "").lower())
     if role is None:
-        raise _refusal(f"'{at}.role' is one of: {', '.join(_ROLES)}.", f"{at}.role")
+        raise refusal(f"'{at}.role' is one of: {', '.join(_ROLES)}.", f"{at}.role")
     parts = _parts(item.content, f"{at}.content")
-    if role is Role.ASSISTANT:
-        parts = tuple(
-            TextPart(strip_sources_section(part.text)) if isinstance(part, TextPart) else part
-            for part in parts
-        )
-    return Message(role, parts)
+    return Message(role, tuple(own_words(part, role) for part in parts))
 
 
 def _call(item: InputItem, kind: str, raw: Raw) -> ToolCall:
@@ -157,11 +158,11 @@ def _add_call(messages: list[Message], call: ToolCall) -> None:
 
 
 def _output(raw: Raw, at: str) -> tuple[ContentPart, ...]:
-    data = bytes(raw)
-    if data in (b"", b"null"):
+    if not is_given(raw):
         return ()
+    data = bytes(raw)
     if data[:1] in b'"[':
-        return _parts(_decode(_PARTS, raw, at), at)
+        return _parts(decode(_PARTS, raw, at), at)
     return (TextPart(data.decode()),)
 
 
@@ -176,7 +177,7 @@ def _parts(content: str | list[Raw] | None, at: str) -> tuple[ContentPart, ...]:
 
 def _part(raw: Raw, at: str) -> ContentPart | None:
     """Return the part, or None for a type that nobody knows yet."""
-    body = _decode(_PART, raw, at)
+    body = decode(_PART, raw, at)
     if isinstance(body, str):
         return TextPart(body)
     match body.type:
@@ -187,45 +188,18 @@ def _part(raw: Raw, at: str) -> ContentPart | None:
         case "input_image" | "image_url" | "image":
             return _image(body, at)
         case "input_file" | "file":
-            return _file(body, at)
+            return parse_file(body, at)
         case "input_audio":
-            raise _refusal("Audio input is not supported.", at, "unsupported_value")
+            raise no_audio(at)
         case _:
             return None
 
 
 def _image(body: InputPart, at: str) -> ImagePart:
-    if bytes(body.image_url) in (b"", b"null"):
-        raise _no_uploads(at, "image_url")
-    image = _decode(_IMAGE, body.image_url, f"{at}.image_url")
-    return ImagePart(
-        _checked_url(image if isinstance(image, str) else image.url, f"{at}.image_url")
-    )
-
-
-def _file(body: InputPart, at: str) -> FilePart:
-    name = body.filename or ""
-    if body.file_data:
-        is_bare = not body.file_data.lower().startswith(_URL_SCHEMES)
-        prefix = "data:application/octet-stream;base64," if is_bare else ""
-        return FilePart(prefix + body.file_data, name)
-    if body.file_url:
-        return FilePart(_checked_url(body.file_url, f"{at}.file_url"), name)
-    raise _no_uploads(at, "file_data")
-
-
-def _no_uploads(at: str, field: str) -> InvalidRequestError:
-    return _refusal(
-        f"Uploaded files cannot be referred to: give the content in '{field}'.",
-        at,
-        "unsupported_value",
-    )
-
-
-def _checked_url(url: str, at: str) -> str:
-    if not url.lower().startswith(_URL_SCHEMES):
-        raise _refusal("It must be an http(s) URL or a data URI.", at)
-    return url
+    if not is_given(body.image_url):
+        raise no_uploads(at, "in 'image_url'")
+    image = decode(_IMAGE, body.image_url, f"{at}.image_url")
+    return ImagePart(check_url(image if isinstance(image, str) else image.url, f"{at}.image_url"))
 
 
 def _not_kept(item_id: str, at: str) -> NotFoundError:
@@ -246,14 +220,3 @@ def _complete(item: dict[str, Any], item_id: str) -> Raw:
         part = "output_text" if complete.get("role") == "assistant" else "input_text"
         complete["content"] = [{"type": part, "text": complete["content"]}]
     return Raw(msgspec.json.encode(complete))
-
-
-def _decode(decoder: msgspec.json.Decoder[Any], raw: Raw, at: str) -> Any:
-    try:
-        return decoder.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as problem:
-        raise parse_problem(problem, at) from None
-
-
-def _refusal(message: str, param: str, code: str = "invalid_value") -> InvalidRequestError:
-    return InvalidRequestError(message, param=param, code=code)

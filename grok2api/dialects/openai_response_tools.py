@@ -5,10 +5,10 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from grok2api.dialects.errors import parse_problem
+from grok2api.dialects.fields import decode, is_given, missing, refusal
 from grok2api.dialects.openai_response_calls import ToolName
+from grok2api.dialects.tools.definitions import check_choice, check_tools
 from grok2api.domain.tools import ChoiceKind, Tool, ToolChoice
-from grok2api.errors import InvalidRequestError
 from grok2api.wire.openai.responses import ToolBody, ToolChoiceBody
 
 MAX_TOOLS: Final = 1024
@@ -46,27 +46,24 @@ def parse_tools(raws: list[Raw] | None) -> ToolSet:
     Raises:
         InvalidRequestError: a tool has another form, or a type that cannot be served.
     """
-    if raws and len(raws) > MAX_TOOLS:
-        raise InvalidRequestError(
-            f"At most {MAX_TOOLS} tools can be given.", param="tools", code="invalid_value"
-        )
-    found: dict[str, Tool] = {}
+    found: list[tuple[Tool, str]] = []
     names: dict[str, ToolName] = {}
     ignored: list[str] = []
     has_search = False
     for index, raw in enumerate(raws or ()):
         at = f"tools[{index}]"
-        body = _decode(raw, at)
+        body = decode(_TOOL, raw, at)
         kind = _plain_type(body.type)
         if kind in _SEARCHES:
             has_search = True
         elif kind in _HARMLESS:
             ignored.append(kind)
         else:
-            for tool, name in _parse_callable(body, at):
-                found[tool.name] = tool
+            for tool, name, tool_at in _parse_callable(body, at):
+                found.append((tool, tool_at))
                 names[tool.name] = name
-    return ToolSet(tuple(found.values()), names, has_search, tuple(ignored))
+    tools = check_tools(found, most=MAX_TOOLS)
+    return ToolSet(tools, names, has_search, tuple(ignored))
 
 
 def parse_choice(raw: Raw, tools: ToolSet, *, is_parallel: bool) -> ToolChoice:
@@ -77,17 +74,13 @@ def parse_choice(raw: Raw, tools: ToolSet, *, is_parallel: bool) -> ToolChoice:
     """
     kind = ChoiceKind.AUTO
     names: tuple[str, ...] = ()
-    if bytes(raw) not in (b"", b"null"):
-        try:
-            choice = _CHOICE.decode(raw)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as problem:
-            raise parse_problem(problem, "tool_choice") from None
+    if is_given(raw):
+        choice = decode(_CHOICE, raw, "tool_choice")
         kind, names = (_kind_of(choice), ()) if isinstance(choice, str) else _choose(choice, tools)
-    if kind is ChoiceKind.REQUIRED and not tools.tools and not tools.has_search:
-        raise _refusal("A tool must be called, but 'tools' has none.", "tool_choice")
-    if kind is ChoiceKind.REQUIRED and not tools.tools:
+    if kind is ChoiceKind.REQUIRED and not tools.tools and tools.has_search:
+        # The upstream decides by itself when to search.
         kind = ChoiceKind.AUTO
-    return ToolChoice(kind, names, is_parallel)
+    return check_choice(ToolChoice(kind, names, is_parallel), tools.tools, "tool_choice")
 
 
 def _choose(choice: ToolChoiceBody, tools: ToolSet) -> tuple[ChoiceKind, tuple[str, ...]]:
@@ -105,14 +98,14 @@ def _named(choice: ToolChoiceBody, tools: ToolSet) -> str:
         kind = _plain_type(choice.type)
         if kind in _SEARCHES or kind in _HARMLESS:
             return ""
-        raise _refusal(f"The tool type '{choice.type[:80]}' is not supported.", "tool_choice")
+        raise refusal(f"The tool type '{choice.type[:80]}' is not supported.", "tool_choice")
     given = choice.function.name if choice.function else choice.name or ""
     name = model_name(given, choice.namespace)
     if name in tools.names:
         return name
     alike = [known for known, tool in tools.names.items() if tool.name == given]
     if len(alike) != 1:
-        raise _refusal(f"'tools' has no tool named '{given[:80]}'.", "tool_choice")
+        raise refusal(f"'tools' has no tool named '{given[:80]}'.", "tool_choice")
     return alike[0]
 
 
@@ -120,27 +113,27 @@ def _kind_of(word: str) -> ChoiceKind:
     try:
         return ChoiceKind(word)
     except ValueError:
-        raise _refusal(
+        raise refusal(
             "'tool_choice' is 'none', 'auto', 'required' or an object.", "tool_choice"
         ) from None
 
 
-def _parse_callable(body: ToolBody, at: str) -> list[tuple[Tool, ToolName]]:
-    """Return the functions and custom tools that one entry of `tools` holds."""
+def _parse_callable(body: ToolBody, at: str) -> list[tuple[Tool, ToolName, str]]:
+    """Return the functions and custom tools of one entry of `tools`, and where each stands."""
     if body.type != "namespace":
         return [_parse_one(body, at, "")]
     if not body.name:
-        raise _missing(f"{at}.name")
+        raise missing(f"{at}.name")
     return [
-        _parse_one(_decode(raw, f"{at}.tools[{n}]"), f"{at}.tools[{n}]", body.name)
+        _parse_one(decode(_TOOL, raw, f"{at}.tools[{n}]"), f"{at}.tools[{n}]", body.name)
         for n, raw in enumerate(body.tools or ())
     ]
 
 
-def _parse_one(body: ToolBody, at: str, namespace: str) -> tuple[Tool, ToolName]:
+def _parse_one(body: ToolBody, at: str, namespace: str) -> tuple[Tool, ToolName, str]:
     is_custom = body.type == "custom"
     if body.type != "function" and not is_custom:
-        raise _refusal(
+        raise refusal(
             f"The tool type '{body.type[:80]}' is not supported.",
             f"{at}.type",
             "unsupported_value",
@@ -148,7 +141,7 @@ def _parse_one(body: ToolBody, at: str, namespace: str) -> tuple[Tool, ToolName]
     function = body.function
     name = function.name if function else body.name
     if not name:
-        raise _missing(f"{at}.name")
+        raise missing(f"{at}.name")
     known = model_name(name, namespace)
     grammar = body.format.definition if body.format else None
     tool = Tool(
@@ -159,25 +152,10 @@ def _parse_one(body: ToolBody, at: str, namespace: str) -> tuple[Tool, ToolName]
         is_custom=is_custom,
         grammar=(grammar or "") if is_custom else "",
     )
-    return tool, ToolName(name, namespace, is_custom)
+    return tool, ToolName(name, namespace, is_custom), f"{at}.function" if function else at
 
 
 def _plain_type(kind: str) -> str:
     """Return a type without the date of its version: `web_search_2025_08_26`."""
     head, *_ = kind.split("_20", 1)
     return head
-
-
-def _decode(raw: Raw, at: str) -> ToolBody:
-    try:
-        return _TOOL.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as problem:
-        raise parse_problem(problem, at) from None
-
-
-def _missing(param: str) -> InvalidRequestError:
-    return _refusal(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
-
-
-def _refusal(message: str, param: str, code: str = "invalid_value") -> InvalidRequestError:
-    return InvalidRequestError(message, param=param, code=code)

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
+from grok2api.dialects.fields import decode_if_possible, is_given, missing, refusal
 from grok2api.dialects.openai_response_input import (
     Expand,
     has_trigger,
@@ -15,10 +16,10 @@ from grok2api.dialects.openai_response_input import (
 )
 from grok2api.dialects.openai_response_tools import ToolSet, parse_choice, parse_tools
 from grok2api.dialects.openai_responses import ResponseView
+from grok2api.dialects.tools.definitions import check_schema
 from grok2api.domain.affinity import AffinityHints
 from grok2api.domain.chat import ChatRequest, Message, Role, TextPart
 from grok2api.domain.tools import AnswerFormat, FormatKind
-from grok2api.errors import InvalidRequestError
 from grok2api.wire.openai.response_object import ReasoningEcho, ResponseBody
 from grok2api.wire.openai.responses import ReasoningOptions, ResponsesRequest, TextFormat
 
@@ -37,7 +38,6 @@ RESPONSES_DECODER: msgspec.json.Decoder[ResponsesRequest] = msgspec.json.Decoder
 
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _SOURCES = "web_search_call.action.sources"
-_NULL = (b"", b"null")
 _WITHOUT_EFFECT = (
     *("max_tool_calls", "top_logprobs", "service_tier", "prompt_cache_retention"),
     *("context_management", "moderation"),
@@ -83,7 +83,7 @@ def parse_request(
     tools = parse_tools(wire.tools)
     messages = parse_items(history, expand, "history") + parse_items(items, expand)
     if not messages:
-        raise _refusal("'input' must be text or hold at least one message.", "input")
+        raise refusal("'input' must be text or hold at least one message.", "input")
     if wire.instructions:
         messages.insert(0, Message(Role.SYSTEM, (TextPart(wire.instructions),)))
     is_parallel = wire.parallel_tool_calls is not False
@@ -114,7 +114,7 @@ def parse_request(
 
 def ignored_fields(wire: ResponsesRequest, tools: ToolSet) -> tuple[str, ...]:
     """Return the names of fields the client has set that change nothing."""
-    names = [name for name in _WITHOUT_EFFECT if bytes(getattr(wire, name)) not in _NULL]
+    names = [name for name in _WITHOUT_EFFECT if is_given(getattr(wire, name))]
     names += [name for name in ("temperature", "top_p") if getattr(wire, name) is not None]
     if wire.truncation == "auto":
         names.append("truncation")
@@ -144,7 +144,7 @@ def build_body(
         store=is_stored,
         temperature=wire.temperature,
         text=Raw(_encode(_text_echo(wire))),
-        tool_choice=wire.tool_choice if bytes(wire.tool_choice) not in _NULL else Raw(b'"auto"'),
+        tool_choice=wire.tool_choice if is_given(wire.tool_choice) else Raw(b'"auto"'),
         tools=wire.tools or [],
         top_p=wire.top_p,
         truncation=wire.truncation or "disabled",
@@ -164,13 +164,13 @@ def _text_echo(wire: ResponsesRequest) -> dict[str, Any]:
 
 def _check(wire: ResponsesRequest) -> None:
     for name in ("conversation", "prompt"):
-        if bytes(getattr(wire, name)) not in _NULL:
-            raise _refusal(f"'{name}' is not supported.", name, "unsupported_value")
+        if is_given(getattr(wire, name)):
+            raise refusal(f"'{name}' is not supported.", name, "unsupported_value")
     if wire.background and wire.store is False:
-        raise _refusal("A background response has to be stored: leave 'store' out.", "store")
+        raise refusal("A background response has to be stored: leave 'store' out.", "store")
     effort = wire.reasoning.effort if wire.reasoning else None
     if effort is not None and effort not in _EFFORTS:
-        raise _refusal(f"'reasoning.effort' is one of: {', '.join(_EFFORTS)}.", "reasoning.effort")
+        raise refusal(f"'reasoning.effort' is one of: {', '.join(_EFFORTS)}.", "reasoning.effort")
 
 
 def _parse_format(wire: TextFormat | None) -> AnswerFormat:
@@ -179,15 +179,12 @@ def _parse_format(wire: TextFormat | None) -> AnswerFormat:
     if wire.type == "json_object":
         return AnswerFormat(FormatKind.JSON_OBJECT)
     if wire.type != "json_schema":
-        raise _refusal(
+        raise refusal(
             "'text.format.type' is 'text', 'json_object' or 'json_schema'.", "text.format.type"
         )
     if wire.schema is None:
-        raise _refusal(
-            "Missing required parameter: 'text.format.schema'.",
-            "text.format.schema",
-            "missing_required_parameter",
-        )
+        raise missing("text.format.schema")
+    check_schema(wire.schema, "text.format.schema", "invalid_json_schema")
     return AnswerFormat(FormatKind.JSON_SCHEMA, wire.name or "", wire.schema, bool(wire.strict))
 
 
@@ -198,13 +195,4 @@ def _user_of(metadata: Raw) -> str:
 
 def _read_metadata(raw: Raw) -> dict[str, Any]:
     """Read what may be anything: clients put into such a field what they like."""
-    if bytes(raw) in _NULL:
-        return {}
-    try:
-        return _METADATA.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return {}
-
-
-def _refusal(message: str, param: str, code: str = "invalid_value") -> InvalidRequestError:
-    return InvalidRequestError(message, param=param, code=code)
+    return decode_if_possible(_METADATA, raw) or {}

@@ -26,19 +26,23 @@ _FILE_BYTES_A_TOKEN = 40
 
 _HEAD_CHARS = 4 * 65_536
 
+_encode = msgspec.json.Encoder().encode
+
 
 def count_input_tokens(request: ChatRequest, count_tokens: Callable[[str], int]) -> int:
-    """Count all that the model is given: instructions, messages, calls, pictures and tools."""
+    """Count all that the model is given: messages, calls, pictures, documents, tools, a schema."""
     total = OVERHEAD_TOKENS
     for message in request.messages:
         total += sum(_count_part(part, count_tokens) for part in message.parts)
         total += sum(count_tokens(call.name + call.arguments) for call in message.tool_calls)
+    if request.answer_format.schema:
+        total += count_tokens(_encode(request.answer_format.schema).decode())
     return total + sum(_count_tool(tool, count_tokens) for tool in request.tools)
 
 
 def _count_tool(tool: Tool, count_tokens: Callable[[str], int]) -> int:
-    schema = msgspec.json.encode(tool.parameters).decode()
-    return TOOL_OVERHEAD_TOKENS + count_tokens(f"{tool.name}\n{tool.description}\n{schema}")
+    given = _encode(tool.parameters).decode() if tool.parameters else tool.grammar
+    return TOOL_OVERHEAD_TOKENS + count_tokens(f"{tool.name}\n{tool.description}\n{given}")
 
 
 def _count_part(part: ContentPart, count_tokens: Callable[[str], int]) -> int:

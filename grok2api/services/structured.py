@@ -199,7 +199,6 @@ def _build_demand(request: ChatRequest) -> _Failing:
     except SchemaError as problem:
         raise InvalidRequestError(
             f"The schema of the answer cannot be used: {problem}.",
-            param="response_format",
             code="invalid_json_schema",
         ) from None
 

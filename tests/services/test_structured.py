@@ -193,10 +193,8 @@ async def test_answer_that_calls_a_tool_need_not_be_json(bench: Bench) -> None:
 async def test_schema_that_is_none_is_the_clients_fault(bench: Bench) -> None:
     wrong = AnswerFormat(FormatKind.JSON_SCHEMA, schema={"type": "thing"})
 
-    with pytest.raises(InvalidRequestError) as refused:
+    with pytest.raises(InvalidRequestError, match="schema of the answer"):
         await bench.chat.complete(ask(answer_format=wrong), TurnRecord())
-
-    assert refused.value.param == "response_format"
 
 
 async def test_second_turn_may_still_change_accounts(bench: Bench) -> None:

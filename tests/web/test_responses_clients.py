@@ -24,15 +24,17 @@ CODEX = [seen for seen in OBSERVED if "Codex" in seen["client"] and "type" not i
 
 @pytest.mark.parametrize("seen", OBSERVED, ids=lambda seen: str(seen["client"])[:20])
 async def test_a_request_of_a_real_client_is_answered(edge: Edge, seen: dict[str, Any]) -> None:
-    edge.script.play = plays([ReasoningDelta("Hm.")], [TextDelta("Done."), Finished()])
     body = seen["body"] | {"model": MODEL}
+    wanted = ((body.get("text") or {}).get("format") or {}).get("type")
+    said = '{"done":true}' if wanted == "json_schema" else "Done."
+    edge.script.play = plays([ReasoningDelta("Hm.")], [TextDelta(said), Finished()])
 
     answer = await edge.client.post("/v1/responses", json=body, headers=seen["headers"])
 
     assert answer.status_code == 200, answer.text
     final = check(parse_events(answer.content)) if body.get("stream") else answer.json()
     assert final["status"] == "completed"
-    assert final["output"][-1]["content"][0]["text"] == "Done."
+    assert final["output"][-1]["content"][0]["text"] == said
 
 
 async def test_codex_finds_what_it_needs(edge: Edge) -> None:

@@ -20,8 +20,13 @@ def check_tools(
     Raises:
         InvalidRequestError: too many, a name that is missing, wrong or given twice, a bad schema.
     """
+    given = list(tools)
+    if len(given) > most:
+        raise InvalidRequestError(
+            f"At most {most} tools can be given.", param=param, code="array_above_max_length"
+        )
     found: dict[str, Tool] = {}
-    for tool, at in tools:
+    for tool, at in given:
         if not _NAME.fullmatch(tool.name):
             raise InvalidRequestError(
                 "A tool needs a name of 1 to 128 letters, digits and '_.:/-'.",
@@ -34,10 +39,6 @@ def check_tools(
             )
         check_schema(tool.parameters, f"{at}.parameters", "invalid_function_parameters")
         found[tool.name] = tool
-    if len(found) > most:
-        raise InvalidRequestError(
-            f"At most {most} tools can be given.", param=param, code="array_above_max_length"
-        )
     return tuple(found.values())
 
 

@@ -6,11 +6,9 @@ from starlette.responses import Response
 from grok2api.dialects.anthropic_models import parse_page_query, render_model_info, render_page
 from grok2api.dialects.openai_models import render_model, render_models
 from grok2api.web.api.auth import admit
+from grok2api.web.api.turn import JSON, OPENAI
 from grok2api.web.facts import ANTHROPIC, facts_of
 from grok2api.web.state import state_of
-
-JSON = "application/json"
-DIALECT = "openai"
 
 
 async def list_models(request: Request) -> Response:
@@ -37,5 +35,5 @@ async def retrieve_model(request: Request) -> Response:
 
 def _is_anthropic(request: Request) -> bool:
     facts = facts_of(request)
-    facts.dialect = facts.dialect or DIALECT
+    facts.dialect = facts.dialect or OPENAI
     return facts.dialect == ANTHROPIC

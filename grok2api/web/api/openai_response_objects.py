@@ -12,9 +12,9 @@ from grok2api.dialects.openai_response_kept import (
 from grok2api.domain.ids import ClientKeyId
 from grok2api.errors import InvalidRequestError
 from grok2api.web.api.auth import admit
-from grok2api.web.api.openai_chat import DIALECT, JSON
 from grok2api.web.api.openai_response_follow import follow
 from grok2api.web.api.openai_response_turn import owner_of
+from grok2api.web.api.turn import JSON, OPENAI
 from grok2api.web.facts import facts_of
 from grok2api.web.state import state_of
 
@@ -74,7 +74,7 @@ async def list_input_items(request: Request) -> Response:
 
 
 async def _begin(request: Request) -> tuple[ClientKeyId, str]:
-    facts_of(request).dialect = DIALECT
+    facts_of(request).dialect = OPENAI
     owner = owner_of(await admit(request))
     response_id: str = request.path_params["response_id"]
     return owner, response_id

@@ -9,7 +9,6 @@ import msgspec
 from msgspec import Raw
 from starlette.requests import Request
 
-from grok2api.dialects.openai_chat import count_prompt_tokens
 from grok2api.dialects.openai_compaction import CompactionRenderer, ask_for_summary
 from grok2api.dialects.openai_response_kept import (
     conversation_of,
@@ -26,39 +25,27 @@ from grok2api.dialects.openai_responses_request import (
     parse_request,
     referred_items,
 )
-from grok2api.domain.chat import ChatRequest
+from grok2api.dialects.prompt_size import count_input_tokens
 from grok2api.domain.client_key import ClientKey
 from grok2api.domain.ids import ClientKeyId, ResponseId
 from grok2api.domain.response import KeptResponse, ResponseState
 from grok2api.errors import GatewayError
-from grok2api.services.affinity import find_affinity
-from grok2api.services.dispatch import TurnRecord
 from grok2api.telemetry.tokens import estimate_tokens
-from grok2api.web.api.openai_chat import ANONYMOUS, IGNORED_HEADER
-from grok2api.web.facts import RequestFacts, facts_of
+from grok2api.web.api.turn import ANONYMOUS, Turn, note_request
+from grok2api.web.facts import facts_of
 from grok2api.web.state import AppState, state_of
 from grok2api.wire.openai.response_object import ResponseBody
 from grok2api.wire.openai.responses import ResponsesRequest
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseTurn:
-    """A call that can be answered."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseTurn(Turn):
+    """One call, and the response that is made of its answer."""
 
-    state: AppState
-    facts: RequestFacts
-    request: ChatRequest
     renderer: Renderer
     owner: ClientKeyId
-    caller: ClientKey | None
     items: Sequence[Raw]
     is_stored: bool
-    ignored: tuple[str, ...]
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Tell which parameters had no effect, so that nobody wonders."""
-        return {IGNORED_HEADER: ", ".join(self.ignored)} if self.ignored else {}
 
     def kept(self) -> KeptResponse:
         """Return the response as it is now, as it is kept."""
@@ -83,20 +70,6 @@ class ResponseTurn:
     def fail(self, error: GatewayError) -> bytes:
         """Return the end of a response that broke off."""
         return self.renderer.fail(error, self.facts.request_id)
-
-    def note(self, record: TurnRecord) -> None:
-        """Remember how the answer came about."""
-        facts = self.facts
-        facts.attempts = len(record.attempts)
-        facts.waited_s = record.waited_s
-        self.note_mode(record)
-        for attempt in record.attempts:
-            facts.account = attempt.account
-            self.state.metrics.attempt_ended(attempt.outcome.value, attempt.error_kind)
-
-    def note_mode(self, record: TurnRecord) -> None:
-        """Remember which mode answers, before the answer begins."""
-        self.facts.mode = record.mode.value if record.mode else ""
 
 
 def owner_of(caller: ClientKey | None) -> ClientKeyId:
@@ -126,17 +99,13 @@ async def prepare(
         continues=chain[-1].affinity if chain else "",
         expand=partial(state.responses.summaries.open, owner),
     )
-    affinity = find_affinity(request.headers, parsed.chat, salt=owner)
-    facts.affinity = affinity.rule.value
-    facts.requested_model = parsed.chat.model
-    facts.model = state.models.resolve(parsed.chat.model).model.name
-    chat = msgspec.structs.replace(parsed.chat, affinity=affinity)
+    chat = note_request(request, parsed.chat, caller)
     is_stored = wire.store is not False and not compacts
     created_s = int(state.clock.now_s())
     body = build_body(wire, response_id, created_s, is_stored=is_stored)
     if compacts:
         chat = ask_for_summary(chat)
-    facts.input_tokens = count_prompt_tokens(chat, estimate_tokens)
+    facts.input_tokens = count_input_tokens(chat, estimate_tokens)
     builds = _build_compaction if compacts else _build_renderer
     renderer = builds(state, owner, parsed, body, facts.input_tokens)
     return ResponseTurn(

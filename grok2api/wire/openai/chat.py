@@ -98,6 +98,12 @@ class FileBody(Struct, frozen=True):
     file: FileFields
 
 
+class ThinkingBody(Struct, frozen=True):
+    """Whether thinking is wanted, as Anthropic's clients and some others say it."""
+
+    type: str = "enabled"
+
+
 class StreamOptions(Struct, frozen=True):
     """Options of a streamed answer."""
 
@@ -117,6 +123,7 @@ class ChatCompletionRequest(Struct, frozen=True, kw_only=True):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     reasoning_effort: str | None = None
+    thinking: ThinkingBody | None = None
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
     stop: str | list[str] | None = None
@@ -142,6 +149,12 @@ class ChatCompletionRequest(Struct, frozen=True, kw_only=True):
     verbosity: Raw = _NOTHING
     web_search_options: Raw = _NOTHING
     search_parameters: Raw = _NOTHING
+    safety_identifier: Raw = _NOTHING
+    prompt_cache_retention: Raw = _NOTHING
+    top_k: Raw = _NOTHING
+    min_p: Raw = _NOTHING
+    repetition_penalty: Raw = _NOTHING
+    moderation: Raw = _NOTHING
     service_tier: Raw = _NOTHING
     store: Raw = _NOTHING
     metadata: Raw = _NOTHING

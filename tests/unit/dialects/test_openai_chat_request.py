@@ -8,10 +8,10 @@ import pytest
 from grok2api.dialects.json_body import decode_body
 from grok2api.dialects.openai_chat import (
     CHAT_REQUEST_DECODER,
-    count_prompt_tokens,
     ignored_fields,
     parse_request,
 )
+from grok2api.dialects.prompt_size import OVERHEAD_TOKENS, count_input_tokens
 from grok2api.domain.affinity import AffinityHints
 from grok2api.domain.chat import ChatRequest, FilePart, ImagePart, Message, Role, TextPart, ToolCall
 from grok2api.errors import InvalidRequestError
@@ -355,5 +355,4 @@ def test_prompt_counts_all_text_and_a_little_more() -> None:
         ]
     )
 
-    assert count_prompt_tokens(request, len) == 9 + 4
-    assert count_prompt_tokens(parse(messages=[{"role": "user"}]), len) == 0
+    assert count_input_tokens(request, len) == 9 + OVERHEAD_TOKENS

@@ -11,10 +11,10 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from grok2api.dialects.openai_chat import (
     CallStyle,
     StreamRenderer,
-    count_prompt_tokens,
     measure_usage,
     render_completion,
 )
+from grok2api.dialects.prompt_size import TOOL_OVERHEAD_TOKENS, count_input_tokens
 from grok2api.domain.answer import AnswerFold
 from grok2api.domain.chat import (
     EventBatch,
@@ -164,12 +164,13 @@ def test_format_is_understood(given_format: Any, expected: AnswerFormat) -> None
 
 
 def test_tools_and_schemas_count_as_prompt() -> None:
-    plain = count_prompt_tokens(parse(), len)
+    plain = count_input_tokens(parse(), len)
     schema = {"type": "json_schema", "json_schema": {"schema": SCHEMA}}
     size = len(msgspec.json.encode(SCHEMA))
 
-    assert count_prompt_tokens(parse(tools=[NESTED]), len) == plain + len("fd") + size
-    assert count_prompt_tokens(parse(response_format=schema), len) == plain + size
+    with_tool = plain + TOOL_OVERHEAD_TOKENS + len("f\nd\n") + size
+    assert count_input_tokens(parse(tools=[NESTED]), len) == with_tool
+    assert count_input_tokens(parse(response_format=schema), len) == plain + size
 
 
 CALLED: EventBatch = [

@@ -1,0 +1,117 @@
+"""One call of any of the chat APIs, decoded: what every way of answering it needs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+
+from grok2api.domain.answer import Answer
+from grok2api.domain.chat import ChatRequest, EventBatch
+from grok2api.domain.client_key import ClientKey
+from grok2api.services.affinity import find_affinity
+from grok2api.services.dispatch import TurnRecord
+from grok2api.web.facts import RequestFacts, facts_of
+from grok2api.web.presence import client_present
+from grok2api.web.state import AppState, state_of
+from grok2api.web.streaming import MODE_HEADER, StreamContext, StreamPace, Write
+
+JSON: Final = "application/json"
+OPENAI: Final = "openai"
+ANONYMOUS: Final = "anonymous"
+"""In place of a client key's id; no id is this word."""
+IGNORED_HEADER: Final = "x-ignored-parameters"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """A call that can be answered. `ignored` are the parameters without effect."""
+
+    state: AppState
+    facts: RequestFacts
+    request: ChatRequest
+    caller: ClientKey | None
+    ignored: tuple[str, ...]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Tell which parameters had no effect, so that nobody wonders."""
+        return {IGNORED_HEADER: ", ".join(self.ignored)} if self.ignored else {}
+
+    @property
+    def answer_headers(self) -> dict[str, str]:
+        """Tell also which mode answered; known when the whole answer is there."""
+        mode = {MODE_HEADER: self.facts.mode} if self.facts.mode else {}
+        return self.headers | mode
+
+    @property
+    def context(self) -> StreamContext:
+        """Return what a stream needs to know of this call."""
+        return StreamContext(self.facts, self.state.drain, self.state.clock)
+
+    def pace(self, keep_alive: bytes) -> StreamPace:
+        """Return the pace of a stream whose silence `keep_alive` breaks."""
+        stream = self.state.settings.stream
+        return StreamPace(stream.commit_after_s, stream.keep_alive_s, keep_alive)
+
+    async def run(self, render: Callable[[EventBatch], bytes], write: Write) -> None:
+        """Have the answer made, and write what `render` makes of it as it comes."""
+        record = TurnRecord()
+        try:
+            async with self.state.chat.stream(self.request, self.caller) as answer:
+                record = answer.record
+                async for batch in answer:
+                    self._note_mode(record)
+                    await write(render(batch))
+        finally:
+            self._note(record)
+
+    async def complete(self, request: Request) -> Answer:
+        """Have the whole answer made while the client waits."""
+        record = TurnRecord()
+        try:
+            async with client_present(request.receive, self.state.drain):
+                _, answer = await self.state.chat.complete(self.request, record, self.caller)
+        finally:
+            self._note(record)
+        return answer
+
+    def _note(self, record: TurnRecord) -> None:
+        """Remember how the answer came about."""
+        facts = self.facts
+        facts.attempts = len(record.attempts)
+        facts.waited_s = record.waited_s
+        self._note_mode(record)
+        for attempt in record.attempts:
+            facts.account = attempt.account
+            self.state.metrics.attempt_ended(attempt.outcome.value, attempt.error_kind)
+
+    def _note_mode(self, record: TurnRecord) -> None:
+        """Remember which mode answers, before the answer begins."""
+        self.facts.mode = record.mode.value if record.mode else ""
+
+
+def note_request(request: Request, parsed: ChatRequest, caller: ClientKey | None) -> ChatRequest:
+    """Find out which model and conversation a request is for; return it with the latter.
+
+    Raises:
+        ModelNotFoundError: there is no such model.
+    """
+    state, facts = state_of(request), facts_of(request)
+    affinity = find_affinity(request.headers, parsed, salt=caller.id if caller else ANONYMOUS)
+    facts.affinity = affinity.rule.value
+    facts.is_stream = state.settings.features.stream if parsed.stream is None else parsed.stream
+    note_model(request, parsed.model)
+    return msgspec.structs.replace(parsed, affinity=affinity)
+
+
+def note_model(request: Request, name: str) -> None:
+    """Remember which model a request is for.
+
+    Raises:
+        ModelNotFoundError: there is no such model.
+    """
+    facts = facts_of(request)
+    facts.requested_model = name
+    facts.model = state_of(request).models.resolve(name).model.name

@@ -49,7 +49,7 @@ def parse_tools(wire: Sequence[Raw] | None) -> OfferedTools:
                 at,
                 "unsupported_value",
             )
-    return OfferedTools(check_tools(tools, most=MAX_TOOLS), has_search)
+    return OfferedTools(check_tools(tools, schema="input_schema", most=MAX_TOOLS), has_search)
 
 
 def wants_search(wire: Sequence[Raw] | None) -> bool:

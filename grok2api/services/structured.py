@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import msgspec
 
 from grok2api.domain.chat import (
+    VISIBLE_EVENTS,
     ChatRequest,
     Citation,
     EventBatch,
@@ -143,6 +144,25 @@ class _FormatDemand:
         return [*out, [event]]
 
 
+class _Gate:
+    """Holds back what no client sees until something comes that one does.
+
+    An answer that fails before that can still be refused with a status of its own.
+    """
+
+    def __init__(self) -> None:
+        self._held: EventBatch | None = []
+
+    def take(self, batch: EventBatch) -> EventBatch:
+        if self._held is None:
+            return batch
+        self._held += batch
+        if not any(isinstance(event, VISIBLE_EVENTS) for event in batch):
+            return []
+        passed, self._held = self._held, None
+        return passed
+
+
 class Enforcer:
     """Streams answers that have to be something in particular."""
 
@@ -167,12 +187,12 @@ class Enforcer:
         """
         asked = request
         while True:
-            demand = _build_demand(request)
+            demand, gate = _build_demand(request), _Gate()
             async with aclosing(self._dispatcher.stream(asked, route, record, caller)) as batches:
                 async for batch in batches:
                     for shown in demand.take(batch):
-                        if shown:
-                            yield shown
+                        if passed := gate.take(shown):
+                            yield passed
             if not demand.problem:
                 return
             if asked is not request:

@@ -54,8 +54,8 @@ def gpt(here: Installation) -> openai.OpenAI:
 
 
 def play(here: Installation, *answers: str) -> None:
-    """Queue what the upstream says next, turn by turn."""
-    directives = [f"text={msgspec.json.encode(answer).decode()}" for answer in answers]
+    """Queue what the upstream says next, turn by turn, in about a second for the longest."""
+    directives = [f"text={encode(answer)}; delay_ms=5; burst=20" for answer in answers]
     httpx2.post(f"{here.sim}/_sim/script", json={"directives": directives}).raise_for_status()
 
 
@@ -161,7 +161,7 @@ def test_messages_choice_is_enforced(
 def test_responses_call_tools_in_several_turns(
     here: Installation, gpt: openai.OpenAI, *, stream: bool
 ) -> None:
-    patch = "*** Begin Patch\n+ <b>\"ü\" 👋</b>\n*** End Patch"
+    patch = '*** Begin Patch\n+ <b>"ü" 👋</b>\n*** End Patch'
     custom = f"<tool_call><tool_name>patch</tool_name><input>\n{patch}\n</input></tool_call>"
     play(
         here,

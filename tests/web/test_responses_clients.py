@@ -9,7 +9,16 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from grok2api.domain.chat import Finished, ReasoningDelta, Role, TextDelta
+from grok2api.domain.chat import (
+    EventBatch,
+    Finished,
+    ReasoningDelta,
+    Role,
+    TextDelta,
+    ToolArguments,
+    ToolCallEnded,
+    ToolCallStarted,
+)
 from tests.unit.dialects.response_grammar import check, parse_events
 from tests.web.conftest import MODEL, Edge
 from tests.web.test_responses import client_of, plays
@@ -22,19 +31,26 @@ OBSERVED: list[dict[str, Any]] = msgspec.json.decode(
 CODEX = [seen for seen in OBSERVED if "Codex" in seen["client"] and "type" not in seen["body"]]
 
 
+def call(name: str) -> EventBatch:
+    return [ToolCallStarted(0, "call_a", name), ToolArguments(0, "{}"), ToolCallEnded(0)]
+
+
 @pytest.mark.parametrize("seen", OBSERVED, ids=lambda seen: str(seen["client"])[:20])
 async def test_a_request_of_a_real_client_is_answered(edge: Edge, seen: dict[str, Any]) -> None:
     body = seen["body"] | {"model": MODEL}
     wanted = ((body.get("text") or {}).get("format") or {}).get("type")
     said = '{"done":true}' if wanted == "json_schema" else "Done."
-    edge.script.play = plays([ReasoningDelta("Hm.")], [TextDelta(said), Finished()])
+    is_forced = isinstance(body.get("tool_choice"), dict)
+    events = call(body["tool_choice"]["name"]) if is_forced else [TextDelta(said)]
+    edge.script.play = plays([ReasoningDelta("Hm.")], [*events, Finished()])
 
     answer = await edge.client.post("/v1/responses", json=body, headers=seen["headers"])
 
     assert answer.status_code == 200, answer.text
     final = check(parse_events(answer.content)) if body.get("stream") else answer.json()
     assert final["status"] == "completed"
-    assert final["output"][-1]["content"][0]["text"] == said
+    last = final["output"][-1]
+    assert last["type"] == "function_call" if is_forced else last["content"][0]["text"] == said
 
 
 async def test_codex_finds_what_it_needs(edge: Edge) -> None:

@@ -13,9 +13,15 @@ _NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
 
 
 def check_tools(
-    tools: Iterable[tuple[Tool, str]], *, param: str = "tools", most: int = MAX_TOOLS
+    tools: Iterable[tuple[Tool, str]],
+    *,
+    param: str = "tools",
+    schema: str = "parameters",
+    most: int = MAX_TOOLS,
 ) -> tuple[Tool, ...]:
     """Return `tools`, each of which came with the path where the client put it.
+
+    `schema` is the field of a tool that holds its schema.
 
     Raises:
         InvalidRequestError: too many, a name that is missing, wrong or given twice, a bad schema.
@@ -37,7 +43,7 @@ def check_tools(
             raise InvalidRequestError(
                 f"Two tools have the name '{tool.name}'.", param=f"{at}.name", code="invalid_value"
             )
-        check_schema(tool.parameters, f"{at}.parameters", "invalid_function_parameters")
+        check_schema(tool.parameters, f"{at}.{schema}", "invalid_function_parameters")
         found[tool.name] = tool
     return tuple(found.values())
 

@@ -23,7 +23,7 @@ from grok2api.dialects.anthropic_tools import wants_search
 from grok2api.dialects.prompt_size import count_input_tokens
 from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.web.api.auth import admit
-from grok2api.web.api.turn import JSON, Turn, note_model, note_request
+from grok2api.web.api.turn import JSON, Turn, list_ignored, note_model, note_request
 from grok2api.web.body import read_json
 from grok2api.web.facts import facts_of
 from grok2api.web.state import state_of
@@ -59,7 +59,7 @@ async def create_message(request: Request) -> Response:
         facts=facts,
         request=chat_request,
         caller=caller,
-        ignored=ignored_fields(wire),
+        ignored=await list_ignored(request, wire, ignored_fields(wire)),
         frame=frame,
     )
     return _stream(turn) if facts.is_stream else await _complete(turn, request)

@@ -19,7 +19,7 @@ from grok2api.dialects.openai_chat import (
 from grok2api.dialects.prompt_size import count_input_tokens
 from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.web.api.auth import admit
-from grok2api.web.api.turn import JSON, OPENAI, Turn, note_request
+from grok2api.web.api.turn import JSON, OPENAI, Turn, list_ignored, note_request
 from grok2api.web.body import read_json
 from grok2api.web.facts import facts_of
 from grok2api.web.state import state_of
@@ -50,7 +50,7 @@ async def create_chat_completion(request: Request) -> Response:
         facts=facts,
         request=chat_request,
         caller=caller,
-        ignored=ignored_fields(wire),
+        ignored=await list_ignored(request, wire, ignored_fields(wire)),
         completion_id=f"chatcmpl-{secrets.token_hex(12)}",
         created_s=int(state.clock.now_s()),
         show_reasoning=state.settings.features.thinking if shows is None else shows,

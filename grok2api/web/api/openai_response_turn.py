@@ -31,7 +31,7 @@ from grok2api.domain.ids import ClientKeyId, ResponseId
 from grok2api.domain.response import KeptResponse, ResponseState
 from grok2api.errors import GatewayError
 from grok2api.telemetry.tokens import estimate_tokens
-from grok2api.web.api.turn import ANONYMOUS, Turn, note_request
+from grok2api.web.api.turn import ANONYMOUS, Turn, list_ignored, note_request
 from grok2api.web.facts import facts_of
 from grok2api.web.state import AppState, state_of
 from grok2api.wire.openai.response_object import ResponseBody
@@ -117,7 +117,7 @@ async def prepare(
         caller=caller,
         items=items,
         is_stored=is_stored,
-        ignored=ignored_fields(wire, parsed.tools),
+        ignored=await list_ignored(request, wire, ignored_fields(wire, parsed.tools)),
     )
 
 

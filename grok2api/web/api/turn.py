@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 from starlette.requests import Request
 
+from grok2api.dialects.json_body import find_unknown
 from grok2api.domain.answer import Answer
 from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.client_key import ClientKey
@@ -90,6 +91,13 @@ class Turn:
     def _note_mode(self, record: TurnRecord) -> None:
         """Remember which mode answers, before the answer begins."""
         self.facts.mode = record.mode.value if record.mode else ""
+
+
+async def list_ignored(
+    request: Request, wire: msgspec.Struct, named: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return all parameters without effect: those `named`, and those that nobody knows yet."""
+    return (*named, *find_unknown(await request.body(), type(wire)))
 
 
 def note_request(request: Request, parsed: ChatRequest, caller: ClientKey | None) -> ChatRequest:

@@ -311,7 +311,7 @@ def test_thinking_is_shown_where_it_is_asked_for(thinking: Any, *, is_shown: boo
         ({"tools": [{"input_schema": {}}]}, "tools[0].name"),
         ({"tools": [{"name": "a b", "input_schema": {}}]}, "tools[0].name: "),
         ({"tools": [LOOK, LOOK]}, "tools[1].name: "),
-        ({"tools": [LOOK | {"input_schema": {"type": "thing"}}]}, "tools[0].parameters: "),
+        ({"tools": [LOOK | {"input_schema": {"type": "thing"}}]}, "tools[0].input_schema: "),
         (
             {"output_config": {"format": {"type": "json_schema", "schema": {"type": "thing"}}}},
             "output_config.format.schema: ",

@@ -85,7 +85,7 @@ def ask_responses(client: openai.OpenAI, *, stream: bool, **options: Any) -> tup
     if not stream:
         return client.responses.create(**given), []
     with client.responses.stream(**given) as events:
-        kinds = [event.type for event in events]
+        kinds = [str(event.type) for event in events]
         return events.get_final_response(), kinds
 
 

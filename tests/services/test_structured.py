@@ -9,6 +9,7 @@ import pytest
 from grok2api.domain.chat import (
     ChatRequest,
     Citation,
+    ConversationOpened,
     EventBatch,
     Finished,
     FinishReason,
@@ -214,3 +215,32 @@ async def test_second_turn_may_still_change_accounts(bench: Bench) -> None:
 
 def raise_rate_limit() -> None:
     raise UpstreamRateLimitError("Slow down.", status=429)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code"),
+    [(JSON, "structured_output_failed"), (FORCED, "tool_call_required_failed")],
+)
+async def test_answer_that_fails_twice_has_shown_nothing(
+    bench: Bench, wanted: dict[str, Any], code: str
+) -> None:
+    await bench.add("one")
+    fails = plays(ConversationOpened("c"), TextDelta("No."), Finished())
+    bench.script.plays += [fails, fails]
+    shown: list[EventBatch] = []
+
+    with pytest.raises(UpstreamRejectedError) as refused:
+        async with bench.chat.stream(ask(**wanted)) as turn:
+            shown += [batch async for batch in turn]
+
+    assert refused.value.code == code
+    assert shown == [], "a status of its own can still be sent"
+
+
+async def test_what_no_client_sees_comes_before_the_answer_all_the_same(bench: Bench) -> None:
+    await bench.add("one")
+    bench.script.plays.append(plays(ConversationOpened("c"), *CALL))
+
+    batches = await stream(bench, ask(**FORCED), TurnRecord())
+
+    assert [event for batch in batches for event in batch] == [ConversationOpened("c"), *CALL]

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from grok2api.dialects.json_body import decode_body
+from grok2api.dialects.json_body import MAX_UNKNOWN, decode_body, find_unknown
 from grok2api.dialects.openai_chat import CHAT_REQUEST_DECODER, parse_request
 from grok2api.domain.chat import TextPart
 from grok2api.errors import InvalidRequestError
@@ -83,3 +83,28 @@ def test_large_body_is_no_trouble() -> None:
     body = msgspec.json.encode({"model": "m", "messages": messages})
 
     assert len(decode_body(CHAT_REQUEST_DECODER, body).messages) == 1000
+
+
+class Known(msgspec.Struct):
+    model: str
+    kind: str = msgspec.field(default="", name="type")
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        (b'{"model":"m","type":"t"}', ()),
+        (b'{"model":"m","new":1,"kind":[{}],"empty":null}', ("new", "kind")),
+        (b'{"a b":1,"c\\r\\nx-evil: 1":1,"\xc3\xbc":1,"":1,"fine-1.x":{}}', ("fine-1.x",)),
+        (b"[1]", ()),
+        (b"{", ()),
+    ],
+)
+def test_fields_that_nobody_knows_are_named(body: bytes, names: tuple[str, ...]) -> None:
+    assert find_unknown(body, Known) == names
+
+
+def test_list_of_unknown_fields_fits_into_a_header() -> None:
+    body = msgspec.json.encode({"n" * 50 + str(n): n for n in range(5000)})
+
+    assert len(find_unknown(body, Known)) == MAX_UNKNOWN

@@ -128,6 +128,8 @@ def test_unknown_role_is_named() -> None:
         ({"model": None}, "model"),
         ({"model": "m" * 201}, "model"),
         ({"n": 2}, "n"),
+        ({"thinking": {"type": "loud"}}, "thinking.type"),
+        ({"thinking": True}, "thinking"),
         ({"n": 0}, "n"),
         ({"temperature": 2.1}, "temperature"),
         ({"temperature": -0.1}, "temperature"),
@@ -326,6 +328,26 @@ def test_own_list_of_sources_is_taken_out_of_history() -> None:
 
     assert own.parts == (TextPart("Yes."),)
     assert users.parts == (TextPart(answer),)
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({}, None),
+        ({"reasoning_effort": "none"}, False),
+        ({"reasoning_effort": "max"}, True),
+        ({"thinking": {"type": "enabled", "budget_tokens": 9}}, True),
+        ({"thinking": {"type": "adaptive"}}, True),
+        ({"thinking": {"type": "disabled"}}, False),
+        ({"thinking": {"type": "disabled"}, "reasoning_effort": "high"}, False),
+        ({"thinking": {"type": "enabled"}, "reasoning_effort": "none"}, True),
+    ],
+)
+def test_thinking_is_shown_as_either_field_says(fields: Any, *, shown: bool | None) -> None:
+    wire = decode(**fields)
+
+    assert parse_request(wire).show_reasoning is shown
+    assert ignored_fields(wire) == ()
 
 
 def test_fields_without_effect_are_told() -> None:

@@ -400,6 +400,19 @@ def test_reasoning_is_shown_unless_there_shall_be_none(reasoning: Any, shown: bo
         ({"max_output_tokens": 0}, "max_output_tokens"),
         ({"temperature": 3}, "temperature"),
         ({"tools": [FUNCTION] * 1025}, "tools"),
+        ({"tools": [FUNCTION, FUNCTION]}, "tools[1].name"),
+        ({"tools": [FUNCTION | {"name": "a b"}]}, "tools[0].name"),
+        ({"tools": [FUNCTION | {"parameters": {"type": "thing"}}]}, "tools[0].parameters"),
+        (
+            {"tools": [{"type": "namespace", "name": "n", "tools": [FUNCTION, FUNCTION]}]},
+            "tools[0].tools[1].name",
+        ),
+        ({"text": {"format": {"type": "json_schema", "name": "n"}}}, "text.format.schema"),
+        (
+            {"text": {"format": {"type": "json_schema", "schema": {"type": "thing"}}}},
+            "text.format.schema",
+        ),
+        ({"tool_choice": "required"}, "tool_choice"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(fields: dict[str, Any], param: str) -> None:

@@ -78,6 +78,28 @@ class Operator:
     def disable(self, ids: list[AccountId]) -> Batch:
         return self._run(lambda r: self._batches(r).create("disable", {}, ids, created_by="test"))
 
+    def export(self, ids: list[AccountId]) -> Batch:
+        params = {"with_secrets": True}
+        return self._run(
+            lambda r: self._batches(r).create("export", params, ids, created_by="test")
+        )
+
+    def fetch(self, batch: Batch) -> dict[str, str]:
+        """Return the session of every account of an export, each of which must be there once."""
+
+        async def work(redis: RedisClient) -> dict[str, str]:
+            cipher = read_cipher(self.folder)
+            exports = BatchExports(
+                self._batches(redis), BatchResults(redis, cipher), self._accounts(redis)
+            )
+            text = b"".join([part async for part in exports.iterate(batch)])
+            accounts = msgspec.json.decode(text)["accounts"]
+            found = {account["id"]: account["session"] for account in accounts}
+            assert len(found) == len(accounts)
+            return found
+
+        return self._run(work)
+
     def cancel(self, batch: Batch) -> Batch:
         return self._run(lambda r: self._batches(r).cancel(batch.id))
 

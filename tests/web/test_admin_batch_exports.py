@@ -1,4 +1,4 @@
-"""Exports as batches by request: asked for here, done there, fetched elsewhere, read by an import."""
+"""Exports as batches by request: asked for here, done there, fetched elsewhere."""
 
 import io
 from typing import Any

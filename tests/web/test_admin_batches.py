@@ -293,7 +293,11 @@ async def test_filter_names_those_that_fit(cluster: Cluster) -> None:
             {"tokens": [NOBODY], "max_concurrency": 1001},
             (400, "max_concurrency", None),
         ),
-        ("/batch/export", {"tokens": [NOBODY], "with_secrets": 1}, (400, "with_secrets", None)),
+        (
+            "/batch/export",
+            {"tokens": [NOBODY], "with_secrets": 1},
+            (400, "with_secrets", "invalid_value"),
+        ),
         ("/batch/delete", {"tokens": [NOBODY], "with_secrets": False}, (400, "with_secrets", None)),
         (
             "/batch/export",

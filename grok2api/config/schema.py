@@ -270,7 +270,7 @@ class BatchSettings(Struct, frozen=True, kw_only=True):
         float,
         Meta(
             title="Kept for",
-            description="How long a batch that has ended is shown.",
+            description="How long a batch that has ended is kept, with what it exported.",
             ge=60,
             le=2_592_000,
         ),

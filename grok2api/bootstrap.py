@@ -17,7 +17,7 @@ from grok2api.maintenance.jobs.quota_refresh import build_quota_refresh
 from grok2api.maintenance.leader import Leader
 from grok2api.maintenance.runner import Runner
 from grok2api.providers.base import Provider
-from grok2api.providers.registry import GrokWebOptions, build_providers
+from grok2api.providers.registry import build_providers, read_options
 from grok2api.services.account_actions import AccountActions
 from grok2api.services.accounts import Accounts
 from grok2api.services.admin_auth import AdminAuth
@@ -30,6 +30,7 @@ from grok2api.services.cleanup import Cleanup
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.dispatch import Dispatcher
 from grok2api.services.explain import Explainer
+from grok2api.services.files import FileDesk
 from grok2api.services.health import Health
 from grok2api.services.leases import LeaseKeeper
 from grok2api.services.lender import READ_WAIT_S, Lender, build_policy
@@ -55,7 +56,9 @@ from grok2api.store.wakeups import Wakeups
 from grok2api.telemetry.metrics import open_metrics
 from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.upstream.curl import open_transport
-from grok2api.upstream.transport import Timeouts, Transport
+from grok2api.upstream.fetch import open_fetcher
+from grok2api.upstream.guard import Guard, GuardRules
+from grok2api.upstream.transport import Transport
 from grok2api.web.state import AppState
 
 ADMIN_CONNECTIONS = 4
@@ -109,6 +112,13 @@ async def open_gateway(
         transport = await stack.enter_async_context(
             open_transport(settings.performance.upstream_connections)
         )
+        fetcher = await stack.enter_async_context(
+            open_fetcher(
+                settings.performance.upstream_connections,
+                Guard(GuardRules()),
+                timeout_s=settings.files.fetch_timeout_s,
+            )
+        )
         cleanup = await stack.enter_async_context(Cleanup())
         keeper = await stack.enter_async_context(
             LeaseKeeper(accounts, ttl_s=settings.account.lease_ttl_s, gauge=metrics)
@@ -130,6 +140,7 @@ async def open_gateway(
             retry=settings.retry,
             account=settings.account,
             chat=settings.chat,
+            files=FileDesk(fetcher, settings.files),
         )
         keys = _build_keys(redis, settings)
         yield AppState(
@@ -272,26 +283,4 @@ def _build_keys(redis: RedisClient, settings: Settings) -> ClientKeys:
 
 
 def _build_providers(transport: Transport, settings: Settings) -> dict[ProviderKind, Provider]:
-    upstream, features, chat = settings.upstream, settings.features, settings.chat
-    options = GrokWebOptions(
-        grok_url=upstream.grok_url.rstrip("/"),
-        assets_url=upstream.assets_url.rstrip("/"),
-        chat_transport=upstream.chat_transport,
-        user_agent=upstream.user_agent,
-        profile=upstream.browser,
-        accept_language=upstream.accept_language,
-        statsig_mode=upstream.statsig_mode,
-        statsig_value=upstream.statsig_value,
-        temporary=features.temporary,
-        memory=features.memory,
-        custom_instruction=features.custom_instruction,
-        cf_cookies=settings.proxy.cf_cookies,
-        proxy_url=settings.proxy.url,
-        timeouts=Timeouts(
-            connect_s=chat.connect_timeout_s,
-            header_s=chat.first_event_timeout_s,
-            idle_s=chat.idle_timeout_s,
-        ),
-        total_timeout_s=chat.total_timeout_s,
-    )
-    return build_providers(transport, options, SystemClock())
+    return build_providers(transport, read_options(settings), SystemClock())

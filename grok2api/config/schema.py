@@ -9,6 +9,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from grok2api.config.accounts import AccountSettings, RefreshSettings, SelectionSettings
+from grok2api.config.attachments import FileSettings
 from grok2api.config.boot import BootSettings
 from grok2api.config.site import ProxySettings, UpstreamSettings
 
@@ -19,6 +20,7 @@ __all__ = [
     "BootSettings",
     "ChatSettings",
     "FeatureSettings",
+    "FileSettings",
     "MaintenanceSettings",
     "PerformanceSettings",
     "ProxySettings",
@@ -268,3 +270,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     performance: PerformanceSettings = field(default_factory=PerformanceSettings)
     maintenance: MaintenanceSettings = field(default_factory=MaintenanceSettings)
     batch: BatchSettings = field(default_factory=BatchSettings)
+    files: FileSettings = field(default_factory=FileSettings)

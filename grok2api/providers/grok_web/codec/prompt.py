@@ -37,7 +37,7 @@ def build_prompt(request: ChatRequest) -> str:
     """Return the prompt of `request`.
 
     Raises:
-        InvalidRequestError: there is no text in it, or a part that is not supported.
+        InvalidRequestError: there is nothing in it.
     """
     blocks = [block for message in request.messages if (block := _render_block(message))]
     if not blocks:
@@ -88,9 +88,9 @@ def _part_text(part: ContentPart) -> str:
         case TextPart():
             return part.text
         case ImagePart():
-            raise InvalidRequestError("Image input is not supported yet.", param="messages")
+            return "(attached image)"
         case FilePart():
-            raise InvalidRequestError("File input is not supported yet.", param="messages")
+            return f"(attached file: {' '.join(part.name.split())})"
 
 
 def _render_calls(message: Message) -> str:

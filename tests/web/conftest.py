@@ -33,6 +33,7 @@ from grok2api.services.cleanup import Cleanup
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.dispatch import Dispatcher
 from grok2api.services.explain import Explainer
+from grok2api.services.files import FileDesk
 from grok2api.services.health import Health
 from grok2api.services.leases import LeaseKeeper
 from grok2api.services.lender import Lender, build_policy
@@ -51,6 +52,8 @@ from grok2api.store.sessions import SessionStore
 from grok2api.store.setup import SetupStore
 from grok2api.store.wakeups import Wakeups
 from grok2api.telemetry.metrics import open_metrics
+from grok2api.upstream.fetch import open_fetcher
+from grok2api.upstream.guard import Guard, GuardRules
 from grok2api.web.application import build_app
 from grok2api.web.server import GuardedProtocol
 from grok2api.web.state import AppState
@@ -224,8 +227,10 @@ class EdgeMaker:
                     cleanup,
                     build_policy(settings.account),
                 ) as lender,
+                open_fetcher(4, Guard(GuardRules()), timeout_s=5.0) as fetcher,
             ):
-                states.append(self._build(settings, redis, cleanup, lender, keeper, script))
+                files = FileDesk(fetcher, settings.files)
+                states.append(self._build(settings, redis, cleanup, lender, keeper, script, files))
                 yield states[0]
 
         async with (
@@ -255,6 +260,7 @@ class EdgeMaker:
         lender: Lender,
         keeper: LeaseKeeper,
         script: Script,
+        files: FileDesk,
     ) -> AppState:
         store = AccountStore(redis, self._cipher)
         parts = DispatchParts(
@@ -269,6 +275,7 @@ class EdgeMaker:
             retry=settings.retry,
             account=settings.account,
             chat=settings.chat,
+            files=files,
         )
         models = ModelCatalog(store)
         keys = ClientKeys(ClientKeyStore(redis), SystemClock(), configured=(API_KEY,))

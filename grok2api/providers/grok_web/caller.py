@@ -54,8 +54,7 @@ class Caller:
     def http_turn(self, session: UpstreamSession, prompt: str, mode: str) -> UpstreamRequest:
         """Build the request of a turn over HTTP."""
         headers = self._json_headers(session)
-        turn = requests.Turn(prompt, mode, session.attachments)
-        return requests.http_turn(self._url, headers, turn, self.turn)
+        return requests.http_turn(self._url, headers, prompt, mode, self.turn, session.attachments)
 
     def upload(self, session: UpstreamSession, body: bytes, boundary: str) -> UpstreamRequest:
         """Build the request that uploads a file; a `boundary` of "" says that the body is JSON."""

@@ -23,21 +23,20 @@ class TurnOptions(Struct, frozen=True):
     instruction: str = ""
 
 
-class Turn(Struct, frozen=True):
-    """What is asked over HTTP: the prompt, the mode's word, the ids of uploaded files."""
-
-    prompt: str
-    mode: str
-    attachments: tuple[str, ...] = ()
-
-
-def http_turn(base_url: str, headers: Headers, turn: Turn, options: TurnOptions) -> UpstreamRequest:
-    """Build the request of a new conversation over HTTP."""
+def http_turn(
+    base_url: str,
+    headers: Headers,
+    prompt: str,
+    mode: str,
+    options: TurnOptions,
+    attachments: tuple[str, ...] = (),
+) -> UpstreamRequest:
+    """Build the request of a new conversation over HTTP; `attachments` are ids of files."""
     instruction = options.instruction.strip()
     payload = wire.ConversationPayload(
-        message=turn.prompt,
-        mode_id=turn.mode,
-        file_attachments=turn.attachments,
+        message=prompt,
+        mode_id=mode,
+        file_attachments=attachments,
         temporary=options.is_temporary,
         disable_memory=not options.has_memory,
         custom_personality=instruction or UNSET,

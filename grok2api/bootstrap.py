@@ -112,13 +112,7 @@ async def open_gateway(
         transport = await stack.enter_async_context(
             open_transport(settings.performance.upstream_connections)
         )
-        fetcher = await stack.enter_async_context(
-            open_fetcher(
-                settings.performance.upstream_connections,
-                Guard(GuardRules()),
-                timeout_s=settings.files.fetch_timeout_s,
-            )
-        )
+        files = await stack.enter_async_context(_open_files(settings))
         cleanup = await stack.enter_async_context(Cleanup())
         keeper = await stack.enter_async_context(
             LeaseKeeper(accounts, ttl_s=settings.account.lease_ttl_s, gauge=metrics)
@@ -140,7 +134,7 @@ async def open_gateway(
             retry=settings.retry,
             account=settings.account,
             chat=settings.chat,
-            files=FileDesk(fetcher, settings.files),
+            files=files,
         )
         keys = _build_keys(redis, settings)
         yield AppState(
@@ -249,6 +243,16 @@ async def _open_lender(
         Lender(accounts, Wakeups(redis), keeper, cleanup, policy) as lender,
     ):
         yield lender
+
+
+@asynccontextmanager
+async def _open_files(settings: Settings) -> AsyncIterator[FileDesk]:
+    async with open_fetcher(
+        settings.performance.upstream_connections,
+        Guard(GuardRules()),
+        timeout_s=settings.files.fetch_timeout_s,
+    ) as fetcher:
+        yield FileDesk(fetcher, settings.files)
 
 
 def _build_models(accounts: AccountStore, settings: Settings) -> ModelCatalog:

@@ -84,6 +84,6 @@ def _decode_base64(text: str) -> bytes:
     data = plain.encode("ascii").translate(_URL_ALPHABET, _BLANKS)
     data = data.removesuffix(b"=").removesuffix(b"=")
     missing = -len(data) % _QUANTUM
-    if missing == _QUANTUM - 1:
+    if missing == _QUANTUM - 1 or b"=" in data:
         raise binascii.Error
     return binascii.a2b_base64(data + b"=" * missing, strict_mode=True)

@@ -44,6 +44,7 @@ _LOCAL_NAMES: Final = (
 )
 _PRINTABLE = re.compile(r"[\x21-\x5b\x5d-\x7e\xa1-\ud7ff\ue000-\uffff\U00010000-\U0010ffff]+")
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")
+_BRACKETED = re.compile(r"\[[0-9A-Fa-f:.]+\](:[0-9]*)?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _MAX_NAME_CHARS: Final = 253
 _PATH_CHARS: Final = "/?&=%:;@!$'()*+,~[]"
@@ -96,7 +97,10 @@ def parse_target(url: str, rules: GuardRules) -> Target:
         port = _DEFAULT_PORTS[scheme]
     if port not in rules.ports:
         raise BlockedError("This port is not allowed.")
-    address = _parse_address(host, is_bracketed="[" in parts.netloc)
+    is_bracketed = "[" in parts.netloc or "]" in parts.netloc
+    if is_bracketed and not _BRACKETED.fullmatch(parts.netloc):
+        raise BlockedError("It is not a URL.")
+    address = _parse_address(host, is_bracketed=is_bracketed)
     name = _check_name(host) if address is None else _spell(address)
     shown_port = "" if port == _DEFAULT_PORTS[scheme] else f":{port}"
     path = quote(parts.path or "/", safe=_PATH_CHARS)
@@ -164,7 +168,7 @@ def _parse_address(host: str, *, is_bracketed: bool) -> Address | None:
         if is_bracketed:
             raise BlockedError("It is not a URL.") from None
         return None
-    if is_bracketed != isinstance(address, IPv6Address) or "%" in host:
+    if is_bracketed != isinstance(address, IPv6Address):
         raise BlockedError("It is not a URL.")
     return address
 

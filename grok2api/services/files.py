@@ -14,7 +14,6 @@ from grok2api.domain.chat import ChatRequest, ContentPart, FilePart, ImagePart, 
 from grok2api.domain.data_url import DataUrl, DataUrlError, is_data_url, parse_data_url
 from grok2api.domain.files import IMAGE_TYPES, InputFile, clean_name, find_type
 from grok2api.errors import InvalidRequestError, UpstreamUnavailableError
-from grok2api.services.cleanup import end_if_cancelled
 from grok2api.services.file_budget import ByteBudget
 from grok2api.upstream.fetch import Fetched, Fetcher, FetchError
 
@@ -169,7 +168,6 @@ class FileDesk:
     async def _load_all(self, given: dict[_AttachedPart, _Given]) -> dict[_AttachedPart, InputFile]:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._try_to_load(each)) for each in given.values()]
-        end_if_cancelled()
         loaded: dict[_AttachedPart, InputFile] = {}
         by_ref: dict[str, InputFile] = {}
         size = 0

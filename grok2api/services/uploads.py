@@ -9,7 +9,7 @@ import structlog
 from grok2api.domain.files import InputFile
 from grok2api.errors import GatewayError, InvalidRequestError, UpstreamError
 from grok2api.providers.base import FileBackend, UpstreamSession
-from grok2api.services.cleanup import Cleanup, end_if_cancelled
+from grok2api.services.cleanup import Cleanup
 
 log = structlog.get_logger(__name__)
 
@@ -41,16 +41,21 @@ class Uploads:
         if backend is None:
             raise InvalidRequestError("This model takes no images or documents.", param="messages")
         self._session = session
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._put_one(backend, file, session)) for file in files]
-        except ExceptionGroup as failed:
-            end_if_cancelled()
-            error = failed.exceptions[0]
-            if isinstance(error, UpstreamError):
-                error.was_sent = False  # the file perhaps, but not the question
-            raise error from None
-        return tuple(task.result() for task in tasks)
+        failure: UpstreamError | None = None
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._put_one(backend, file, session)) for file in files]
+            waiting = set(tasks)
+            while waiting and failure is None:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                failure = next(
+                    (r for t in done if isinstance(r := t.result(), UpstreamError)), None
+                )
+            for task in waiting:
+                task.cancel()
+        if failure is not None:
+            failure.was_sent = False  # the file perhaps, but not the question
+            raise failure
+        return tuple(str(task.result()) for task in tasks)
 
     def discard(self) -> None:
         """Have what was uploaded deleted, if that is wanted; returns at once."""
@@ -60,8 +65,13 @@ class Uploads:
 
     async def _put_one(
         self, backend: FileBackend, file: InputFile, session: UpstreamSession
-    ) -> str:
-        file_id = await backend.upload(file, session)
+    ) -> str | UpstreamError:
+        # An error is told as a value: before Python 3.13 a TaskGroup whose task fails leaves its
+        # own task marked as cancelled.
+        try:
+            file_id = await backend.upload(file, session)
+        except UpstreamError as error:
+            return error
         self._ids.append(file_id)
         return file_id
 

@@ -60,15 +60,15 @@ def ask(*parts: ContentPart) -> ChatRequest:
 
 
 @asynccontextmanager
-async def open_desk(rules: GuardRules | None = None, **settings: object) -> AsyncIterator[FileDesk]:
+async def open_desk(rules: GuardRules | None = None, **settings: float) -> AsyncIterator[FileDesk]:
     made = FileSettings(**settings)  # type: ignore[arg-type]
     timeout_s = made.fetch_timeout_s
     async with open_fetcher(4, Guard(rules or GuardRules()), timeout_s=timeout_s) as fetcher:
         yield FileDesk(fetcher, made)
 
 
-async def refusal_of(request: ChatRequest, **settings: object) -> InvalidRequestError:
-    async with open_desk(**settings) as desk:
+async def refusal_of(request: ChatRequest, **settings: float) -> InvalidRequestError:
+    async with open_desk(None, **settings) as desk:
         with pytest.raises(InvalidRequestError) as caught:
             await desk.take_in(request)
         assert desk.free_bytes == FileSettings().memory_mb * BYTES_PER_MB
@@ -289,16 +289,17 @@ class FileBench:
 
     async def fails(self, session: UpstreamSession) -> AsyncIterator[EventBatch]:
         self.attached.append(session.attachments)
-        raise UpstreamUnavailableError("down", status=503)
+        if self.attached:
+            raise UpstreamUnavailableError("down", status=503)
         yield []
 
 
 @asynccontextmanager
-async def open_bench(bench: Bench, **settings: object) -> AsyncIterator[FileBench]:
+async def open_bench(bench: Bench, **settings: float) -> AsyncIterator[FileBench]:
     files = ScriptedFiles()
     kind = ProviderKind.GROK_WEB
     providers = {kind: dataclasses.replace(bench.providers[kind], files=files)}
-    async with open_desk(**settings) as desk, Cleanup() as cleanup:
+    async with open_desk(None, **settings) as desk, Cleanup() as cleanup:
         parts = dataclasses.replace(bench.parts, files=desk, providers=providers, cleanup=cleanup)
         chat = ChatService(ModelCatalog(bench.store), Dispatcher(parts), count_tokens=len)
         yield FileBench(bench, files, chat, desk, cleanup)

@@ -230,7 +230,9 @@ class EdgeMaker:
                 open_fetcher(4, Guard(GuardRules()), timeout_s=5.0) as fetcher,
             ):
                 files = FileDesk(fetcher, settings.files)
-                states.append(self._build(settings, redis, cleanup, lender, keeper, script, files))
+                states.append(
+                    self._build(settings, redis, cleanup, lender, keeper, script, files=files)
+                )
                 yield states[0]
 
         async with (
@@ -260,6 +262,7 @@ class EdgeMaker:
         lender: Lender,
         keeper: LeaseKeeper,
         script: Script,
+        *,
         files: FileDesk,
     ) -> AppState:
         store = AccountStore(redis, self._cipher)

@@ -4,8 +4,7 @@ import io
 import zipfile
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from grok2api.domain.files import MAX_NAME_CHARS, InputFile, clean_name, find_type
 

@@ -5,8 +5,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from grok2api.upstream.guard import (
     BlockedError,
@@ -19,7 +18,8 @@ from grok2api.upstream.guard import (
 RULES = GuardRules()
 
 CLOSED = [
-    *("0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.100.100.200"),
+    str(ip_address(0)),
+    *("0.0.0.1", "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.100.100.200"),
     *("100.127.255.255", "127.0.0.1", "127.255.255.254", "169.254.0.1", "169.254.169.254"),
     *("172.16.0.1", "172.31.255.255", "192.0.0.1", "192.0.0.192", "192.0.2.1", "192.88.99.1"),
     *("192.168.0.1", "192.168.255.255", "198.18.0.1", "198.19.255.255", "198.51.100.1"),
@@ -123,7 +123,7 @@ def test_url_with_a_trick_is_refused_unresolved(url: str) -> None:
         *(
             "http://127。0。0。1/",
             "http://①②⑦.⓪.⓪.①/",
-            "http://１２７.0.0.1/",
+            "http://\uff11\uff12\uff17.0.0.1/",
             "http://127.0.0.1#@example.com/",
         ),
         *("http://127.0.0.1?@example.com/", "http://127.0.0.1/@example.com", "http://127.0.0.1./"),

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Final, Self
 
@@ -19,7 +19,7 @@ from grok2api.upstream.fetch import Fetched, Fetcher, FetchError
 
 BYTES_PER_MB: Final = 1024 * 1024
 INLINE_BYTES: Final = 64 * 1024
-"""Less than this is decoded at once; more goes to a thread."""
+"""Less than this is looked at and decoded at once; more goes to a thread."""
 _REF_BYTES: Final = 16
 
 _AttachedPart = ImagePart | FilePart
@@ -71,11 +71,12 @@ class Intake:
 
     def let_go(self) -> None:
         """Forget the files: nobody will be asked anew. May be called more than once."""
+        if not self._held_bytes:
+            return
         for file in self.request.files:
             file.forget()
-        held_bytes, self._held_bytes = self._held_bytes, 0
-        if held_bytes:
-            self._budget.give(held_bytes)
+        self._budget.give(self._held_bytes)
+        self._held_bytes = 0
 
 
 class FileDesk:
@@ -105,9 +106,11 @@ class FileDesk:
             InvalidRequestError: a file cannot be used; `param` says which.
             UpstreamUnavailableError: other requests' files fill the memory meant for them.
         """
-        given = self._find(request)
-        if not given:
+        parts = list(_attached_parts(request))
+        if not parts:
             return Intake(request, self._budget, 0)
+        is_small = sum(len(part.url) for _, part in parts) < INLINE_BYTES
+        given = self._find(parts) if is_small else await asyncio.to_thread(self._find, parts)
         held_bytes = await self._reserve(given)
         try:
             files = await self._load_all(given)
@@ -119,10 +122,10 @@ class FileDesk:
         self._budget.give(held_bytes - needed_bytes)
         return Intake(ready, self._budget, needed_bytes)
 
-    def _find(self, request: ChatRequest) -> dict[_AttachedPart, _Given]:
-        """Return every different file, by its part."""
+    def _find(self, parts: Iterable[tuple[str, _AttachedPart]]) -> dict[_AttachedPart, _Given]:
+        """Return every different file, by its part. Reads all that was given, some times over."""
         found: dict[_AttachedPart, _Given] = {}
-        for param, part in _attached_parts(request):
+        for param, part in parts:
             if part not in found:
                 found[part] = self._look_at(part, param)
         limits = self._settings

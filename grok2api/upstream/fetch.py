@@ -8,6 +8,7 @@ from ipaddress import IPv6Address
 from typing import Final
 from urllib.parse import unquote, urljoin, urlsplit
 
+import structlog
 from msgspec import Struct
 
 from grok2api.domain.upstream import UpstreamRequest
@@ -15,6 +16,8 @@ from grok2api.errors import GatewayError
 from grok2api.upstream.curl import CurlTransport, open_transport
 from grok2api.upstream.guard import Address, BlockedError, Guard, Target, parse_target
 from grok2api.upstream.transport import Exit, Timeouts, UpstreamStream
+
+log = structlog.get_logger(__name__)
 
 MAX_REDIRECTS: Final = 3
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -73,7 +76,8 @@ class Fetcher:
             raise FetchError(f"It did not come within {self._timeout_s:g} seconds.") from None
         except BlockedError as error:
             raise FetchError(str(error)) from None
-        except GatewayError:
+        except GatewayError as error:
+            log.info("fetch_failed", error=error.kind, detail=error.detail)  # never the URL
             raise FetchError("Its server could not be reached, or broke off.") from None
 
     async def _follow(self, url: str, limit_bytes: int) -> Fetched:

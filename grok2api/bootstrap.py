@@ -57,7 +57,7 @@ from grok2api.telemetry.metrics import open_metrics
 from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.upstream.curl import open_transport
 from grok2api.upstream.fetch import open_fetcher
-from grok2api.upstream.guard import Guard, GuardRules
+from grok2api.upstream.guard import GuardRules
 from grok2api.upstream.transport import Transport
 from grok2api.web.state import AppState
 
@@ -249,7 +249,7 @@ async def _open_lender(
 async def _open_files(settings: Settings) -> AsyncIterator[FileDesk]:
     async with open_fetcher(
         settings.performance.upstream_connections,
-        Guard(GuardRules()),
+        GuardRules(),
         timeout_s=settings.files.fetch_timeout_s,
     ) as fetcher:
         yield FileDesk(fetcher, settings.files)

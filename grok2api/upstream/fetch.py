@@ -3,7 +3,9 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from ipaddress import IPv6Address
 from typing import Final
 from urllib.parse import unquote, urljoin, urlsplit
@@ -14,7 +16,15 @@ from msgspec import Struct
 from grok2api.domain.upstream import UpstreamRequest
 from grok2api.errors import GatewayError
 from grok2api.upstream.curl import CurlTransport, open_transport
-from grok2api.upstream.guard import Address, BlockedError, Guard, Target, parse_target
+from grok2api.upstream.guard import (
+    Address,
+    BlockedError,
+    Guard,
+    GuardRules,
+    Target,
+    parse_target,
+    resolve_name,
+)
 from grok2api.upstream.transport import Exit, Timeouts, UpstreamStream
 
 log = structlog.get_logger(__name__)
@@ -22,6 +32,7 @@ log = structlog.get_logger(__name__)
 MAX_REDIRECTS: Final = 3
 CONNECT_TIMEOUT_S: Final = 5.0
 _MAX_TRIES: Final = 2
+_RESOLVERS: Final = 8
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _SUCCESS: Final = 200
 _FILE_NAME = re.compile(r'filename="?([^";]+)"?', re.IGNORECASE)
@@ -122,11 +133,17 @@ class Fetcher:
 
 @asynccontextmanager
 async def open_fetcher(
-    max_connections: int, guard: Guard, *, timeout_s: float
+    max_connections: int, rules: GuardRules, *, timeout_s: float
 ) -> AsyncIterator[Fetcher]:
     """Open a fetcher with connections of its own: they share nothing with those of accounts."""
-    async with open_transport(max_connections) as transport:
-        yield Fetcher(transport, guard, timeout_s=timeout_s)
+    # Its own threads too: names that take long to resolve must not hold up other work.
+    pool = ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="resolve")
+    try:
+        async with open_transport(max_connections) as transport:
+            guard = Guard(rules, partial(resolve_name, pool=pool))
+            yield Fetcher(transport, guard, timeout_s=timeout_s)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 async def _read(stream: UpstreamStream, limit_bytes: int) -> bytes:

@@ -9,6 +9,8 @@ import asyncio
 import re
 import socket
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -151,12 +153,20 @@ class Guard:
         return is_public(address) or any(address in network for network in self._trusted)
 
 
-async def resolve_name(host: str, port: int) -> list[str]:
-    """Return the addresses of a name by the system's resolver, in its order."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_ADDRCONFIG
+async def resolve_name(host: str, port: int, *, pool: Executor | None = None) -> list[str]:
+    """Return the addresses of a name by the system's resolver, in its order.
+
+    It runs in a thread of `pool`, and may go on there when nobody waits any more.
+    """
+    ask = partial(
+        socket.getaddrinfo,
+        host,
+        port,
+        type=socket.SOCK_STREAM,
+        proto=socket.IPPROTO_TCP,
+        flags=socket.AI_ADDRCONFIG,
     )
+    found = await asyncio.get_running_loop().run_in_executor(pool, ask)
     return [str(entry[4][0]) for entry in found]
 
 

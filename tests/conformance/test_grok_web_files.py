@@ -50,7 +50,7 @@ from grok2api.store.accounts import AccountStore, NewAccount
 from grok2api.store.connection import open_redis
 from grok2api.store.wakeups import Wakeups
 from grok2api.upstream.fetch import open_fetcher
-from grok2api.upstream.guard import Guard, GuardRules
+from grok2api.upstream.guard import GuardRules
 from tests.conformance.conftest import SESSION, Counterpart, upstream_session
 from tests.services.conftest import BASIC
 
@@ -240,7 +240,7 @@ class GatewayMaker:
         async with (
             server,
             open_redis(self._redis_url, pool_size=1) as for_wakeups,
-            open_fetcher(4, Guard(rules), timeout_s=WAIT_S) as fetcher,
+            open_fetcher(4, rules, timeout_s=WAIT_S) as fetcher,
             Cleanup() as cleanup,
             LeaseKeeper(self._store, ttl_s=60.0) as keeper,
             Lender(

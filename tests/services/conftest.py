@@ -33,7 +33,7 @@ from grok2api.store.accounts import AccountStore, NewAccount
 from grok2api.store.connection import open_redis
 from grok2api.store.wakeups import Wakeups
 from grok2api.upstream.fetch import open_fetcher
-from grok2api.upstream.guard import Guard, GuardRules
+from grok2api.upstream.guard import GuardRules
 
 BASIC = Pool(ProviderKind.GROK_WEB, Tier.BASIC)
 Play = Callable[[UpstreamSession], AsyncIterator[EventBatch]]
@@ -129,7 +129,7 @@ async def bench(account_store: AccountStore, redis_url: str) -> AsyncIterator[Be
         Lender(
             account_store, Wakeups(for_wakeups), keeper, cleanup, build_policy(account)
         ) as lender,
-        open_fetcher(4, Guard(GuardRules()), timeout_s=5.0) as fetcher,
+        open_fetcher(4, GuardRules(), timeout_s=5.0) as fetcher,
     ):
         parts = DispatchParts(
             accounts=account_store,

@@ -39,7 +39,7 @@ from grok2api.services.file_budget import ByteBudget
 from grok2api.services.files import BYTES_PER_MB, FileDesk
 from grok2api.services.models import ModelCatalog
 from grok2api.upstream.fetch import open_fetcher
-from grok2api.upstream.guard import Guard, GuardRules
+from grok2api.upstream.guard import GuardRules
 from tests.services.conftest import Bench
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
@@ -63,7 +63,7 @@ def ask(*parts: ContentPart) -> ChatRequest:
 async def open_desk(rules: GuardRules | None = None, **settings: float) -> AsyncIterator[FileDesk]:
     made = FileSettings(**settings)  # type: ignore[arg-type]
     timeout_s = made.fetch_timeout_s
-    async with open_fetcher(4, Guard(rules or GuardRules()), timeout_s=timeout_s) as fetcher:
+    async with open_fetcher(4, rules or GuardRules(), timeout_s=timeout_s) as fetcher:
         yield FileDesk(fetcher, made)
 
 

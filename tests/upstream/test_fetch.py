@@ -304,3 +304,9 @@ async def test_nobody_there_is_told_as_such(transport: CurlTransport) -> None:
 
 def url_of(server: Server) -> str:
     return f"http://127.0.0.1:{server.port}"
+
+
+async def test_resolver_of_the_system_is_asked() -> None:
+    assert await resolve_name("127.0.0.1", 80) == ["127.0.0.1"]
+    with pytest.raises(OSError, match=r".+"):
+        await resolve_name("no-such-name.invalid", 80)

@@ -53,7 +53,7 @@ from grok2api.store.setup import SetupStore
 from grok2api.store.wakeups import Wakeups
 from grok2api.telemetry.metrics import open_metrics
 from grok2api.upstream.fetch import open_fetcher
-from grok2api.upstream.guard import Guard, GuardRules
+from grok2api.upstream.guard import GuardRules
 from grok2api.web.application import build_app
 from grok2api.web.server import GuardedProtocol
 from grok2api.web.state import AppState
@@ -227,7 +227,7 @@ class EdgeMaker:
                     cleanup,
                     build_policy(settings.account),
                 ) as lender,
-                open_fetcher(4, Guard(GuardRules()), timeout_s=5.0) as fetcher,
+                open_fetcher(4, GuardRules(), timeout_s=5.0) as fetcher,
             ):
                 files = FileDesk(fetcher, settings.files)
                 states.append(

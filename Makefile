@@ -1,6 +1,6 @@
-# One door: make run · make test · make check · make format · make bench
+# One door: make run · make test · make check · make format · make bench · make bench-pool
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench clean
+.PHONY: help run test check format bench bench-pool clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -50,6 +50,9 @@ format: $(VENV)/.installed-dev ## Put the code into shape
 
 bench: $(VENV)/.installed-dev ## Measure; what it does is in benchmarks/README.md
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-pool: $(VENV)/.installed-dev ## Measure what lending accounts costs the store
+	$(BIN)/python -m benchmarks.pool $(ARGS)
 
 clean: ## Remove what make created (not your data)
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

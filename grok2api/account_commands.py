@@ -40,8 +40,12 @@ def accounts_list(arguments: Namespace) -> int:
     """List accounts with their quota; no secret is shown."""
 
     async def collect(admin: AdminTools) -> tuple[list[_Listed], int]:
-        found = admin.accounts.list(status=arguments.status, tier=arguments.tier, tag=arguments.tag)
-        listed = [_Listed(account, admin.quota.find_stale(account)) async for account in found]
+        found = admin.operator.accounts.list(
+            status=arguments.status, tier=arguments.tier, tag=arguments.tag
+        )
+        listed = [
+            _Listed(account, admin.operator.quota.find_stale(account)) async for account in found
+        ]
         return listed, admin.max_concurrency
 
     listed, limit = administer(arguments, collect)
@@ -56,17 +60,17 @@ def accounts_list(arguments: Namespace) -> int:
 
 def accounts_disable(arguments: Namespace) -> int:
     """Take accounts out of use until they are restored."""
-    return _change(arguments, "disabled", lambda admin: admin.actions.disable)
+    return _change(arguments, "disabled", lambda admin: admin.operator.actions.disable)
 
 
 def accounts_restore(arguments: Namespace) -> int:
     """Bring accounts back, also deleted ones."""
-    return _change(arguments, "restored", lambda admin: admin.actions.restore)
+    return _change(arguments, "restored", lambda admin: admin.operator.actions.restore)
 
 
 def accounts_delete(arguments: Namespace) -> int:
     """Delete accounts so that they can be restored for a while."""
-    return _change(arguments, "deleted", lambda admin: admin.actions.delete)
+    return _change(arguments, "deleted", lambda admin: admin.operator.actions.delete)
 
 
 def accounts_tag(arguments: Namespace) -> int:
@@ -75,7 +79,7 @@ def accounts_tag(arguments: Namespace) -> int:
         raise SettingsError("name a tag with --tag; --only alone takes all tags away")
 
     def tag(admin: AdminTools) -> Callable[[AccountId], Awaitable[bool]]:
-        act = admin.actions.set_tags if arguments.only else admin.actions.tag
+        act = admin.operator.actions.set_tags if arguments.only else admin.operator.actions.tag
         return lambda account_id: act(account_id, arguments.tags)
 
     return _change(arguments, "tagged", tag)
@@ -86,7 +90,7 @@ def accounts_untag(arguments: Namespace) -> int:
     return _change(
         arguments,
         "untagged",
-        lambda admin: lambda account_id: admin.actions.untag(account_id, arguments.tags),
+        lambda admin: lambda account_id: admin.operator.actions.untag(account_id, arguments.tags),
     )
 
 
@@ -95,7 +99,7 @@ def accounts_move(arguments: Namespace) -> int:
     return _change(
         arguments,
         "moved",
-        lambda admin: lambda account_id: admin.actions.move(account_id, arguments.tier),
+        lambda admin: lambda account_id: admin.operator.actions.move(account_id, arguments.tier),
     )
 
 
@@ -104,14 +108,16 @@ def accounts_limit(arguments: Namespace) -> int:
     return _change(
         arguments,
         "limited",
-        lambda admin: lambda account_id: admin.actions.limit(account_id, arguments.to),
+        lambda admin: lambda account_id: admin.operator.actions.limit(account_id, arguments.to),
     )
 
 
 def accounts_refresh(arguments: Namespace) -> int:
     """Ask the site now what accounts have left."""
     ids = _ids_of(arguments)
-    found = administer(arguments, lambda admin: admin.actions.refresh_all(ids, show_progress))
+    found = administer(
+        arguments, lambda admin: admin.operator.actions.refresh_all(ids, show_progress)
+    )
     is_whole = all(result is not None and not result.failure for result in found.values())
     if arguments.json:
         unknown = [account_id for account_id, result in found.items() if result is None]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from grok2api.account_arguments import ACCOUNT_ARGUMENTS
+from grok2api.batch_arguments import BATCH_ARGUMENTS
 from grok2api.domain.account import Tier
 from grok2api.domain.client_key import MAX_WEIGHT
 from grok2api.help_texts import (
@@ -35,7 +36,7 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
     about = {
         "accounts": "import, export, list, change and explain accounts",
         "sessions": "which conversation stays with which account",
-        "batches": "follow and cancel operations over many accounts",
+        "batches": "start, follow and cancel operations over many accounts",
         "keys": "make, list and revoke client keys",
         "config": "show and check settings",
         "scripts": "for those who work on the Lua scripts",
@@ -52,9 +53,7 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
         "accounts explain": _accounts_explain,
         "sessions list": _listing,
         "sessions clear": _sessions_clear,
-        "batches list": _listing,
-        "batches show": _batches_show,
-        "batches cancel": _batches_cancel,
+        **{name: _listed(add) for name, add in BATCH_ARGUMENTS.items()},
         "keys create": _keys_create,
         "keys list": _listing,
         "keys revoke": _keys_revoke,
@@ -229,18 +228,6 @@ def _sessions_clear(parser: ArgumentParser) -> None:
     _store(parser)
 
 
-def _batches_show(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--follow", action="store_true", help="show progress to the end; Ctrl-C ends only the view"
-    )
-    _batches_cancel(parser)
-
-
-def _batches_cancel(parser: ArgumentParser) -> None:
-    parser.add_argument("id", metavar="ID", help="as `batches list` shows it")
-    _listing(parser)
-
-
 def _keys_create(parser: ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="who or what will use the key")
     parser.add_argument(
@@ -250,6 +237,14 @@ def _keys_create(parser: ArgumentParser) -> None:
         default=1,
         metavar="N",
         help="turns it gets where requests wait, 1 to 64: twice as many with 2 (default: 1)",
+    )
+    parser.add_argument(
+        "--tag",
+        action="append",
+        default=[],
+        metavar="TAG",
+        dest="tags",
+        help="only accounts with this tag serve it; may be given again for more",
     )
     _listing(parser)
 

@@ -18,13 +18,8 @@ from grok2api.maintenance.leader import Leader
 from grok2api.maintenance.runner import Runner
 from grok2api.providers.base import Provider
 from grok2api.providers.registry import build_providers, read_options
-from grok2api.services.account_actions import AccountActions
-from grok2api.services.accounts import Accounts
 from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.attempt import DispatchParts
-from grok2api.services.batch_handlers import build_account_handlers
-from grok2api.services.batch_runner import BatchRunner
-from grok2api.services.batches import Batches
 from grok2api.services.chat import ChatService
 from grok2api.services.cleanup import Cleanup
 from grok2api.services.client_keys import ClientKeys
@@ -35,15 +30,14 @@ from grok2api.services.health import Health
 from grok2api.services.leases import LeaseKeeper
 from grok2api.services.lender import READ_WAIT_S, Lender, build_policy
 from grok2api.services.models import ModelCatalog
+from grok2api.services.operator import Operator, build_operator
 from grok2api.services.overview import Overview
-from grok2api.services.quota import QuotaService
 from grok2api.services.reaper import Reaper
 from grok2api.services.sessions import Sessions
 from grok2api.services.setup import Setup
 from grok2api.store.account_edits import AccountEdits
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore
-from grok2api.store.batches import BatchStore
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis, ping
@@ -68,11 +62,8 @@ ADMIN_CONNECTIONS = 4
 class AdminTools:
     """What commands and the first start work with. `max_concurrency` is every account's limit."""
 
-    accounts: Accounts
-    actions: AccountActions
-    quota: QuotaService
+    operator: Operator
     max_concurrency: int
-    batches: Batches
     keys: ClientKeys
     models: ModelCatalog
     setup: Setup
@@ -117,9 +108,8 @@ async def open_gateway(
         keeper = await stack.enter_async_context(
             LeaseKeeper(accounts, ttl_s=settings.account.lease_ttl_s, gauge=metrics)
         )
-        await stack.enter_async_context(
-            Reaper(AccountTimers(redis), interval_s=settings.maintenance.lease_reap_interval_s)
-        )
+        interval_s = settings.maintenance.lease_reap_interval_s
+        await stack.enter_async_context(Reaper(AccountTimers(redis), interval_s=interval_s))
         lender = await stack.enter_async_context(
             _open_lender(boot.redis_url, accounts, keeper, cleanup, settings)
         )
@@ -146,6 +136,7 @@ async def open_gateway(
             overview=Overview(
                 accounts, LeaderStore(redis), strategy=settings.account.selection.strategy
             ),
+            operator=_build_operator(boot, redis, transport, settings),
             explainer=_build_explainer(redis, accounts, models, keys, settings),
             sessions=Sessions(SessionStore(redis)),
             health=Health(partial(ping, redis)),
@@ -168,24 +159,13 @@ async def open_maintenance(boot: BootSettings) -> AsyncIterator[Runner]:
         open_redis(boot.redis_url, pool_size=settings.performance.redis_connections) as redis,
         open_transport(settings.performance.upstream_connections) as transport,
     ):
-        store, edits = (
-            AccountStore(redis, SecretCipher(list(boot.secret_keys))),
-            AccountEdits(redis),
-        )
-        providers = _build_providers(transport, settings)
-        refresh = settings.account.refresh
-        quota = QuotaService(store, edits, providers, refresh, SystemClock())
+        operator = _build_operator(boot, redis, transport, settings)
         leader = Leader(LeaderStore(for_leader), ttl_s=settings.maintenance.leader_ttl_s)
-        batch_runner = BatchRunner(
-            BatchStore(redis),
-            build_account_handlers(store),
-            concurrency=settings.batch.concurrency,
-        )
         interval_s = settings.maintenance.lease_reap_interval_s
         jobs = [
             build_lease_reaper(AccountTimers(redis), interval_s),
-            build_quota_refresh(edits, quota, refresh),
-            build_batch_job(batch_runner),
+            build_batch_job(operator.batch_runner),
+            build_quota_refresh(AccountEdits(redis), operator.quota, settings.account.refresh),
         ]
         yield Runner(leader, jobs)
 
@@ -202,22 +182,12 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
         open_redis(boot.redis_url, pool_size=ADMIN_CONNECTIONS) as redis,
         open_transport(settings.performance.upstream_connections) as transport,
     ):
-        store, edits = (
-            AccountStore(redis, SecretCipher(list(boot.secret_keys))),
-            AccountEdits(redis),
-        )
-        providers, clock = _build_providers(transport, settings), SystemClock()
-        quota = QuotaService(store, edits, providers, settings.account.refresh, clock)
+        store = AccountStore(redis, SecretCipher(list(boot.secret_keys)))
         keys = _build_keys(redis, settings)
         models = _build_models(store, settings)
         yield AdminTools(
-            accounts=Accounts(store, providers, clock),
-            actions=AccountActions(store, edits, quota, settings.account),
-            quota=quota,
+            operator=_build_operator(boot, redis, transport, settings),
             max_concurrency=settings.account.max_concurrency,
-            batches=Batches(
-                BatchStore(redis), build_account_handlers(store), keep_s=settings.batch.keep_s
-            ),
             keys=keys,
             models=models,
             setup=Setup(SetupStore(redis), keys, password=settings.app.app_key),
@@ -284,6 +254,14 @@ def _build_keys(redis: RedisClient, settings: Settings) -> ClientKeys:
         configured=settings.app.api_key,
         allow_anonymous=settings.security.allow_anonymous_api,
     )
+
+
+def _build_operator(
+    boot: BootSettings, redis: RedisClient, transport: Transport, settings: Settings
+) -> Operator:
+    cipher = SecretCipher(list(boot.secret_keys))
+    providers = _build_providers(transport, settings)
+    return build_operator(redis, cipher, providers, settings, SystemClock())
 
 
 def _build_providers(transport: Transport, settings: Settings) -> dict[ProviderKind, Provider]:

@@ -22,7 +22,7 @@ from grok2api.account_commands import (
 )
 from grok2api.administration import administer, flags_of
 from grok2api.arguments import build_parser
-from grok2api.batches import batches_cancel, batches_list, batches_show
+from grok2api.batches import batches_cancel, batches_list, batches_show, batches_start
 from grok2api.config.defaults import render_defaults
 from grok2api.config.fields import mask
 from grok2api.config.loader import (
@@ -131,15 +131,16 @@ def maintenance(arguments: Namespace) -> int:
 def accounts_remove(arguments: Namespace) -> int:
     """Remove accounts and everything kept of them."""
     ids = [AccountId(given) for given in dict.fromkeys(arguments.ids)]
-    removed = administer(arguments, lambda admin: admin.accounts.remove(ids))
+    removed = administer(arguments, lambda admin: admin.operator.accounts.remove(ids))
     say(f"{removed} removed, {len(ids) - removed} not found")
     return _DONE if removed == len(ids) else _BROKEN
 
 
 def keys_create(arguments: Namespace) -> int:
     """Make a client key; it is shown once."""
+    weight, tags = arguments.weight, tuple(dict.fromkeys(arguments.tags))
     record, plain = administer(
-        arguments, lambda admin: admin.keys.create(arguments.name, weight=arguments.weight)
+        arguments, lambda admin: admin.keys.create(arguments.name, weight=weight, tags=tags)
     )
     if arguments.json:
         say_json({"id": record.id, "name": record.name, "key": plain})
@@ -155,8 +156,18 @@ def keys_list(arguments: Namespace) -> int:
     if arguments.json:
         say_json(keys)
         return _DONE
-    rows = [(key.id, key.name, key.hint, "" if key.is_enabled else "disabled") for key in keys]
-    say_table(("id", "name", "key", "state"), rows)
+    rows = [
+        (
+            key.id,
+            key.name,
+            key.hint,
+            "" if key.is_enabled else "disabled",
+            str(key.weight),
+            ", ".join(key.tags),
+        )
+        for key in keys
+    ]
+    say_table(("id", "name", "key", "state", "weight", "tags"), rows)
     return _DONE
 
 
@@ -245,6 +256,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "accounts explain": accounts_explain,
     "sessions list": sessions_list,
     "sessions clear": sessions_clear,
+    "batches start": batches_start,
     "batches list": batches_list,
     "batches show": batches_show,
     "batches cancel": batches_cancel,

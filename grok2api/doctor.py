@@ -177,7 +177,7 @@ def _judge_server(facts: ServerFacts) -> Iterator[Finding]:
 
 
 async def _count_accounts(admin: AdminTools) -> Finding:
-    count = Counter([account.status async for account in admin.accounts.list()])
+    count = Counter([account.status async for account in admin.operator.accounts.list()])
     if not count:
         text = "none; bring some in: grok2api accounts import FILE"
         return Finding(Grade.NOTE, "accounts", text)

@@ -10,6 +10,7 @@ class ErrorKind(StrEnum):
     AUTHENTICATION = "authentication"
     PERMISSION_DENIED = "permission_denied"
     NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     MODEL_NOT_FOUND = "model_not_found"
     RATE_LIMIT_EXCEEDED = "rate_limit_exceeded"

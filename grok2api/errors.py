@@ -6,6 +6,7 @@ GatewayError
 │   ├── AuthenticationError
 │   ├── PermissionDeniedError
 │   ├── NotFoundError                a path or an object that is not there
+│   ├── ConflictError                something is there already
 │   ├── MethodNotAllowedError
 │   ├── ModelNotFoundError
 │   ├── RateLimitExceededError       this key's own limit
@@ -103,6 +104,12 @@ class NotFoundError(RequestError):
     """There is nothing at this path."""
 
     kind = ErrorKind.NOT_FOUND
+
+
+class ConflictError(RequestError):
+    """What is there already stands in the way."""
+
+    kind = ErrorKind.CONFLICT
 
 
 class MethodNotAllowedError(RequestError):

@@ -92,9 +92,9 @@ def demo(boot: BootSettings, environment: Environment, say: Say, *, may_move: bo
         async with open_admin(boot) as admin:
             for tier, names in _DEMO_SESSIONS.items():
                 text = "\n".join(map(_session_of, names))
-                before = await admin.accounts.import_text(text, tier=tier)
-                await admin.accounts.remove([*before.known, *before.added])
-                fresh = await admin.accounts.import_text(text, tier=tier)
+                before = await admin.operator.accounts.import_text(text, tier=tier)
+                await admin.operator.accounts.remove([*before.known, *before.added])
+                fresh = await admin.operator.accounts.import_text(text, tier=tier)
                 if fresh.refused:
                     raise InternalError(f"a pretend account was refused: {fresh.refused[0].why}")
             _, key = await admin.keys.replace(_DEMO_KEY)
@@ -158,7 +158,7 @@ async def _make_credentials(admin: AdminTools, say: Say) -> None:
 
 
 async def _hint(admin: AdminTools) -> list[str]:
-    async for _ in admin.accounts.list():
+    async for _ in admin.operator.accounts.list():
         return []
     return ["It has no account yet: grok2api accounts import FILE"]
 

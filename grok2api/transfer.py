@@ -52,7 +52,7 @@ def accounts_export(arguments: Namespace) -> int:
     with open_output(output) as write:
         count = administer(
             arguments,
-            lambda admin: admin.accounts.export(
+            lambda admin: admin.operator.accounts.export(
                 write, with_secrets=arguments.with_secrets, on_progress=show_progress
             ),
         )
@@ -70,7 +70,7 @@ def _import_file(arguments: Namespace, name: str) -> ImportReport:
     text = decode_text(name, data)
     return administer(
         arguments,
-        lambda admin: admin.accounts.import_text(
+        lambda admin: admin.operator.accounts.import_text(
             text, tier=arguments.tier, is_dry_run=arguments.dry_run, on_progress=show_progress
         ),
     )
@@ -96,7 +96,7 @@ def _import_records(
 ) -> ImportReport:
     async def work(admin: AdminTools) -> ImportReport:
         async with source as batches:
-            report = await admin.accounts.import_records(
+            report = await admin.operator.accounts.import_records(
                 batches,
                 tier=arguments.tier,
                 is_dry_run=arguments.dry_run,

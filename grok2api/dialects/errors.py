@@ -54,6 +54,7 @@ _OPENAI: dict[ErrorKind, _Row] = {
     ErrorKind.AUTHENTICATION: _Row(401, "authentication_error", "invalid_api_key"),
     ErrorKind.PERMISSION_DENIED: _Row(403, "permission_error", "permission_denied"),
     ErrorKind.NOT_FOUND: _Row(404, "not_found_error", "not_found"),
+    ErrorKind.CONFLICT: _Row(409, _INVALID, "conflict"),
     ErrorKind.METHOD_NOT_ALLOWED: _Row(405, _INVALID, "method_not_allowed"),
     ErrorKind.MODEL_NOT_FOUND: _Row(404, _INVALID, "model_not_found"),
     ErrorKind.RATE_LIMIT_EXCEEDED: _Row(429, _LIMIT, "rate_limit_exceeded"),

@@ -14,6 +14,7 @@ class ClientKey(Struct, frozen=True):
 
     `hint` is enough for its owner to recognise it (`sk-…x9Qk`). Times are seconds since epoch.
     When requests wait for accounts, a key of weight 2 gets twice the turns of one of weight 1.
+    A key with tags is served by accounts that have one of them, and by no others.
     """
 
     id: ClientKeyId
@@ -22,3 +23,4 @@ class ClientKey(Struct, frozen=True):
     is_enabled: bool = True
     hint: str = ""
     weight: int = 1
+    tags: tuple[str, ...] = ()

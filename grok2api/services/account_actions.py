@@ -15,6 +15,7 @@ from grok2api.store.accounts import MAX_CONCURRENCY, AccountStore
 BY_OPERATOR: Final = "operator"
 """The reason of a status that the operator gave."""
 MAX_TAG_CHARS: Final = 64
+MAX_TAGS: Final = 32
 
 
 class AccountActions:
@@ -57,15 +58,15 @@ class AccountActions:
         Raises:
             InvalidRequestError: one is no tag.
         """
-        return await self._edits.edit(account_id, Edit(add_tags=_clean(tags)))
+        return await self._edits.edit(account_id, Edit(add_tags=clean_tags(tags)))
 
     async def untag(self, account_id: AccountId, tags: Sequence[str]) -> bool:
         """Take tags away; those it does not have are no matter."""
-        return await self._edits.edit(account_id, Edit(remove_tags=_clean(tags)))
+        return await self._edits.edit(account_id, Edit(remove_tags=clean_tags(tags)))
 
     async def set_tags(self, account_id: AccountId, tags: Sequence[str]) -> bool:
         """Give an account these tags and no others."""
-        return await self._edits.edit(account_id, Edit(tags=_clean(tags)))
+        return await self._edits.edit(account_id, Edit(tags=clean_tags(tags)))
 
     async def move(self, account_id: AccountId, tier: Tier) -> bool:
         """Move an account to the pool of a tier; a higher one that is proven moves it again."""
@@ -124,11 +125,18 @@ class AccountActions:
         raise error
 
 
-def _clean(tags: Sequence[str]) -> tuple[str, ...]:
+def clean_tags(tags: Sequence[str]) -> tuple[str, ...]:
+    """Return tags trimmed, each once.
+
+    Raises:
+        InvalidRequestError: one is no tag, or there are too many.
+    """
     names = tuple(dict.fromkeys(tag.strip() for tag in tags))
     for name in names:
         if not (name and name.isprintable() and "," not in name and len(name) <= MAX_TAG_CHARS):
             raise InvalidRequestError(
                 f"A tag has 1 to {MAX_TAG_CHARS} printable characters and no comma.", param="tags"
             )
+    if len(names) > MAX_TAGS:
+        raise InvalidRequestError(f"More than {MAX_TAGS} tags are too many.", param="tags")
     return names

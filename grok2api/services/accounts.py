@@ -1,13 +1,23 @@
 """Accounts as the operator handles them: import, export, list, remove."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing
 
 from grok2api.clock import Clock
 from grok2api.domain.account import ProviderKind, Status, Tier
 from grok2api.domain.ids import AccountId
 from grok2api.domain.pool_member import Account
 from grok2api.providers.base import Provider
-from grok2api.services.exports import export_accounts
+from grok2api.services.exports import export_accounts, iterate_export
 from grok2api.services.imports import Importer, ImportReport
 from grok2api.store.accounts import AccountStore
 
@@ -45,7 +55,8 @@ class Accounts:
         """
         kind = ProviderKind.GROK_WEB
         importer = Importer(self._store, self._clock, kind, tier=tier, is_dry_run=is_dry_run)
-        findings = self._providers[kind].credentials.parse_import(text)
+        # A file of many MB takes its time; others are served meanwhile.
+        findings = await asyncio.to_thread(self._providers[kind].credentials.parse_import, text)
 
         def report_progress(done: int) -> None:
             if on_progress is not None:
@@ -88,6 +99,17 @@ class Accounts:
         return await export_accounts(
             self._store, write, with_secrets=with_secrets, on_progress=on_progress
         )
+
+    async def iterate_export(self, *, with_secrets: bool) -> AsyncGenerator[bytes, None]:
+        """Yield what `export` writes, for a reader that may be slow; it is whole at its end only.
+
+        Raises:
+            SettingsError: no configured secret key opens the credentials of an account.
+            StoreUnavailableError: Redis did not answer.
+        """
+        async with aclosing(iterate_export(self._store, with_secrets=with_secrets)) as parts:
+            async for part in parts:
+                yield part.data
 
     async def list(
         self, *, status: Status | None = None, tier: Tier | None = None, tag: str | None = None

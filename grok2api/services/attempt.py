@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 import structlog
@@ -34,6 +35,7 @@ from grok2api.store.accounts import AccountStore, Release
 
 log = structlog.get_logger(__name__)
 
+GRACE_S: Final = 1.0
 _SILENT = frozenset({Scope.UPSTREAM, Scope.EGRESS})
 
 
@@ -196,8 +198,9 @@ class Attempt:
         try:
             return await self._open_once()
         except UpstreamError as error:
-            if not may_repeat_once(error):
-                raise
+            is_broken = isinstance(error, UpstreamUnavailableError) and _may_have_counted(error)
+            if is_broken or not may_repeat_once(error):
+                raise  # one unit is reserved: what may have been counted is not asked once more
             self._plight.tally.note(error)
             if self._plight.tally.is_hopeless:
                 raise
@@ -208,7 +211,8 @@ class Attempt:
     async def _open_once(self) -> tuple[AsyncIterator[EventBatch], EventBatch]:
         limit_s = self._parts.chat.first_event_timeout_s
         try:
-            async with asyncio.timeout(limit_s):
+            # The transport's own limits say more: where they are as long, they come first.
+            async with asyncio.timeout(limit_s + GRACE_S):
                 return await self._wait_for_visible()
         except TimeoutError:
             raise UpstreamTimeoutError(

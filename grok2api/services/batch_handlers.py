@@ -2,37 +2,76 @@
 
 from collections.abc import Mapping
 
-from grok2api.domain.account import Status
 from grok2api.domain.batch import BatchKind, BatchParams
 from grok2api.domain.ids import AccountId
-from grok2api.errors import NotFoundError
+from grok2api.errors import InternalError, NotFoundError, UpstreamUnavailableError
+from grok2api.services.account_actions import AccountActions
 from grok2api.services.batch_runner import Handler
-from grok2api.store.accounts import AccountStore
-
-_BY_HAND = "operator"
+from grok2api.services.sensitive_content import SensitiveContent
 
 
-def build_account_handlers(store: AccountStore) -> Mapping[BatchKind, Handler]:
-    """Return the handlers of those kinds that change nothing but our own store."""
-    handlers = _AccountHandlers(store)
+def build_account_handlers(
+    actions: AccountActions, sensitive: SensitiveContent
+) -> Mapping[BatchKind, Handler]:
+    """Return the handler of every kind."""
+    handlers = _AccountHandlers(actions, sensitive)
     return {
+        BatchKind.REFRESH: handlers.refresh,
         BatchKind.DELETE: handlers.delete,
         BatchKind.DISABLE: handlers.disable,
         BatchKind.RESTORE: handlers.restore,
+        BatchKind.TAG: handlers.tag,
+        BatchKind.UNTAG: handlers.untag,
+        BatchKind.MOVE: handlers.move,
+        BatchKind.CONCURRENCY: handlers.limit,
+        BatchKind.SENSITIVE_ON: handlers.allow_sensitive,
+        BatchKind.SENSITIVE_OFF: handlers.forbid_sensitive,
     }
 
 
 class _AccountHandlers:
-    def __init__(self, store: AccountStore) -> None:
-        self._store = store
+    def __init__(self, actions: AccountActions, sensitive: SensitiveContent) -> None:
+        self._actions = actions
+        self._sensitive = sensitive
+
+    async def refresh(self, account_id: AccountId, params: BatchParams) -> None:
+        found = await self._actions.refresh(account_id)
+        _check(is_there=found is not None)
+        if found is not None and found.failure:
+            raise UpstreamUnavailableError(f"No quota numbers came ({found.failure}).")
 
     async def delete(self, account_id: AccountId, params: BatchParams) -> None:
-        await self._store.remove(account_id)  # one that is gone is as it should be
+        _check(is_there=await self._actions.delete(account_id))
 
     async def disable(self, account_id: AccountId, params: BatchParams) -> None:
-        if not await self._store.set_status(account_id, Status.DISABLED, reason=_BY_HAND):
-            raise NotFoundError("There is no such account.")
+        _check(is_there=await self._actions.disable(account_id))
 
     async def restore(self, account_id: AccountId, params: BatchParams) -> None:
-        if not await self._store.set_status(account_id, Status.ACTIVE):
-            raise NotFoundError("There is no such account.")
+        _check(is_there=await self._actions.restore(account_id))
+
+    async def tag(self, account_id: AccountId, params: BatchParams) -> None:
+        _check(is_there=await self._actions.tag(account_id, params.tags))
+
+    async def untag(self, account_id: AccountId, params: BatchParams) -> None:
+        _check(is_there=await self._actions.untag(account_id, params.tags))
+
+    async def move(self, account_id: AccountId, params: BatchParams) -> None:
+        if params.tier is None:
+            raise InternalError("The batch names no tier.")
+        _check(is_there=await self._actions.move(account_id, params.tier))
+
+    async def limit(self, account_id: AccountId, params: BatchParams) -> None:
+        if params.max_concurrency is None:
+            raise InternalError("The batch names no limit.")
+        _check(is_there=await self._actions.limit(account_id, params.max_concurrency))
+
+    async def allow_sensitive(self, account_id: AccountId, params: BatchParams) -> None:
+        _check(is_there=await self._sensitive.set(account_id, is_on=True))
+
+    async def forbid_sensitive(self, account_id: AccountId, params: BatchParams) -> None:
+        _check(is_there=await self._sensitive.set(account_id, is_on=False))
+
+
+def _check(*, is_there: bool) -> None:
+    if not is_there:
+        raise NotFoundError("There is no such account.")

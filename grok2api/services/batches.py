@@ -16,14 +16,14 @@ from grok2api.errors import (
     RateLimitExceededError,
     StoreUnavailableError,
 )
+from grok2api.services.account_actions import clean_tags
+from grok2api.store.account_edits import GENERAL_LIMIT
 from grok2api.store.batch_pages import BatchPage, FailurePage
 from grok2api.store.batch_replies import Added, Created, Empty, Full, Started, TooMany
 from grok2api.store.batches import MAX_AT_ONCE, MAX_ITEMS, BatchStore
 
 _ID: Final = re.compile(r"bat_[0-9a-f]{16}")
 _ACCOUNT_ID: Final = re.compile(r"[!-~]{1,128}")
-_TAG: Final = re.compile(r"[^\s,]{1,64}")
-_MAX_TAGS: Final = 32
 _MAX_CONCURRENCY: Final = 1000
 _LABEL_CHARS: Final = 64
 _CREATE_ATTEMPTS: Final = 5
@@ -82,7 +82,7 @@ class Batches:
             raise
         if isinstance(reply, Empty):
             await self._store.forget(batch_id)
-            raise InvalidRequestError("No accounts are given.", param="ids")
+            raise InvalidRequestError("No accounts are given.", param="tokens")
         if not isinstance(reply, Started):
             raise InvalidRequestError("The batch was cancelled before it started.")
         return await self.get(batch_id)
@@ -154,7 +154,7 @@ class Batches:
                 reply = await self._store.add(batch_id, chunk, max_items=self._max_items)
                 if isinstance(reply, TooMany):
                     raise InvalidRequestError(
-                        f"A batch has at most {self._max_items} accounts.", param="ids"
+                        f"A batch has at most {self._max_items} accounts.", param="tokens"
                     )
                 if not isinstance(reply, Added):
                     raise InvalidRequestError("The batch was cancelled before it started.")
@@ -208,19 +208,17 @@ def parse_id(batch_id: str) -> BatchId:
 def _check_bounds(kind: BatchKind, params: BatchParams) -> None:
     match _NEEDS[kind]:
         case "tags":
-            tags = params.tags
-            if not 1 <= len(tags) <= _MAX_TAGS or not all(map(_TAG.fullmatch, tags)):
-                raise InvalidRequestError(
-                    f"tags must be 1 to {_MAX_TAGS} words without spaces and commas.", param="tags"
-                )
+            if not clean_tags(params.tags):
+                raise InvalidRequestError("tags must name a tag.", param="tags")
         case "tier":
             if params.tier is None:
                 raise InvalidRequestError("tier must be a tier's name.", param="tier")
         case _:
             limit = params.max_concurrency
-            if limit is None or not 1 <= limit <= _MAX_CONCURRENCY:
+            if limit is None or not GENERAL_LIMIT <= limit <= _MAX_CONCURRENCY:
                 raise InvalidRequestError(
-                    f"max_concurrency must be a whole number from 1 to {_MAX_CONCURRENCY}.",
+                    f"max_concurrency must be a whole number from 1 to {_MAX_CONCURRENCY}, "
+                    f"or {GENERAL_LIMIT} for the general limit.",
                     param="max_concurrency",
                 )
 
@@ -231,7 +229,7 @@ def _check_cursor(cursor: str) -> None:
 
 
 def _not_found(batch_id: str) -> NotFoundError:
-    return NotFoundError(f"There is no batch {batch_id[:_LABEL_CHARS]!r}.", code="batch_not_found")
+    return NotFoundError(f"There is no batch {batch_id[:_LABEL_CHARS]!r}.", code="task_not_found")
 
 
 async def _in_chunks(
@@ -241,7 +239,7 @@ async def _in_chunks(
     async with aclosing(_each(ids)) as each:
         async for account_id in each:
             if not _ACCOUNT_ID.fullmatch(account_id):
-                raise InvalidRequestError("An id is no account's id.", param="ids")
+                raise InvalidRequestError("An id is no account's id.", param="tokens")
             chunk.append(account_id)
             if len(chunk) == MAX_AT_ONCE:
                 yield chunk

@@ -84,9 +84,11 @@ class ClientKeys:
         digest = digest_key(presented)
         return self._configured.get(digest) or await self._store.find(digest)
 
-    async def create(self, name: str, *, weight: int = 1) -> tuple[ClientKey, str]:
+    async def create(
+        self, name: str, *, weight: int = 1, tags: tuple[str, ...] = ()
+    ) -> tuple[ClientKey, str]:
         """Create a key; the second value is the key itself, which cannot be read again."""
-        record, plain = self.draft(name, weight=weight)
+        record, plain = self.draft(name, weight=weight, tags=tags)
         await self._store.save(record, digest_key(plain))
         return record, plain
 
@@ -132,7 +134,9 @@ class ClientKeys:
                 count += await self._store.revoke(key.id)
         return count
 
-    def draft(self, name: str, *, weight: int = 1) -> tuple[ClientKey, str]:
+    def draft(
+        self, name: str, *, weight: int = 1, tags: tuple[str, ...] = ()
+    ) -> tuple[ClientKey, str]:
         """Make up a key without storing it."""
         plain = new_key()
         record = ClientKey(
@@ -141,6 +145,7 @@ class ClientKeys:
             created_at_s=self._clock.now_s(),
             hint=_hint(plain),
             weight=weight,
+            tags=tags,
         )
         return record, plain
 

@@ -148,5 +148,6 @@ def build_wish(request: ChatRequest, route: Route, caller: ClientKey | None) -> 
         starts_session=request.affinity.rule is AffinityRule.CONTENT and not is_follow_up,
         key=caller.id if caller else "",
         weight=caller.weight if caller else 1,
+        tags=caller.tags if caller else (),
         fingerprint=fingerprint(request),
     )

@@ -146,7 +146,7 @@ class Explainer:
             pools=route.pools,
             modes=route.modes,
             units=route.model.cost,
-            tags=query.tags,
+            tags=query.tags or (caller.tags if caller else ()),
             key=caller.id if caller else "",
             weight=caller.weight if caller else 1,
         )

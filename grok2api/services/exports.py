@@ -1,6 +1,7 @@
 """Writing accounts out: one JSON object that an import reads again."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Final
 
@@ -53,6 +54,43 @@ class ExportedAccount(Struct, frozen=True):
     cookies: str | UnsetType = UNSET
 
 
+class ExportPart(Struct, frozen=True):
+    """Some of an export's bytes, and how many accounts are in all parts up to it."""
+
+    data: bytes
+    done: int
+
+
+async def iterate_export(
+    store: AccountStore, *, with_secrets: bool
+) -> AsyncGenerator[ExportPart, None]:
+    """Yield all accounts that are not deleted, page by page; without the last part it is not whole.
+
+    Raises:
+        SettingsError: no configured secret key opens the credentials of an account.
+        StoreUnavailableError: Redis did not answer.
+    """
+    done, cursor = 0, ""
+    yield ExportPart(_HEAD, 0)
+    while True:
+        page = await store.list(cursor=cursor, limit=PAGE)
+        live = [account for account in page.accounts if account.status is not Status.DELETED]
+        ids = [account.id for account in live]
+        revealed = await store.reveal(ids) if with_secrets else {}
+        written = []
+        for account in live:
+            if with_secrets and account.id not in revealed:
+                continue  # removed meanwhile
+            written += [b",\n" if done else b"\n", _ENCODER.encode(_describe(account, revealed))]
+            done += 1
+        if written:
+            yield ExportPart(b"".join(written), done)
+        cursor = page.next_cursor
+        if not cursor:
+            break
+    yield ExportPart(_TAIL, done)
+
+
 async def export_accounts(
     store: AccountStore,
     write: Callable[[bytes], object],
@@ -67,25 +105,13 @@ async def export_accounts(
         StoreUnavailableError: what was written is not whole.
     """
     total = sum(count.total for count in await store.pool_counts())
-    done, cursor = 0, ""
-    write(_HEAD)
-    while True:
-        page = await store.list(cursor=cursor, limit=PAGE)
-        live = [account for account in page.accounts if account.status is not Status.DELETED]
-        ids = [account.id for account in live]
-        revealed = await store.reveal(ids) if with_secrets else {}
-        for account in live:
-            if with_secrets and account.id not in revealed:
-                continue  # removed meanwhile
-            write(b",\n" if done else b"\n")
-            write(_ENCODER.encode(_describe(account, revealed)))
-            done += 1
-        if on_progress is not None and live:
-            on_progress(done, max(done, total))
-        cursor = page.next_cursor
-        if not cursor:
-            break
-    write(_TAIL)
+    done = 0
+    async with aclosing(iterate_export(store, with_secrets=with_secrets)) as parts:
+        async for part in parts:
+            write(part.data)
+            if on_progress is not None and part.done > done:
+                on_progress(part.done, max(part.done, total))
+            done = part.done
     return done
 
 

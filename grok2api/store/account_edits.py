@@ -187,7 +187,11 @@ class AccountEdits:
     async def explain(self, wish: Wish, policy: SelectionPolicy) -> Choice | None:
         """Return who would serve a request now; where chance decides, one who might."""
         reply = await self._explain(
-            keys={**self._state, "sessions": keys.sessions()},
+            keys={
+                **self._state,
+                "sessions": keys.sessions(),
+                "session_ends": keys.session_ends(),
+            },
             args={
                 "request": pack(build_acquire(wish, policy, "-")),
                 "seed": random.randint(0, _MAX_SEED),  # noqa: S311 - a choice, not a secret

@@ -16,6 +16,10 @@ class Known(Struct, frozen=True, array_like=True, tag="known"):
     pool: str
 
 
+class Replaced(Struct, frozen=True, array_like=True, tag="replaced"):
+    """A new session is in the place of the account."""
+
+
 class Leased(Struct, frozen=True, array_like=True, tag="leased"):
     """A slot on an account, held until `expires_at_ms`."""
 

@@ -41,6 +41,14 @@ class NewAccount(Struct, frozen=True):
     windows: Mapping[Mode, Window] = {}
 
 
+class Successor(Struct, frozen=True):
+    """The account that takes an account's place. `mask` is shown, `credentials` never are."""
+
+    id: AccountId
+    credentials: Credentials
+    mask: str
+
+
 def build_draft(account: NewAccount, now_ms: int) -> AccountDraft:
     """Return what the script makes an account of."""
     return AccountDraft(
@@ -56,7 +64,7 @@ def build_draft(account: NewAccount, now_ms: int) -> AccountDraft:
     )
 
 
-def seal_credentials(cipher: SecretCipher, account: NewAccount) -> bytes:
+def seal_credentials(cipher: SecretCipher, account: NewAccount | Successor) -> bytes:
     """Return what is stored of an account's credentials; it opens for that account only."""
     return cipher.seal(_ENCODER.encode(account.credentials), account.id.encode())
 

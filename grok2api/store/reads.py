@@ -1,10 +1,13 @@
 """The read commands allowed outside scripts. They change nothing and never walk a whole key."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from grok2api.store.connection import RedisClient
 from grok2api.store.failure import STORE_ERRORS, explain_failure
+
+_MARGIN: Final = 64
+"""Members that may come or go between two reads of one page."""
 
 
 async def hash_get(redis: RedisClient, key: str, field: str) -> bytes | None:
@@ -48,17 +51,42 @@ async def page_of_scores(
 ) -> list[tuple[str, float]]:
     """Return up to `limit` members and scores of a sorted set behind `cursor`, "score:member".
 
-    A cursor whose member is gone goes on at its score, where members that were seen come again.
+    A cursor whose member is gone goes on where it stood, also among members of the same score.
+    Members that come and go meanwhile move no other out of the pages or into two of them.
     """
     rank = 0
     if cursor:
-        score, _, member = cursor.partition(":")
-        found = await _read(redis, "ZREVRANK" if is_reversed else "ZRANK", key, member)
-        bounds = (f"({score}", "+inf") if is_reversed else ("-inf", f"({score}")
-        rank = await _read(redis, "ZCOUNT", key, *bounds) if found is None else int(found) + 1
+        rank = await _rank_behind(redis, key, cursor, is_reversed=is_reversed)
+    # The rank may have moved since it was asked for: read more, and drop what is not behind.
+    first, last = max(0, rank - _MARGIN), rank + limit + _MARGIN
     order = ("REV",) if is_reversed else ()
-    raw = await _read(redis, "ZRANGE", key, str(rank), str(rank + limit - 1), *order, "WITHSCORES")
-    return [(raw[at].decode(), float(raw[at + 1])) for at in range(0, len(raw), 2)]
+    raw = await _read(redis, "ZRANGE", key, str(first), str(last), *order, "WITHSCORES")
+    pairs = [(float(raw[at + 1]), bytes(raw[at])) for at in range(0, len(raw), 2)]
+    if cursor:
+        score, _, member = cursor.partition(":")
+        mark = (float(score), member.encode())
+        pairs = [pair for pair in pairs if (pair < mark if is_reversed else pair > mark)]
+    return [(member.decode(), score) for score, member in pairs[:limit]]
+
+
+async def _rank_behind(redis: RedisClient, key: str, cursor: str, *, is_reversed: bool) -> int:
+    """Return the rank of the first member behind a cursor, in a few reads where that is gone."""
+    score, _, member = cursor.partition(":")
+    found = await _read(redis, "ZREVRANK" if is_reversed else "ZRANK", key, member)
+    if found is not None:
+        return int(found) + 1
+    bounds = (f"({score}", "+inf") if is_reversed else ("-inf", f"({score}")
+    low = int(await _read(redis, "ZCOUNT", key, *bounds))
+    high = low + int(await _read(redis, "ZCOUNT", key, score, score))
+    command = "ZREVRANGE" if is_reversed else "ZRANGE"
+    while low < high:
+        middle = (low + high) // 2
+        raw = await _read(redis, command, key, str(middle), str(middle))
+        if raw and (raw[0] > member.encode()) == is_reversed:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 async def range_after(redis: RedisClient, key: str, after: str, limit: int) -> list[str]:

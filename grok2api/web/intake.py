@@ -12,7 +12,7 @@ from grok2api.web.state import state_in
 BYTES_PER_MB = 1024 * 1024
 _MANY_SLASHES = re.compile("//+")
 _API_ROOTS = frozenset({"chat", "models"})
-_CORS_METHODS = ("GET", "POST", "DELETE", "OPTIONS")
+_CORS_METHODS = ("GET", "POST", "PUT", "DELETE", "OPTIONS")
 _CORS_MAX_AGE_S = 600
 _CORS_EXPOSED = ("x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry")
 

@@ -6,7 +6,15 @@ from starlette.staticfiles import StaticFiles
 
 from grok2api.resources import find_resource
 from grok2api.web import health
-from grok2api.web.admin import explain, sessions, system
+from grok2api.web.admin import (
+    batch_stream,
+    batches,
+    explain,
+    sessions,
+    system,
+    token_edits,
+    tokens,
+)
 from grok2api.web.api import openai_chat, openai_models
 from grok2api.web.home import home_page, open_templates, refuse_websocket
 from grok2api.web.intake import BodyLimit, CanonicalPath, CrossOrigin
@@ -25,6 +33,23 @@ def build_routes() -> list[BaseRoute]:
         Route("/admin/api/tokens/explain", explain.explain),
         Route("/admin/api/sessions", sessions.list_sessions),
         Route("/admin/api/sessions", sessions.clear_sessions, methods=["DELETE"]),
+        Route("/admin/api/storage", tokens.storage),
+        Route("/admin/api/tokens", tokens.list_tokens),
+        Route("/admin/api/tokens", token_edits.import_tokens, methods=["POST"]),
+        Route("/admin/api/tokens", token_edits.delete_tokens, methods=["DELETE"]),
+        Route("/admin/api/tokens/add", token_edits.add_tokens, methods=["POST"]),
+        Route("/admin/api/tokens/pool", token_edits.put_pool, methods=["PUT"]),
+        Route("/admin/api/tokens/edit", token_edits.edit_token, methods=["PUT"]),
+        Route("/admin/api/tokens/disabled", token_edits.set_disabled, methods=["POST"]),
+        Route("/admin/api/tokens/disabled/batch", token_edits.set_disabled_batch, methods=["POST"]),
+        Route("/admin/api/tokens/export", tokens.export_tokens),
+        Route("/admin/api/tokens/{id}", tokens.get_token),
+        Route("/admin/api/batch", batches.list_batches),
+        Route("/admin/api/batch/{id}", batches.get_batch),
+        Route("/admin/api/batch/{kind}", batches.start_batch, methods=["POST"]),
+        Route("/admin/api/batch/{id}/failures", batches.list_failures),
+        Route("/admin/api/batch/{id}/stream", batch_stream.stream_batch),
+        Route("/admin/api/batch/{id}/cancel", batches.cancel_batch, methods=["POST"]),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
         Route("/health", health.readyz),

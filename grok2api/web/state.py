@@ -13,6 +13,7 @@ from grok2api.services.client_keys import ClientKeys
 from grok2api.services.explain import Explainer
 from grok2api.services.health import Health
 from grok2api.services.models import ModelCatalog
+from grok2api.services.operator import Operator
 from grok2api.services.overview import Overview
 from grok2api.services.sessions import Sessions
 from grok2api.telemetry.metrics import Metrics
@@ -30,6 +31,7 @@ class AppState:
     models: ModelCatalog
     keys: ClientKeys
     admin_auth: AdminAuth
+    operator: Operator
     overview: Overview
     explainer: Explainer
     sessions: Sessions

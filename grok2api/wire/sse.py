@@ -22,10 +22,11 @@ class SSEEvent(Struct, frozen=True):
     id: str = ""
 
 
-def format_event(data: bytes, event: str = "") -> bytes:
+def format_event(data: bytes, event: str = "", *, event_id: str = "") -> bytes:
     """Frame `data`, which must hold no line break (JSON as we encode it has none)."""
     name = b"event: %b\n" % event.encode() if event else b""
-    return b"%bdata: %b\n\n" % (name, data)
+    mark = b"id: %b\n" % event_id.encode() if event_id else b""
+    return b"%b%bdata: %b\n\n" % (mark, name, data)
 
 
 class SSEParser:

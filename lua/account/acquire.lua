@@ -22,9 +22,11 @@
 -- @include set_timer
 -- @include free_units
 -- @include section_of
+-- @include rank_of
 -- @include place
 -- @include place_all
 -- @include mark
+-- @include first_reset
 -- @include judge_windows
 -- @include fill_window
 -- @include drop_waiter
@@ -35,21 +37,29 @@
 -- @include end_lease
 -- @include forget_account
 -- @include handle_due
+-- @include draw
 -- @include candidates
 -- @include choose
+-- @include follow_session
 -- @include find_account
+-- @include find_bound
 -- @include number_tags
 -- @include bind_session
 -- @include stand_in_line
 -- @include outlook
+-- @include wait_or_refuse
 local store = open_pools(3)
 local sessions, session_ends, suspects = KEYS[13], KEYS[14], KEYS[15]
 local request, now = cmsgpack.unpack(ARGV[1]), clock(ARGV[3])
-math.randomseed(tonumber(ARGV[2]))
 
-local function leased(id, account, mode, expires_at_ms)
+local bound = find_bound(sessions, session_ends, request, now)
+-- `is_kept`: the session stays with the account that it has.
+local function leased(id, account, mode, is_kept)
+  if request.session ~= '' and not (is_kept and bound ~= id) then
+    bind_session(sessions, session_ends, request.session, id, now, request.session_ttl_ms)
+  end
   local secret = redis.call('HGET', store.secrets, id)
-  return { 'leased', id, account.pool, mode, secret, account.user or '', expires_at_ms }
+  return { 'leased', id, account.pool, mode, secret, account.user or '', now + request.ttl_ms }
 end
 
 handle_due(store, now, 64)
@@ -59,7 +69,7 @@ if lease then
   local account = load_account(store, id)
   if account and account.born == born then
     set_timer(store, 'lease ' .. request.lease_id, now + request.ttl_ms)
-    return leased(id, account, mode, now + request.ttl_ms)
+    return leased(id, account, mode, bound)
   end
   end_lease(store, request.lease_id, cmsgpack.unpack(lease), false)
 end
@@ -73,31 +83,15 @@ end
 if redis.call('HGET', store.meta, 'strategy') ~= request.strategy then
   redis.call('HSET', store.meta, 'strategy', request.strategy, 'to_rank', 0)
 end
+store.strategy = request.strategy
 
+math.randomseed(tonumber(ARGV[2]))
 if not number_tags(store, request) then
   return { 'none_ready', -1, 0, 0 }
 end
-local bound = request.session ~= '' and not request.starts_session and redis.call('HGET', sessions, request.session)
 local id, account, mode, is_kept = find_account(store, request, bound, now)
 if id then
   grant(store, id, account, mode, request, now, request.ttl_ms)
-  if request.session ~= '' and not (is_kept and bound ~= id) then
-    bind_session(sessions, session_ends, request.session, id, now, request.session_ttl_ms)
-  end
-  return leased(id, account, mode, now + request.ttl_ms)
+  return leased(id, account, mode, is_kept)
 end
-local first_ms, total, usable, open = outlook(store, request, now)
-local demanded = tonumber(redis.call('HGET', store.meta, 'demanded') or 0)
-if request.demand_ms > 0 and usable > open and now - demanded >= request.demand_ms then
-  demanded = now -- the leader asks the upstream how much is left indeed
-  redis.call('HSET', store.meta, 'demanded', string.format('%.0f', now))
-end
-local is_soon = open > 0 or now - demanded < request.wait_ms or (first_ms >= 0 and first_ms <= request.wait_ms)
-if request.wait_ms == 0 or usable == 0 or not is_soon then
-  return { 'none_ready', first_ms, total, usable }
-end
-local whose = stand_in_line(store, request, now)
-if whose then
-  return { 'line_full', whose, first_ms }
-end
-return { 'waiting', request.ends }
+return wait_or_refuse(store, request, now)

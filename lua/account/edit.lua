@@ -13,9 +13,11 @@
 -- @include set_timer
 -- @include free_units
 -- @include section_of
+-- @include rank_of
 -- @include place
 -- @include place_all
 -- @include mark
+-- @include first_reset
 -- @include judge_windows
 -- @include drop_waiter
 -- @include fits
@@ -39,7 +41,7 @@ local function retag(wanted, unwanted)
   account.status = before
   local kept, known = {}, {}
   for _, name in ipairs(unwanted) do
-    known[number_of_tag(store, name)] = true
+    known[tonumber(redis.call('HGET', store.meta, 'tag ' .. name)) or name] = true
   end
   for _, tag in ipairs(account.tags or {}) do
     if not known[tag] and (not changes.is_all_tags) then
@@ -47,8 +49,8 @@ local function retag(wanted, unwanted)
     end
   end
   for _, name in ipairs(wanted) do
-    local tag = number_of_tag(store, name)
-    if not known[tag] then
+    local tag = not known[name] and number_of_tag(store, name)
+    if tag and not known[tag] then
       kept[#kept + 1], known[tag] = tag, true
     end
   end

@@ -16,9 +16,11 @@
 -- @include set_timer
 -- @include free_units
 -- @include section_of
+-- @include rank_of
 -- @include place
 -- @include place_all
 -- @include mark
+-- @include first_reset
 -- @include judge_windows
 -- @include drop_waiter
 -- @include fits
@@ -27,6 +29,10 @@
 -- @include put_back
 -- @include end_lease
 -- @include empty_window
+-- @include note_strike
+-- @include rest_ms
+-- @include cool
+-- @include change_status
 -- @include apply_outcome
 local store, suspects = open_pools(1), KEYS[13]
 local lease_id, verdict, now = ARGV[1], cmsgpack.unpack(ARGV[2]), clock(ARGV[3])
@@ -37,7 +43,7 @@ if not ends_at_ms then
 end
 local is_over = tonumber(ends_at_ms) <= now
 local lease = cmsgpack.unpack(redis.call('HGET', store.leases, lease_id))
-local id, mode = lease[1], lease[2]
+local id = lease[1]
 local account = end_lease(store, lease_id, lease, verdict.is_used and not is_over)
 if not account then
   return { 'gone' }
@@ -50,7 +56,7 @@ if not is_over then
       verdict.outcome = 'failed'
     end
   end
-  apply_outcome(store, id, account, mode, verdict, now)
+  apply_outcome(store, id, account, lease, verdict, now)
 end
 put_back(store, id, account, now)
 if is_over then

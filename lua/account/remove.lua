@@ -10,6 +10,7 @@
 -- @include load_account
 -- @include free_units
 -- @include section_of
+-- @include rank_of
 -- @include place
 -- @include place_all
 -- @include forget_account

@@ -15,9 +15,11 @@
 -- @include set_timer
 -- @include free_units
 -- @include section_of
+-- @include rank_of
 -- @include place
 -- @include place_all
 -- @include mark
+-- @include first_reset
 -- @include judge_windows
 -- @include drop_waiter
 -- @include fits
@@ -37,7 +39,8 @@ if known then
   forget_account(store, id, known, now)
 end
 local account = {
-  pool = draft.pool, status = 'active', mask = draft.mask, made = draft.made_ms, windows = draft.windows,
+  pool = draft.pool, status = 'active', mask = draft.mask, made = draft.made_ms,
+  windows = draft.windows,
   limit = draft.limit > 0 and draft.limit or nil,
   born = redis.call('HINCRBY', store.meta, 'births', 1),
 }
@@ -54,7 +57,8 @@ for mode, window in pairs(account.windows) do
   set_timer(store, 'window ' .. mode .. ' ' .. id, window.reset)
 end
 if draft.status ~= 'active' then
-  mark(store, id, account, draft.status, now, draft.cooldown_ms > 0 and now + draft.cooldown_ms or nil, draft.reason)
+  local ends_ms = draft.cooldown_ms > 0 and now + draft.cooldown_ms or nil
+  mark(store, id, account, draft.status, now, ends_ms, draft.reason)
 end
 put_back(store, id, account, now)
 return { 'saved' }

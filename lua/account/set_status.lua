@@ -17,9 +17,11 @@
 -- @include set_timer
 -- @include free_units
 -- @include section_of
+-- @include rank_of
 -- @include place
 -- @include place_all
 -- @include mark
+-- @include first_reset
 -- @include judge_windows
 -- @include drop_waiter
 -- @include fits
@@ -35,7 +37,8 @@ if not account or (account.status == 'deleted' and status ~= 'active' and status
 end
 local before = account.status
 if status == 'active' then
-  account.strikes, account.strike, account.fault, account.failed, account.trial = nil, nil, nil, nil, nil
+  account.strikes, account.strike, account.trial = nil, nil, nil
+  account.fault, account.failed = nil, nil
   for mode, window in pairs(account.windows) do
     window.rest = nil
     set_timer(store, 'rest ' .. mode .. ' ' .. id)

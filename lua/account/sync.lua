@@ -20,9 +20,11 @@
 -- @include set_timer
 -- @include free_units
 -- @include section_of
+-- @include rank_of
 -- @include place
 -- @include place_all
 -- @include mark
+-- @include first_reset
 -- @include judge_windows
 -- @include drop_waiter
 -- @include fits
@@ -30,6 +32,8 @@
 -- @include offer
 -- @include put_back
 -- @include move_pool
+-- @include note_reading
+-- @include note_credits
 local store, leader = open_pools(1), KEYS[13]
 local id, report, now = ARGV[1], cmsgpack.unpack(ARGV[2]), clock(ARGV[4])
 
@@ -41,27 +45,15 @@ if not account or account.status == 'deleted' then
   return { 'unknown' }
 end
 local pool, here = report.pool, store.order[account.pool]
-if pool ~= '' and (store.order[pool] > here or (store.order[pool] < here and report.may_demote)) then
+local there = store.order[pool] or here
+if there > here or (there < here and report.may_demote) then
   move_pool(store, id, account, pool, report.plan, now)
 end
 local has_units = false
 for _, reading in ipairs(report.readings) do
-  local known = account.windows[reading.mode]
-  if known then
-    local window = {
-      left = math.max(0, reading.left - (known.held or 0)), total = reading.total, length = reading.length,
-      at = now, source = 'real', held = known.held, rest = known.rest,
-    }
-    window.reset = reading.left < reading.total and now + reading.resets_in_ms or nil
-    account.windows[reading.mode] = window
-    set_timer(store, 'window ' .. reading.mode .. ' ' .. id, window.reset)
-    has_units = has_units or reading.left > 0
-  end
+  has_units = note_reading(store, id, account, reading, now) or has_units
 end
-if report.credits then
-  account.credits = { left = report.credits.left, total = report.credits.total, reset = now + report.credits.resets_in_ms }
-  set_timer(store, 'window credits ' .. id, account.credits.reset)
-end
+note_credits(store, id, account, report.credits, now)
 account.synced = now
 local status, reason = account.status, account.reason
 local is_used_up = status == 'exhausted' and reason ~= 'quota' and has_units

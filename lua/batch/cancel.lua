@@ -25,8 +25,14 @@ local keys = {
 local batch_id, now = ARGV[1], clock(ARGV[2])
 
 local state = redis.call('HGET', facts, 'state')
-if state ~= 'open' and state ~= 'running' then
-  return { state or 'unknown' }
+if not state then
+  return { 'unknown' }
+elseif state == 'done' then
+  return { 'done' }
+elseif state == 'cancelled' then
+  return { 'cancelled' }
+elseif state == 'cancelling' then
+  return { 'cancelling' }
 end
 redis.call('HINCRBY', facts, 'skipped', redis.call('SCARD', pending))
 redis.call('UNLINK', pending)

@@ -1,38 +1,35 @@
---- Return the accounts to look at, best first: at most 16 more than a request excludes.
--- `max_quota` and `lru` take them as they stand in the section. `random` draws 8 of them, `weighted`
--- too, each with a chance in proportion to its free units for each open request.
--- @needs load_account
+--- Return the ids of accounts to look at, best first, and those of them that are loaded already, by id.
+-- `max_quota` and `lru` take the first `most` as they stand in the section, `random` draws as many.
+-- `weighted` draws some (of up to 16 all), each with a chance in proportion to its free units for each
+-- open request.
 -- @needs free_units
 -- @needs section_of
-local function candidates(store, ready, mode, tag, request, strategy, now)
+-- @needs draw
+local function candidates(store, ready, mode, tag, request, strategy, most, now)
   local least = section_of(store, mode, tag)
   local first = string.format('%.0f', least)
   -- Whoever needs 4 units or more does not look where fewer are left.
-  local last = string.format('(%.0f', least + (request.units < 4 and 4398046511104 or 2199023255552))
-  local most, members, ids = 16 + #request.exclude, {}, {}
-  local is_drawn = strategy == 'random' or strategy == 'weighted'
-  local count = is_drawn and redis.call('ZCOUNT', ready, first, last) or 0
-  if count > most then
-    local before = redis.call('ZCOUNT', ready, '-inf', '(' .. first)
-    for at = 1, 8 do
-      local rank = before + math.random(0, count - 1)
-      members[at] = redis.call('ZRANGE', ready, rank, rank)[1]
-    end
+  local width = request.units < 4 and 4398046511104 or 2199023255552
+  local limit = string.format('%.0f', least + width)
+  local is_weighted = strategy == 'weighted'
+  local ids, loaded, chances = {}, {}, {}
+  local members
+  if is_weighted or strategy == 'random' then
+    members = draw(ready, first, limit, is_weighted, most)
   else
-    members = redis.call('ZRANGE', ready, first, last, 'BYSCORE', 'LIMIT', 0, most)
+    members = redis.call('ZRANGE', ready, first, '(' .. limit, 'BYSCORE', 'LIMIT', 0, most)
   end
-  local chances = {}
   for at, member in ipairs(members) do
-    local id, weight = string.match(member, ' (.+)$'), 1
-    if strategy == 'weighted' then
-      local account = load_account(store, id)
-      weight = math.min(free_units(account, mode, now), 1000000) / (1 + (account.open or 0))
-    end
-    -- The least of exponential times is each one's with a chance in proportion to its weight.
-    ids[at], chances[id] = id, is_drawn and -math.log(1 - math.random()) / math.max(weight, 0.001)
+    ids[at] = string.match(member, ' (.+)$')
   end
-  if is_drawn then
+  if is_weighted and #ids > 0 then
+    for at, packed in ipairs(redis.call('HMGET', store.accounts, unpack(ids))) do
+      local id, account = ids[at], cmsgpack.unpack(packed)
+      local weight = math.min(free_units(account, mode, now), 1000000) / (1 + (account.open or 0))
+      -- The least of exponential times is each one's with a chance in proportion to its weight.
+      loaded[id], chances[id] = account, -math.log(1 - math.random()) / math.max(weight, 0.001)
+    end
     table.sort(ids, function(one, other) return chances[one] < chances[other] end)
   end
-  return ids
+  return ids, loaded
 end

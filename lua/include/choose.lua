@@ -1,13 +1,16 @@
 --- Return the account that is to serve a request in a mode, and its id; nil when none can.
 -- One that proves full leaves the set: a limit was lowered, which touches no account by itself.
+-- @needs load_account
 -- @needs candidates
 -- @needs fits
 -- @needs place_all
 -- @needs keep_account
 local function choose(store, pool, mode, tag, request, now)
-  local function first_of(strategy)
-    for _, id in ipairs(candidates(store, store.ready[pool], mode, tag, request, strategy, now)) do
-      local account = load_account(store, id)
+  local function first_of(strategy, most)
+    local ready = store.ready[pool]
+    local ids, loaded = candidates(store, ready, mode, tag, request, strategy, most, now)
+    for _, id in ipairs(ids) do
+      local account = loaded[id] or load_account(store, id)
       if fits(id, account, mode, request, now) then
         return id, account
       end
@@ -17,10 +20,13 @@ local function choose(store, pool, mode, tag, request, now)
         keep_account(store, id, account)
       end
     end
+    return nil, nil, #ids > 0
   end
-  local id, account = first_of(request.strategy)
-  if not id and (request.strategy == 'random' or request.strategy == 'weighted') then
-    id, account = first_of('lru') -- what was drawn need not be all there is
+  local excluded = #request.exclude
+  local id, account, has_more = first_of(request.strategy, 1 + excluded)
+  if has_more then
+    -- What was looked at first need not be all there is.
+    id, account = first_of('lru', 16 + excluded)
   end
   return id, account
 end

@@ -8,6 +8,10 @@
 -- @needs forget_account
 -- @needs drop_waiter
 local function handle_due(store, now, limit)
+  local due = redis.call('ZRANGEBYSCORE', store.timers, '-inf', now, 'LIMIT', 0, limit)
+  if #due == 0 then
+    return 0
+  end
   local handlers = {}
   function handlers.wait(lease_id)
     local packed = redis.call('HGET', store.waiters, lease_id)
@@ -46,7 +50,6 @@ local function handle_due(store, now, limit)
     return id, account
   end
 
-  local due = redis.call('ZRANGEBYSCORE', store.timers, '-inf', now, 'LIMIT', 0, limit)
   for _, member in ipairs(due) do
     local what, rest = string.match(member, '^(%a+) (.+)$')
     if redis.call('ZREM', store.timers, member) == 1 then -- else one before has ended it

@@ -12,5 +12,6 @@ local function mark(store, id, account, status, now, ends_ms, reason)
     account.status, account.since = status, now
   end
   account.ends, account.reason = ends_ms, reason
-  set_timer(store, 'wake ' .. id, reason ~= 'quota' and ends_ms or nil)
+  local is_spent = status == 'exhausted' and reason == 'quota'
+  set_timer(store, 'wake ' .. id, not is_spent and ends_ms or nil)
 end

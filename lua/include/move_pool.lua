@@ -23,7 +23,7 @@ local function move_pool(store, id, account, pool, plan, now)
     else
       window.held = known and known.held
       window.left = math.max(0, window.total - (window.held or 0))
-      redis.call('ZREM', store.timers, 'window ' .. mode .. ' ' .. id)
+      redis.call('ZREM', store.timers, 'window ' .. mode .. ' ' .. id, 'rest ' .. mode .. ' ' .. id)
     end
   end
   account.pool, account.windows = pool, plan

@@ -7,24 +7,25 @@ local function outlook(store, request, now)
   for _, pool in ipairs(request.pools) do
     wanted[pool] = true
     local found = redis.call(
-      'HMGET', store.counts, pool .. ' total', pool .. ' deleted', pool .. ' active', pool .. ' cooling',
-      pool .. ' exhausted', pool .. ' open'
+      'HMGET', store.counts, pool .. ' total', pool .. ' deleted', pool .. ' active',
+      pool .. ' cooling', pool .. ' exhausted', pool .. ' open'
     )
-    total = total + (found[1] or 0) - (found[2] or 0)
-    usable = usable + (found[3] or 0) + (found[4] or 0) + (found[5] or 0)
-    open = open + (found[6] or 0)
+    for at = 1, 6 do
+      found[at] = tonumber(found[at] or 0)
+    end
+    total = total + found[1] - found[2]
+    usable = usable + found[3] + found[4] + found[5]
+    open = open + found[6]
   end
   local timers = redis.call('ZRANGE', store.timers, 0, 63, 'WITHSCORES')
   for at = 1, #timers, 2 do
     local what, id = string.match(timers[at], '^(%a+).- ?(%S+)$')
-    local pool
     if what == 'lease' then
-      pool = cmsgpack.unpack(redis.call('HGET', store.leases, id))[5]
-    elseif what ~= 'wait' then
-      local account = load_account(store, id)
-      pool = account and account.status ~= 'deleted' and account.pool
+      id = cmsgpack.unpack(redis.call('HGET', store.leases, id))[1]
     end
-    if wanted[pool] then
+    local account = what ~= 'wait' and load_account(store, id)
+    local status = account and wanted[account.pool] and account.status
+    if status == 'active' or status == 'cooling' or status == 'exhausted' then
       return math.max(1, tonumber(timers[at + 1]) - now), total, usable, open
     end
   end

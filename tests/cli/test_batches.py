@@ -72,3 +72,78 @@ def test_unknown_batch_is_one_line(run: Run, redis_url: str, verb: str) -> None:
 
     assert done.returncode == 1
     assert done.stderr == "grok2api: There is no batch 'bat_0123456789abcdef'.\n"
+
+
+SESSION = "planted-session-0123456789"
+
+
+def names_of(run: Run, *store: str, **given: str) -> list[str]:
+    """Return the ids of two accounts that are imported, the first of them tagged red."""
+    text = f"{SESSION}-a\n{SESSION}-b\n"
+    done = run("accounts", "import", "-", "--json", *store, text=text)
+    ids: list[str] = msgspec.json.decode(done.stdout)["added"]
+    run("accounts", "tag", "--tag", "red", ids[0], *store)
+    return ids
+
+
+def statuses(run: Run, *store: str) -> dict[str, str]:
+    listed = msgspec.json.decode(run("accounts", "list", "--json", *store).stdout)
+    return {account["id"]: account["status"] for account in listed}
+
+
+def test_batches_are_started_by_ids_file_filter_and_for_all(
+    run: Run, start: Start, redis_url: str
+) -> None:
+    store = ("--redis-url", redis_url)
+    first, second = names_of(run, *store)
+    start("maintenance", *store)
+
+    def begin(*words: str, text: str | None = None) -> str:
+        return run("batches", "start", *words, "--follow", *store, text=text).stdout
+
+    assert begin("disable", first) == "disable done: 1 done, 0 failed, of 1\n"
+    assert statuses(run, *store) == {first: "disabled", second: "active"}
+    names = f"# both\n{first}\n\n{SESSION}-b\n"
+    assert begin("disable", "--file", "-", text=names).endswith("of 2\n")
+    assert set(statuses(run, *store).values()) == {"disabled"}
+    assert begin("restore", "--where-status", "disabled", "--where-tag", "red").endswith("of 1\n")
+    assert statuses(run, *store) == {first: "active", second: "disabled"}
+    assert begin("concurrency", "--max-concurrency", "3", "--all").endswith("of 2\n")
+    assert begin("delete", "--where-text", "red") == "delete done: 1 done, 0 failed, of 1\n"
+    assert statuses(run, *store) == {first: "deleted", second: "disabled"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("delete",), "say which accounts"),
+        (("delete", "acc_1", "--all"), "say which accounts"),
+        (("delete", "--all", "--where-tag", "x"), "say which accounts"),
+        (("delete", SESSION), "put sessions into a --file"),
+        (("delete", "--file", "-"), "names no account"),
+        (("delete", "--where-tag", "nobody"), "No accounts are given."),
+        (("tag", "acc_1"), "A batch of kind tag needs tags."),
+        (("delete", "acc_1", "--tier", "super"), "A batch of kind delete has no such param."),
+    ],
+)
+def test_batch_that_does_not_hold_is_one_line(
+    run: Run, redis_url: str, words: tuple[str, ...], said: str
+) -> None:
+    done = run("batches", "start", *words, "--redis-url", redis_url, text="")
+
+    assert done.returncode in {1, 2}
+    assert done.stdout == ""
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert SESSION not in done.stderr
+
+
+def test_file_with_a_wrong_line_starts_nothing(run: Run, redis_url: str) -> None:
+    store = ("--redis-url", redis_url)
+
+    done = run("batches", "start", "delete", "--file", "-", *store, text="acc_1\nplanted x!\n")
+
+    assert done.returncode == 1
+    assert "Name 2: This is neither" in done.stderr
+    assert "planted" not in done.stderr
+    assert msgspec.json.decode(run("batches", "list", "--json", *store).stdout) == []

@@ -14,12 +14,14 @@ def install(tmp_path: Path) -> Iterator[Callable[..., Installation]]:
     """Start installations; all of them end with the test."""
     made: list[Installation] = []
 
-    def build(*, accounts: int = 3, tier: str = "basic", **options: Any) -> Installation:
+    def build(
+        *, accounts: int = 3, tier: str = "basic", simulator: tuple[str, ...] = (), **options: Any
+    ) -> Installation:
         folder = tmp_path / f"i{len(made)}"
         folder.mkdir()
         installation = Installation(folder, **options)
         made.append(installation)
-        installation.start_simulator()
+        installation.start_simulator(*simulator)
         installation.start()
         if accounts:
             sessions = make_sessions(accounts)

@@ -15,6 +15,9 @@ import httpx2
 import msgspec
 import openai
 import psutil
+from redis import Redis
+
+from grok2api.store import keys
 
 ROOT = Path(__file__).parents[2]
 START_S = 40.0
@@ -193,3 +196,15 @@ class Installation:
 
 def make_sessions(count: int) -> list[str]:
     return [f"session-{number:04d}-abcdefghijklmnop" for number in range(count)]
+
+
+def is_forgotten(store: Redis) -> bool:
+    """Whether no lease and no line is left, nor a timer of one."""
+    members: Any = store.zrange(keys.timers(), 0, -1)
+    return not (
+        store.hlen(keys.leases())
+        or store.hlen(keys.waiters())
+        or store.zcard(keys.waiting())
+        or set(store.hkeys(keys.queues())) - {b""}
+        or {member.split()[0] for member in members} & {b"lease", b"wait"}
+    )

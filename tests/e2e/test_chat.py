@@ -246,7 +246,10 @@ def test_no_account_goes_over_its_limit_in_200_parallel_streams(install: Install
 
 
 def test_busy_pool_is_refused_with_an_honest_503(install: Install) -> None:
-    here = install(accounts=1, settings={"GROK_ACCOUNT_MAX_CONCURRENCY": "1"})
+    here = install(
+        accounts=1,
+        settings={"GROK_ACCOUNT_MAX_CONCURRENCY": "1", "GROK_ACCOUNT_SELECTION_WAIT_S": "0.5"},
+    )
     running = here.client().chat.completions.create(
         model=MODEL, messages=sim("tokens=200; delay_ms=50"), stream=True
     )
@@ -257,6 +260,8 @@ def test_busy_pool_is_refused_with_an_honest_503(install: Install) -> None:
 
     running.close()
     assert refused.value.status_code == 503
+    assert refused.value.code == "no_account_available"
+    assert int(refused.value.response.headers["retry-after"]) > 0
     assert refused.value.response.headers["x-request-id"]
 
 

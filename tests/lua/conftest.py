@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from grok2api.domain.account import Pool
@@ -47,6 +48,33 @@ class KeyView:
         found: list[bytes] = await self._redis.execute_command("KEYS", "*")
         names = {name.decode() for name in found}
         return {name for name in names if not name.endswith(":counts")}
+
+    async def unpacked(self, key: str) -> dict[str, Any]:
+        """Return a hash of msgpack values."""
+        found: dict[bytes, bytes] = await self._redis.execute_command("HGETALL", key)
+        return {name.decode(): msgspec.msgpack.decode(value) for name, value in found.items()}
+
+    async def record(self, name: str) -> dict[str, Any]:
+        """Return an account as the scripts keep it."""
+        found: dict[str, Any] = (await self.unpacked(keys.accounts()))[name]
+        return found
+
+    async def ready(self, section: str = "fast", pool: Pool = BASIC) -> list[str]:
+        """Return who stands in a section of a ready set, best first: `mode` or `mode#tag`."""
+        members = [member.split(" ") for member in await self.members(keys.ready(pool))]
+        return [name for part, name in members if part == section]
+
+    async def woken(self) -> list[str]:
+        """Return the requests that were handed an account while they waited."""
+        found: list[Any] = await self._redis.execute_command("XRANGE", keys.wakeups(), "-", "+")
+        return [next(iter(dict(fields).values())).decode() for _, fields in found]
+
+    async def dump(self) -> dict[str, bytes | None]:
+        """Return all that scripts of accounts and sessions may change, as it is stored."""
+        state = keys.account_state().values()
+        names = [name for names in state for name in ([names] if isinstance(names, str) else names)]
+        names += [keys.sessions(), keys.session_ends(), keys.suspects("-")]
+        return {name: await self._redis.execute_command("DUMP", name) for name in names}
 
 
 @pytest.fixture

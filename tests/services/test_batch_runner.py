@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from grok2api.clock import SystemClock
+from grok2api.config.schema import Settings
 from grok2api.domain.batch import Batch, BatchKind, BatchParams, BatchState
 from grok2api.domain.ids import AccountId
 from grok2api.errors import NotFoundError
-from grok2api.services.batch_handlers import build_account_handlers
 from grok2api.services.batch_runner import BatchRunner
 from grok2api.services.batches import Batches
+from grok2api.services.operator import build_operator
 from grok2api.store.accounts import AccountStore
 from grok2api.store.batches import BatchStore
+from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import RedisClient
 from grok2api.store.leader import Elected, LeaderStore
 from tests.conftest import AccountMaker
@@ -240,11 +243,10 @@ async def test_cancelled_batch_of_a_dead_process_is_ended_by_the_next(bench: Ben
 
 
 async def test_accounts_are_disabled_restored_and_deleted(
-    bench: Bench, account_store: AccountStore, accounts: AccountMaker
+    bench: Bench, account_store: AccountStore, accounts: AccountMaker, cipher: SecretCipher
 ) -> None:
     await accounts.save("a0", "a1", "b")
-    handlers = build_account_handlers(account_store)
-    runner = BatchRunner(BatchStore(bench.redis), handlers, concurrency=2)
+    runner = build_operator(bench.redis, cipher, {}, Settings(), SystemClock()).batch_runner
     epoch = await bench.elect("a")
     seen = []
 
@@ -257,5 +259,5 @@ async def test_accounts_are_disabled_restored_and_deleted(
 
     assert seen[0] == {"a0": "disabled", "a1": "disabled", "b": "active"}
     assert seen[1] == {"a0": "active", "a1": "active", "b": "active"}
-    assert seen[2] == seen[3] == {"b": "active"}
+    assert seen[2] == seen[3] == {"a0": "deleted", "a1": "deleted", "b": "active"}
     assert await bench.numbers(made[-1]) == (BatchState.DONE, 0, 2, 0)

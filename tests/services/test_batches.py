@@ -67,14 +67,14 @@ async def test_params_are_kept(
         ("delete", {"tags": ["a"]}, "tags"),
         ("tag", {}, "tags"),
         ("tag", {"tags": []}, "tags"),
-        ("tag", {"tags": ["a b"]}, "tags"),
+        ("tag", {"tags": ["a\tb"]}, "tags"),
         ("tag", {"tags": ["a,b"]}, "tags"),
         ("tag", {"tags": ["x" * 65]}, "tags"),
         ("tag", {"tags": [str(n) for n in range(33)]}, "tags"),
         ("untag", {"tags": "a"}, "tags"),
         ("move", {"tier": "gold"}, "tier"),
         ("move", {"tier": None}, "tier"),
-        ("concurrency", {"max_concurrency": 0}, "max_concurrency"),
+        ("concurrency", {"max_concurrency": -1}, "max_concurrency"),
         ("concurrency", {"max_concurrency": 1001}, "max_concurrency"),
         ("concurrency", {"max_concurrency": True}, "max_concurrency"),
         ("concurrency", {"max_concurrency": 4, "tier": "basic"}, "tier"),
@@ -104,7 +104,7 @@ async def test_wrong_ids_leave_nothing(
     with pytest.raises(InvalidRequestError) as caught:
         await batches.create("delete", {}, ids, created_by="admin")
 
-    assert caught.value.param == "ids"
+    assert caught.value.param == "tokens"
     assert await left(redis) == []
 
 

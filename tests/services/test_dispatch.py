@@ -85,7 +85,7 @@ async def test_answer_comes_whole_and_the_slot_is_free_again(bench: Bench) -> No
         (CredentialRejectedError("dead", is_confirmed=True), "expired"),
         (CredentialRejectedError("maybe", is_confirmed=False), "cooling"),
         (AccountForbiddenError("blocked", is_blocked=True), "expired"),
-        (AccountForbiddenError("not for you", is_blocked=False), "cooling"),
+        (AccountForbiddenError("not for you", is_blocked=False), "active"),
         (UpstreamUnavailableError("down"), "active"),
         (UpstreamProtocolError("odd"), "active"),
     ],
@@ -191,7 +191,7 @@ async def test_empty_pool_is_told_apart_from_a_busy_one(bench: Bench) -> None:
     async with bench.chat.stream(ask()) as one, bench.chat.stream(ask()) as two:
         assert await anext(aiter(one)) == [TextDelta("x")]
         assert await anext(aiter(two)) == [TextDelta("x")]
-        with pytest.raises(NoAccountAvailableError, match="busy or cooling") as busy:
+        with pytest.raises(NoAccountAvailableError, match="busy, cooling or out of quota") as busy:
             await bench.chat.complete(ask(), TurnRecord())
     assert busy.value.retry_after_s is None or busy.value.retry_after_s > 0
     assert await bench.open_leases() == 0

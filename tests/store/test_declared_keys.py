@@ -5,14 +5,19 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from grok2api.domain.account import Outcome, Status
+from grok2api.domain.account import Credentials, Mode, Outcome, Pool, ProviderKind, Status, Tier
 from grok2api.domain.batch import BatchKind, BatchParams
 from grok2api.domain.client_key import ClientKey
 from grok2api.domain.ids import AccountId, BatchId, ClientKeyId, LeaseId
+from grok2api.domain.quota import Credits, QuotaReport, Reading
+from grok2api.domain.selection import SelectionPolicy, Strategy, Wish
 from grok2api.errors import StoreUnavailableError
 from grok2api.store import keys
-from grok2api.store.account_replies import StaleEpoch
+from grok2api.store.account_edits import AccountEdits, Edit, Finding, Silence
+from grok2api.store.account_replacement import AccountReplacement
+from grok2api.store.account_replies import Cleared, Replaced, StaleEpoch
 from grok2api.store.account_timers import AccountTimers
+from grok2api.store.account_vault import Successor
 from grok2api.store.accounts import AccountStore
 from grok2api.store.batches import BatchStore, Claimed
 from grok2api.store.cipher import SecretCipher
@@ -24,6 +29,8 @@ from grok2api.store.script import Script
 from grok2api.store.setup import SetupStore
 from tests.conftest import BASIC, AccountMaker
 from tests.store.conftest import ServerBench
+
+SUPER = Pool(ProviderKind.GROK_WEB, Tier.SUPER)
 
 
 class StrictClient:
@@ -67,7 +74,7 @@ async def test_scripts_touch_only_declared_keys(
             with pytest.raises(StoreUnavailableError):
                 await use_undeclared_key(redis)
             called.clear()
-            await use_accounts(AccountStore(redis, cipher, now_ms=1_800_000_000_000))
+            await use_accounts(redis, cipher)
             await use_client_keys(redis)
             await use_leadership(redis)
             await use_batches(redis)
@@ -81,41 +88,75 @@ async def use_undeclared_key(redis: RedisClient) -> None:
     script._text = "return { redis.call('SET', '{g2a}:undeclared', '1') }"
     script._sha = "0" * 40
     await script(
-        keys={"pools": keys.account_pools(), "user_ids": keys.account_user_ids()},
+        keys={"accounts": keys.accounts()},
         args={"account_id": "a", "user_id": "u"},
     )
 
 
-async def use_accounts(store: AccountStore) -> None:
+async def use_accounts(redis: RedisClient, cipher: SecretCipher) -> None:
     """Take every path of the account scripts."""
+    store = AccountStore(redis, cipher, now_ms=1_800_000_000_000)
+    edits = AccountEdits(redis, now_ms=store.now_ms)
     accounts = AccountMaker(store)
-    await accounts.save("a", "a", "b")
+    wish = Wish(pools=(BASIC,), modes=(Mode.FAST,), session="s")
+    waiting = SelectionPolicy(wait_s=30, session_ttl_s=60, demand_interval_s=1, max_concurrency=1)
+    await accounts.save("a", "a", "b", tags=("blue",))
     await store.set_user_id(AccountId("a"), "u")
     leases = [await accounts.lease(f"l{n}", limit=5) for n in range(6)]
     await accounts.lease("l5", limit=5)
     assert await store.renew(leases[0], ttl_s=60)
-    await store.release(leases[0], Outcome.OK)
-    await store.release(leases[1], Outcome.RATE_LIMITED, cooldown_s=5)
-    await store.release(leases[2], Outcome.UNAUTHORIZED)
-    store.now_ms += 10_000
-    await store.acquire((BASIC,), LeaseId("m1"), ttl_s=1, max_concurrency=1)
-    await store.set_status(AccountId("a"), Status.ACTIVE)
-    await store.set_status(AccountId("b"), Status.COOLING, cooldown_s=5)
+    outcomes = (Outcome.OK, Outcome.FORBIDDEN, Outcome.RATE_LIMITED, Outcome.UNAUTHORIZED)
+    for lease, outcome in zip(leases, outcomes, strict=False):
+        await accounts.end(lease, outcome, cooldown_s=5, fingerprint="f")
+    await accounts.ask("x", fingerprint="f", tags=("blue", "red"))
+    for name in ("w1", "w2"):
+        await store.acquire(wish, waiting, LeaseId(name))
+    store.now_ms = edits.now_ms = store.now_ms + 10_000
+    for name in ("a", "b"):
+        await store.set_status(AccountId(name), Status.ACTIVE)
+        await edits.edit(AccountId(name), Edit(add_tags=("red",), pool=SUPER, max_concurrency=9))
+        report = QuotaReport((Reading(Mode.FAST, 5, 30, 60, 9),), {}, credits=Credits(5, 60))
+        await edits.sync(
+            AccountId(name), Finding(report=report, pool=BASIC, may_demote=True, next_in_s=9)
+        )
+    await edits.explain(wish, waiting)
+    await replace_b(AccountReplacement(redis, cipher, now_ms=store.now_ms))
+    await edits.defer(AccountId("a"), Silence(next_in_s=9, refusal="x", is_certain=True))
+    await store.leave_line(LeaseId("w1"))
+    await accounts.ask("w2")
+    await store.set_status(AccountId("b"), Status.DELETED, for_s=5)
     store.now_ms += 100_000
-    await accounts.lease("m2")
-    await accounts.save("c")
-    await accounts.lease("m3", limit=5)  # left for the reaper
+    await accounts.ask("m2")
+    await accounts.save("b", "c")
+    use_strategies = [
+        await store.acquire(
+            wish, SelectionPolicy(strategy=strategy, session_ttl_s=9), LeaseId(strategy)
+        )
+        for strategy in Strategy
+    ]
+    assert len(use_strategies) == 4  # left for the reaper
     assert await store.remove(AccountId("a"))
+    clear: Script[Cleared] = Script(redis, "session/clear", Cleared)
+    state = {"sessions": keys.sessions(), "session_ends": keys.session_ends()}
+    assert await clear(keys=state, args={"session": ""}) == Cleared(1)
+
+
+async def replace_b(replacement: AccountReplacement) -> None:
+    successor = Successor(AccountId("d"), Credentials("s"), mask="…")
+    reply = await replacement.replace(AccountId("b"), successor, keep_s=5, reason="x")
+    assert reply == Replaced()
 
 
 async def use_leadership(redis: RedisClient) -> None:
     """Take every path of the scripts for maintenance."""
     leaders = LeaderStore(redis)
     timers = AccountTimers(redis, now_ms=2_000_000_000_000)
+    edits = AccountEdits(redis, now_ms=2_000_000_000_000)
     first = await leaders.campaign("a", ttl_s=10)
     assert isinstance(first, Elected)
     assert isinstance(await leaders.campaign("b", ttl_s=10), Follower)
     assert await timers.reap(epoch=first.epoch)
+    assert await edits.take_due(5, claim_s=60, epoch=first.epoch)
     assert await leaders.resign("a")
     await leaders.campaign("b", ttl_s=10)
     assert await timers.reap(epoch=first.epoch) == StaleEpoch()

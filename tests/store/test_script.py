@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from grok2api.domain.account import Credentials, Outcome
+from grok2api.domain.account import Credentials
 from grok2api.domain.ids import AccountId
 from grok2api.errors import StoreUnavailableError
+from grok2api.store import keys
 from grok2api.store.accounts import AccountStore, Known, NewAccount
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import RedisClient, open_redis
@@ -77,7 +78,7 @@ async def test_lost_reply_of_an_acquire_costs_no_second_slot(
         accounts = AccountMaker(AccountStore(redis, cipher))
         await accounts.save("a", "b")
         for _ in range(2):  # the second time finds its scripts loaded
-            await accounts.store.release(await accounts.lease("l0", limit=5), Outcome.OK)
+            await accounts.end(await accounts.lease("l0", limit=5))
         loses.set()
 
         lease = await accounts.lease("l1", limit=5)
@@ -86,7 +87,7 @@ async def test_lost_reply_of_an_acquire_costs_no_second_slot(
         assert not loses.is_set()
         assert sum(account.open_leases for account in page.accounts) == 1
         loses.set()
-        assert not await accounts.store.release(lease, Outcome.OK)
+        assert await accounts.end(lease) is None  # the first one ended it
         assert not loses.is_set()
         page = await accounts.store.list()
         assert sum(account.open_leases for account in page.accounts) == 0
@@ -160,7 +161,7 @@ async def test_reply_that_does_not_fit_fails_loudly(
     redis: RedisClient, account_store: AccountStore, accounts: AccountMaker
 ) -> None:
     await accounts.save("a")
-    await redis.execute_command("DEL", "{g2a}:1:account:secrets")
+    await redis.execute_command("DEL", keys.account_secrets())
 
     with pytest.raises(StoreUnavailableError, match="does not fit"):
         await accounts.lease("l1")

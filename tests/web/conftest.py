@@ -21,11 +21,14 @@ from grok2api.config.schema import (
     Settings,
     StreamSettings,
 )
-from grok2api.domain.account import Credentials, Pool, ProviderKind, Tier
+from grok2api.domain.account import Credentials, Mode, Pool, ProviderKind, Tier
 from grok2api.domain.chat import ChatRequest, EventBatch, Finished, TextDelta
 from grok2api.domain.ids import AccountId
 from grok2api.domain.model import Route
+from grok2api.domain.quota import QuotaReport, Reading
+from grok2api.errors import UpstreamUnavailableError
 from grok2api.providers.base import Provider, UpstreamSession
+from grok2api.providers.grok_web.credentials import GrokWebCredentials
 from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.attempt import DispatchParts
 from grok2api.services.chat import ChatService
@@ -38,6 +41,7 @@ from grok2api.services.health import Health
 from grok2api.services.leases import LeaseKeeper
 from grok2api.services.lender import Lender, build_policy
 from grok2api.services.models import ModelCatalog
+from grok2api.services.operator import build_operator
 from grok2api.services.overview import Overview
 from grok2api.services.sessions import Sessions
 from grok2api.store.account_edits import AccountEdits
@@ -104,11 +108,29 @@ class Script:
             self.closed.set()
 
 
-class NoCredentials:
-    """Imports nothing."""
+class Preferences:
+    """An upstream that keeps what account owners set; `refusing` sessions it refuses."""
 
-    def parse_import(self, text: str) -> list[object]:
-        return []
+    def __init__(self) -> None:
+        self.sensitive: dict[str, bool] = {}
+        self.refusing: set[str] = set()
+
+    async def set_sensitive_content(self, session: UpstreamSession, *, is_on: bool) -> None:
+        if session.credentials.session in self.refusing:
+            raise UpstreamUnavailableError("The upstream is in trouble.")
+        self.sensitive[session.credentials.session] = is_on
+
+
+class Books:
+    """An upstream that tells accounts 7 of 30 queries; those that are `refusing` nothing."""
+
+    def __init__(self) -> None:
+        self.refusing: set[str] = set()
+
+    async def read_quota(self, session: UpstreamSession, tier: Tier) -> QuotaReport:
+        if session.credentials.session in self.refusing:
+            raise UpstreamUnavailableError("The upstream is in trouble.")
+        return QuotaReport((Reading(Mode.FAST, 7, 30, 86_400, 60.0),), {})
 
 
 @dataclass
@@ -122,6 +144,8 @@ class Edge:
     store: AccountStore
     server: uvicorn.Server
     client: httpx2.AsyncClient
+    preferences: Preferences
+    books: Books
 
     async def leases_are_free(self) -> None:
         """Wait until no account is held any more."""
@@ -210,7 +234,8 @@ class EdgeMaker:
 
     @asynccontextmanager
     async def __call__(self, settings: Settings = TEST_SETTINGS) -> AsyncIterator[Edge]:
-        script = Script()
+        script, preferences, books = Script(), Preferences(), Books()
+        provider = Provider(ProviderKind.GROK_WEB, GrokWebCredentials(), script, books, preferences)
         states: list[AppState] = []
 
         @asynccontextmanager
@@ -231,7 +256,7 @@ class EdgeMaker:
             ):
                 files = FileDesk(fetcher, settings.files)
                 states.append(
-                    self._build(settings, redis, cleanup, lender, keeper, script, files=files)
+                    self._build(settings, redis, cleanup, lender, keeper, provider, files=files)
                 )
                 yield states[0]
 
@@ -252,7 +277,7 @@ class EdgeMaker:
             url = f"http://127.0.0.1:{port}"
             headers = {"authorization": f"Bearer {API_KEY}"}
             async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=WAIT_S) as client:
-                yield Edge(url, port, states[0], script, store, server, client)
+                yield Edge(url, port, states[0], script, store, server, client, preferences, books)
 
     def _build(
         self,
@@ -261,16 +286,14 @@ class EdgeMaker:
         cleanup: Cleanup,
         lender: Lender,
         keeper: LeaseKeeper,
-        script: Script,
+        provider: Provider,
         *,
         files: FileDesk,
     ) -> AppState:
         store = AccountStore(redis, self._cipher)
         parts = DispatchParts(
             accounts=store,
-            providers={
-                ProviderKind.GROK_WEB: Provider(ProviderKind.GROK_WEB, NoCredentials(), script)  # type: ignore[arg-type]
-            },
+            providers={provider.kind: provider},
             lender=lender,
             keeper=keeper,
             cleanup=cleanup,
@@ -288,6 +311,9 @@ class EdgeMaker:
             models=models,
             keys=keys,
             admin_auth=AdminAuth(SetupStore(redis), SystemClock(), password=settings.app.app_key),
+            operator=build_operator(
+                redis, self._cipher, {provider.kind: provider}, settings, SystemClock()
+            ),
             overview=Overview(
                 store, LeaderStore(redis), strategy=settings.account.selection.strategy
             ),

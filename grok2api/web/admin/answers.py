@@ -1,7 +1,8 @@
 """What administrative routes answer, and what they read of an address."""
 
 import re
-from typing import Final
+from enum import StrEnum
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -10,14 +11,61 @@ from starlette.responses import Response
 
 from grok2api.errors import InvalidRequestError
 
-_JSON: Final = "application/json"
-_NO_STORE: Final = {"cache-control": "no-store"}
+JSON: Final = "application/json"
+NO_STORE: Final = {"cache-control": "no-store"}
+
 _CURSOR: Final = re.compile(r"[0-9]{1,16}:[!-~]{1,512}")
+_FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
+_MAX_DIGITS: Final = 9
+_EnumT = TypeVar("_EnumT", bound=StrEnum)
 
 
 def answer(body: Struct) -> Response:
     """Return `body` as JSON that nobody keeps."""
-    return Response(msgspec.json.encode(body), media_type=_JSON, headers=_NO_STORE)
+    return Response(msgspec.json.encode(body), media_type=JSON, headers=NO_STORE)
+
+
+def read_flag(request: Request, name: str, *, default: bool) -> bool:
+    """Return a parameter that is true or false.
+
+    Raises:
+        InvalidRequestError: it is neither.
+    """
+    given = request.query_params.get(name)
+    if given is None:
+        return default
+    if given.lower() not in _FLAGS:
+        raise InvalidRequestError(f"{name} must be true or false.", param=name)
+    return _FLAGS[given.lower()]
+
+
+def read_number(request: Request, name: str, *, default: int) -> int:
+    """Return a parameter that is a whole number.
+
+    Raises:
+        InvalidRequestError: it is none.
+    """
+    given = request.query_params.get(name)
+    if given is None:
+        return default
+    if not (given.isascii() and given.isdigit() and len(given) <= _MAX_DIGITS):
+        raise InvalidRequestError(f"{name} must be a whole number.", param=name)
+    return int(given)
+
+
+def read_choice(choices: type[_EnumT], given: str, name: str) -> _EnumT:
+    """Return the member of `choices` that `given` names; what was given is not quoted.
+
+    Raises:
+        InvalidRequestError: it names none.
+    """
+    try:
+        return choices(given)
+    except ValueError:
+        known = ", ".join(choices)
+        raise InvalidRequestError(
+            f"{name} must be one of: {known}.", param=name, code="invalid_value"
+        ) from None
 
 
 def read_cursor(request: Request) -> str:

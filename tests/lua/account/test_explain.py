@@ -1,72 +1,113 @@
-"""Telling who would serve: the same as an acquire would choose, and nothing changes."""
+"""account/explain: who would serve a request, as an acquire would choose; nothing changes."""
 
+import msgspec
 import pytest
 
-from grok2api.domain.account import Mode, Pool, ProviderKind, Status, Tier
-from grok2api.domain.ids import AccountId
-from grok2api.domain.selection import SelectionPolicy, Strategy, Wish
-from grok2api.store.account_edits import AccountEdits
+from grok2api.domain.account import Mode, Status
+from grok2api.domain.ids import AccountId, LeaseId
+from grok2api.domain.selection import Strategy, Wish
+from grok2api.store.account_edits import Choice
 from grok2api.store.accounts import AccountStore
-from grok2api.store.connection import RedisClient
 from tests.conftest import BASIC, AccountMaker
-from tests.lua.conftest import NOW_MS
+from tests.lua.account.conftest import HEAVY, SUPER, Bench, fast
+from tests.lua.conftest import KeyView
 
-SUPER = Pool(ProviderKind.GROK_WEB, Tier.SUPER)
-FAST = Wish(pools=(BASIC, SUPER), modes=(Mode.FAST,))
-
-
-@pytest.fixture
-def edits(redis: RedisClient, store: AccountStore) -> AccountEdits:
-    return AccountEdits(redis, now_ms=NOW_MS)
+WISHES = [
+    Wish(pools=(BASIC,), modes=(Mode.FAST,)),
+    Wish(pools=(BASIC,), modes=(Mode.FAST,), units=4),
+    Wish(pools=(SUPER, BASIC), modes=(Mode.AUTO, Mode.FAST)),
+    Wish(pools=(HEAVY, SUPER, BASIC), modes=(Mode.HEAVY, Mode.FAST)),
+    Wish(pools=(BASIC, SUPER), modes=(Mode.FAST,), tags=("red", "blue")),
+    Wish(pools=(BASIC,), modes=(Mode.FAST,), exclude=(AccountId("a"), AccountId("b"))),
+    Wish(pools=(BASIC,), modes=(Mode.FAST,), session="s"),
+    Wish(pools=(BASIC,), modes=(Mode.FAST,), session="s", starts_session=True),
+    Wish(pools=(HEAVY,), modes=(Mode.HEAVY,)),
+    Wish(pools=(BASIC,), modes=(Mode.FAST,), tags=("never",)),
+]
 
 
 @pytest.mark.parametrize("strategy", [Strategy.MAX_QUOTA, Strategy.LRU])
-async def test_choice_is_that_of_the_next_acquire(
-    edits: AccountEdits, accounts: AccountMaker, strategy: Strategy
+@pytest.mark.parametrize("number", range(len(WISHES)))
+async def test_chooses_as_acquire_does_and_changes_nothing(
+    store: AccountStore,
+    accounts: AccountMaker,
+    bench: Bench,
+    view: KeyView,
+    number: int,
+    strategy: Strategy,
 ) -> None:
-    accounts.policy = SelectionPolicy(strategy=strategy)
-    await accounts.save("a", "b", "c")
-    for n in range(6):
-        choice = await edits.explain(FAST, accounts.policy)
-        lease = await accounts.lease(f"l{n}", limit=2, pools=FAST.pools)
+    wish = WISHES[number]
+    policy = msgspec.structs.replace(
+        accounts.policy, strategy=strategy, session_ttl_s=600, max_concurrency=5
+    )
+    accounts.policy = policy
+    await accounts.save("a", windows=fast(90, 100))
+    await accounts.save("b", windows=fast(3, 100), tags=("blue",))
+    await accounts.save("c", windows=fast(50, 100), tags=("red", "blue"))
+    await accounts.save("d", pool=SUPER)
+    await accounts.save("dead")
+    await store.set_status(AccountId("dead"), Status.DISABLED)
+    for n in range(4):
+        await accounts.lease(f"l{n}", limit=5, session="s" if n == 3 else "")
+    before = await view.dump()
 
-        assert choice is not None
-        assert (choice.account_id, choice.mode) == (lease.account_id, Mode.FAST)
+    choice = await bench.edits.explain(wish, policy)
+
+    assert await view.dump() == before
+    lease = await store.acquire(wish, policy, LeaseId("x"))
+    if choice is None:
+        assert not hasattr(lease, "account_id")
+    else:
+        assert isinstance(choice, Choice)
+        assert (choice.account_id, choice.pool, choice.mode) == (
+            lease.account_id,  # type: ignore[union-attr]
+            lease.pool,  # type: ignore[union-attr]
+            lease.mode,  # type: ignore[union-attr]
+        )
+    assert number in (8, 9) or choice is not None
 
 
-async def test_nothing_changes(
-    edits: AccountEdits, accounts: AccountMaker, redis: RedisClient
+@pytest.mark.parametrize("strategy", [Strategy.RANDOM, Strategy.WEIGHTED])
+async def test_where_chance_decides_it_names_one_who_might_serve(
+    accounts: AccountMaker, bench: Bench, view: KeyView, strategy: Strategy
 ) -> None:
+    policy = msgspec.structs.replace(accounts.policy, strategy=strategy, max_concurrency=1)
+    names = {f"a{n}" for n in range(20)}
+    await accounts.save(*sorted(names))
+    busy = {str((await accounts.lease(f"l{n}")).account_id) for n in range(5)}
+    before = await view.dump()
+
+    choices = [await bench.edits.explain(WISHES[0], policy) for _ in range(20)]
+
+    assert {str(choice.account_id) for choice in choices if choice} <= names - busy
+    assert None not in choices
+    assert await view.dump() == before
+
+
+async def test_session_is_named_as_the_reason(accounts: AccountMaker, bench: Bench) -> None:
+    policy = msgspec.structs.replace(accounts.policy, session_ttl_s=600)
+    accounts.policy = policy
     await accounts.save("a", "b")
-    await accounts.lease("l1", limit=2)
-    before = await dump(redis)
+    lease = await accounts.lease("l1", session="s")
+    await accounts.end(lease)
 
-    await edits.explain(FAST, SelectionPolicy(max_concurrency=1))
-    await edits.explain(FAST, SelectionPolicy(max_concurrency=1, strategy=Strategy.WEIGHTED))
+    bound = await bench.edits.explain(WISHES[6], policy)
+    free = await bench.edits.explain(WISHES[0], policy)
+    bench.pass_time(600)
+    forgotten = await bench.edits.explain(WISHES[6], policy)
 
-    assert await dump(redis) == before
-
-
-async def test_session_keeps_its_account(edits: AccountEdits, accounts: AccountMaker) -> None:
-    policy = accounts.policy = SelectionPolicy(session_ttl_s=60.0)
-    await accounts.save("a", "b")
-    lease = await accounts.lease("l1", limit=8, session="s")
-
-    choice = await edits.explain(Wish(pools=(BASIC,), modes=(Mode.FAST,), session="s"), policy)
-
-    assert choice is not None
-    assert (choice.account_id, choice.is_bound) == (lease.account_id, True)
+    assert bound == Choice(lease.account_id, BASIC, Mode.FAST, is_bound=True)
+    assert (free and free.is_bound, forgotten and forgotten.is_bound) == (False, False)
 
 
-async def test_nobody_is_chosen_where_nobody_can_serve(
-    edits: AccountEdits, accounts: AccountMaker
+async def test_lowered_limit_is_seen_though_nothing_is_written(
+    accounts: AccountMaker, bench: Bench, view: KeyView
 ) -> None:
     await accounts.save("a")
-    await accounts.store.set_status(AccountId("a"), Status.DISABLED)
+    await accounts.lease("l1", limit=5)
+    before = await view.dump()
 
-    assert await edits.explain(FAST, accounts.policy) is None
+    policy = msgspec.structs.replace(accounts.policy, max_concurrency=1)
+    assert await bench.edits.explain(WISHES[0], policy) is None
 
-
-async def dump(redis: RedisClient) -> dict[bytes, bytes]:
-    names: list[bytes] = await redis.execute_command("KEYS", "*")
-    return {name: await redis.execute_command("DUMP", name.decode()) for name in names}
+    assert await view.dump() == before

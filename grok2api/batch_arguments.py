@@ -1,0 +1,87 @@
+"""Flags of the commands that start batches and look at them."""
+
+from argparse import ArgumentParser
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from grok2api.domain.account import Status, Tier
+from grok2api.domain.batch import BatchKind
+
+_START_EXAMPLES = """\
+Accounts are named by ids, by a file (one id or session a line) or by what they have in common. The
+leading maintenance process does the work; Ctrl-C ends only the view.
+
+examples:
+  grok2api batches start refresh --where-status expired --follow
+  grok2api batches start delete acc_0123456789abcdef0123 acc_89abcdef0123456789ab
+  grok2api batches start tag --tag team-a --file ids.txt
+  grok2api batches start untag acc_0123456789abcdef0123 --tag team-a
+  grok2api batches start move --tier super --where-tag paid
+  grok2api batches start concurrency --max-concurrency 2 --all
+"""
+
+
+def _start(parser: ArgumentParser) -> None:
+    parser.epilog = _START_EXAMPLES
+    parser.add_argument(
+        "kind", choices=list(BatchKind), type=BatchKind, metavar="KIND", help=", ".join(BatchKind)
+    )
+    parser.add_argument(
+        "ids", nargs="*", metavar="ID", help="as `accounts list` shows it; right behind KIND"
+    )
+    parser.add_argument("--file", metavar="FILE", help='names to read; "-": standard input')
+    parser.add_argument("--all", action="store_true", help="every account that is not deleted")
+    parser.add_argument(
+        "--where-status",
+        action="append",
+        choices=list(Status),
+        type=Status,
+        help="only these; may be given several times",
+    )
+    parser.add_argument("--where-tier", choices=list(Tier), type=Tier, help="only of this plan")
+    parser.add_argument("--where-tag", metavar="TAG", help="only those that have it")
+    parser.add_argument(
+        "--where-text", metavar="TEXT", help="only those with it in id, hint, tag or user id"
+    )
+    parser.add_argument(
+        "--tag", action="append", dest="tags", metavar="TAG", help="what tag and untag need"
+    )
+    parser.add_argument("--tier", choices=list(Tier), type=Tier, help="what move needs")
+    parser.add_argument(
+        "--max-concurrency",
+        type=int,
+        metavar="N",
+        help="what concurrency needs; 0: the general one",
+    )
+    _follow(parser)
+
+
+def _show(parser: ArgumentParser) -> None:
+    _follow(parser)
+    _cancel(parser)
+
+
+def _cancel(parser: ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ID", help="as `batches list` shows it")
+
+
+def _list(parser: ArgumentParser) -> None:
+    """Add nothing."""
+
+
+def _follow(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--follow", action="store_true", help="show progress to the end; Ctrl-C ends only the view"
+    )
+
+
+BATCH_ARGUMENTS: Final[Mapping[str, Callable[[ArgumentParser], None]]] = MappingProxyType(
+    {
+        "batches start": _start,
+        "batches list": _list,
+        "batches show": _show,
+        "batches cancel": _cancel,
+    }
+)
+"""What each command takes besides the flags of every command that has a `--json`."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from grok2api.account_arguments import ACCOUNT_ARGUMENTS
-from grok2api.batch_arguments import BATCH_ARGUMENTS
+from grok2api.batch_arguments import BATCH_ARGUMENTS, add_result_arguments
 from grok2api.domain.account import Tier
 from grok2api.domain.client_key import MAX_WEIGHT
 from grok2api.help_texts import (
@@ -54,6 +54,7 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
         "sessions list": _listing,
         "sessions clear": _sessions_clear,
         **{name: _listed(add) for name, add in BATCH_ARGUMENTS.items()},
+        "batches result": _batches_result,
         "keys create": _keys_create,
         "keys list": _listing,
         "keys revoke": _keys_revoke,
@@ -192,6 +193,11 @@ def _accounts_import(parser: ArgumentParser) -> None:
         "--dry-run", action="store_true", help="say what would be added, and change nothing"
     )
     _listing(parser)
+
+
+def _batches_result(parser: ArgumentParser) -> None:
+    add_result_arguments(parser)
+    _store(parser)
 
 
 def _accounts_export(parser: ArgumentParser) -> None:

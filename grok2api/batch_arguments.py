@@ -19,6 +19,15 @@ examples:
   grok2api batches start untag acc_0123456789abcdef0123 --tag team-a
   grok2api batches start move --tier super --where-tag paid
   grok2api batches start concurrency --max-concurrency 2 --all
+  grok2api batches start export --where-tag team-a --with-secrets
+"""
+_RESULT_EXAMPLES = """\
+Writes one JSON object, an account a line, as `accounts export` does. Only a batch of the kind
+export has a result, from its end until batch.keep_s is over.
+
+examples:
+  grok2api batches result bat_0123456789abcdef > accounts.json
+  grok2api batches result bat_0123456789abcdef --output accounts.json
 """
 
 
@@ -54,12 +63,29 @@ def _start(parser: ArgumentParser) -> None:
         metavar="N",
         help="what concurrency needs; 0: the general one",
     )
+    parser.add_argument(
+        "--with-secrets",
+        action="store_true",
+        default=None,
+        help="what export may have: the sessions too; whoever reads them has the accounts",
+    )
     _follow(parser)
 
 
 def _show(parser: ArgumentParser) -> None:
     _follow(parser)
     _cancel(parser)
+
+
+def add_result_arguments(parser: ArgumentParser) -> None:
+    """Add what `batches result` takes; it prints JSON in any case."""
+    parser.epilog = _RESULT_EXAMPLES
+    _cancel(parser)
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help='file to write; "-": standard output (the default, where there are no sessions)',
+    )
 
 
 def _cancel(parser: ArgumentParser) -> None:

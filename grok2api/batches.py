@@ -1,7 +1,8 @@
-"""`batches start`, `batches list`, `batches show` and `batches cancel`."""
+"""`batches start`, `batches list`, `batches show`, `batches result` and `batches cancel`."""
 
 import asyncio
 from argparse import Namespace
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Final
 
@@ -10,7 +11,9 @@ from msgspec import Struct
 from grok2api.administration import administer
 from grok2api.bootstrap import AdminTools
 from grok2api.console import (
+    STANDARD,
     decode_text,
+    open_output,
     read_input,
     remark,
     say,
@@ -66,6 +69,7 @@ def batches_start(arguments: Namespace) -> int:
             ("tags", arguments.tags),
             ("tier", arguments.tier),
             ("max_concurrency", arguments.max_concurrency),
+            ("with_secrets", arguments.with_secrets),
         )
         if value is not None
     }
@@ -89,6 +93,29 @@ def batches_start(arguments: Namespace) -> int:
         return await _look(admin, batch.id, follows=arguments.follow)
 
     return _say(arguments, administer(arguments, work))
+
+
+def batches_result(arguments: Namespace) -> int:
+    """Write what an export kept, as `accounts import` reads it."""
+    output = arguments.output or STANDARD
+
+    async def work(admin: AdminTools) -> int:
+        exports = admin.operator.batch_exports
+        batch = await exports.find(arguments.id)
+        if batch.params.with_secrets and arguments.output is None:
+            raise SettingsError(
+                "say where the secrets go: --output FILE, or --output - to print them"
+            )
+        async with aclosing(exports.iterate(batch)) as parts:
+            async for part in parts:
+                write(part)
+        return batch.ok
+
+    with open_output(output) as write:
+        count = administer(arguments, work)
+    if output != STANDARD:
+        remark(f"{count} written to {output}")
+    return 0
 
 
 def batches_cancel(arguments: Namespace) -> int:

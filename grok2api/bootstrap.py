@@ -17,7 +17,7 @@ from grok2api.maintenance.jobs.quota_refresh import build_quota_refresh
 from grok2api.maintenance.leader import Leader
 from grok2api.maintenance.runner import Runner
 from grok2api.providers.base import Provider
-from grok2api.providers.registry import GrokWebOptions, build_providers
+from grok2api.providers.registry import build_providers, read_options
 from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.attempt import DispatchParts
 from grok2api.services.chat import ChatService
@@ -25,6 +25,7 @@ from grok2api.services.cleanup import Cleanup
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.dispatch import Dispatcher
 from grok2api.services.explain import Explainer
+from grok2api.services.files import FileDesk
 from grok2api.services.health import Health
 from grok2api.services.leases import LeaseKeeper
 from grok2api.services.lender import READ_WAIT_S, Lender, build_policy
@@ -52,7 +53,9 @@ from grok2api.store.wakeups import Wakeups
 from grok2api.telemetry.metrics import open_metrics
 from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.upstream.curl import open_transport
-from grok2api.upstream.transport import Timeouts, Transport
+from grok2api.upstream.fetch import open_fetcher
+from grok2api.upstream.guard import GuardRules
+from grok2api.upstream.transport import Transport
 from grok2api.web.state import AppState
 
 ADMIN_CONNECTIONS = 4
@@ -96,24 +99,19 @@ async def open_gateway(
     metrics = open_metrics(metrics_folder, models=[model.name for model in CATALOGUE])
     async with AsyncExitStack() as stack:
         stack.callback(metrics.close)
-        redis = await stack.enter_async_context(
-            open_redis(boot.redis_url, pool_size=settings.performance.redis_connections)
-        )
+        enter, performance = stack.enter_async_context, settings.performance
+        redis = await enter(open_redis(boot.redis_url, pool_size=performance.redis_connections))
         cipher = SecretCipher(list(boot.secret_keys))
         accounts = AccountStore(redis, cipher)
-        transport = await stack.enter_async_context(
-            open_transport(settings.performance.upstream_connections)
-        )
-        cleanup = await stack.enter_async_context(Cleanup())
-        keeper = await stack.enter_async_context(
+        transport = await enter(open_transport(performance.upstream_connections))
+        files = await enter(_open_files(settings))
+        cleanup = await enter(Cleanup())
+        keeper = await enter(
             LeaseKeeper(accounts, ttl_s=settings.account.lease_ttl_s, gauge=metrics)
         )
-        await stack.enter_async_context(
-            Reaper(AccountTimers(redis), interval_s=settings.maintenance.lease_reap_interval_s)
-        )
-        lender = await stack.enter_async_context(
-            _open_lender(boot.redis_url, accounts, keeper, cleanup, settings)
-        )
+        interval_s = settings.maintenance.lease_reap_interval_s
+        await enter(Reaper(AccountTimers(redis), interval_s=interval_s))
+        lender = await enter(_open_lender(boot.redis_url, accounts, keeper, cleanup, settings))
         responses = _open_responses(redis, cipher, settings)
         models = _build_models(accounts, settings)
         parts = DispatchParts(
@@ -126,6 +124,7 @@ async def open_gateway(
             retry=settings.retry,
             account=settings.account,
             chat=settings.chat,
+            files=files,
         )
         keys = _build_keys(redis, settings)
         yield AppState(
@@ -133,7 +132,7 @@ async def open_gateway(
             chat=ChatService(models, Dispatcher(parts), count_tokens=estimate_tokens),
             models=models,
             keys=keys,
-            responses=await stack.enter_async_context(responses),
+            responses=await enter(responses),
             admin_auth=AdminAuth(SetupStore(redis), clock, password=settings.app.app_key),
             overview=_build_overview(redis, accounts, settings),
             operator=_build_operator(boot, redis, transport, settings),
@@ -215,6 +214,16 @@ async def _open_lender(
         yield lender
 
 
+@asynccontextmanager
+async def _open_files(settings: Settings) -> AsyncIterator[FileDesk]:
+    async with open_fetcher(
+        settings.performance.upstream_connections,
+        GuardRules(),
+        timeout_s=settings.files.fetch_timeout_s,
+    ) as fetcher:
+        yield FileDesk(fetcher, settings.files)
+
+
 def _build_models(accounts: AccountStore, settings: Settings) -> ModelCatalog:
     return ModelCatalog(
         accounts,
@@ -270,26 +279,4 @@ def _build_operator(
 
 
 def _build_providers(transport: Transport, settings: Settings) -> dict[ProviderKind, Provider]:
-    upstream, features, chat = settings.upstream, settings.features, settings.chat
-    options = GrokWebOptions(
-        grok_url=upstream.grok_url.rstrip("/"),
-        assets_url=upstream.assets_url.rstrip("/"),
-        chat_transport=upstream.chat_transport,
-        user_agent=upstream.user_agent,
-        profile=upstream.browser,
-        accept_language=upstream.accept_language,
-        statsig_mode=upstream.statsig_mode,
-        statsig_value=upstream.statsig_value,
-        temporary=features.temporary,
-        memory=features.memory,
-        custom_instruction=features.custom_instruction,
-        cf_cookies=settings.proxy.cf_cookies,
-        proxy_url=settings.proxy.url,
-        timeouts=Timeouts(
-            connect_s=chat.connect_timeout_s,
-            header_s=chat.first_event_timeout_s,
-            idle_s=chat.idle_timeout_s,
-        ),
-        total_timeout_s=chat.total_timeout_s,
-    )
-    return build_providers(transport, options, SystemClock())
+    return build_providers(transport, read_options(settings), SystemClock())

@@ -22,7 +22,13 @@ from grok2api.account_commands import (
 )
 from grok2api.administration import administer, flags_of
 from grok2api.arguments import build_parser
-from grok2api.batches import batches_cancel, batches_list, batches_show, batches_start
+from grok2api.batches import (
+    batches_cancel,
+    batches_list,
+    batches_result,
+    batches_show,
+    batches_start,
+)
 from grok2api.config.defaults import render_defaults
 from grok2api.config.fields import mask
 from grok2api.config.loader import (
@@ -259,6 +265,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "batches start": batches_start,
     "batches list": batches_list,
     "batches show": batches_show,
+    "batches result": batches_result,
     "batches cancel": batches_cancel,
     "keys create": keys_create,
     "keys list": keys_list,

@@ -78,6 +78,8 @@ ALIASES = (
     Alias("app.stream", "features.stream"),
     Alias("app.temporary", "features.temporary"),
     Alias("app.thinking", "features.thinking"),
+    Alias("asset.upload_timeout", "files.upload_timeout_s"),
+    Alias("batch.asset_upload_concurrency", "files.upload_concurrency"),
     Alias("batch.refresh_concurrency", "batch.concurrency"),
     Alias("chat.disable_memory", "features.memory", _not),
     Alias("chat.stream", "features.stream"),

@@ -9,6 +9,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from grok2api.config.accounts import AccountSettings, RefreshSettings, SelectionSettings
+from grok2api.config.attachments import FileSettings
 from grok2api.config.boot import BootSettings
 from grok2api.config.responses import ResponsesSettings
 from grok2api.config.site import ProxySettings, UpstreamSettings
@@ -20,6 +21,7 @@ __all__ = [
     "BootSettings",
     "ChatSettings",
     "FeatureSettings",
+    "FileSettings",
     "MaintenanceSettings",
     "ModelSettings",
     "PerformanceSettings",
@@ -270,7 +272,7 @@ class BatchSettings(Struct, frozen=True, kw_only=True):
         float,
         Meta(
             title="Kept for",
-            description="How long a batch that has ended is shown.",
+            description="How long a batch that has ended is kept, with what it exported.",
             ge=60,
             le=2_592_000,
         ),
@@ -294,3 +296,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     maintenance: MaintenanceSettings = field(default_factory=MaintenanceSettings)
     batch: BatchSettings = field(default_factory=BatchSettings)
     responses: ResponsesSettings = field(default_factory=ResponsesSettings)
+    files: FileSettings = field(default_factory=FileSettings)

@@ -12,6 +12,7 @@ class BatchKind(StrEnum):
     """What is done to each account."""
 
     REFRESH = "refresh"
+    EXPORT = "export"
     DELETE = "delete"
     DISABLE = "disable"
     RESTORE = "restore"
@@ -34,11 +35,15 @@ class BatchState(StrEnum):
 
 
 class BatchParams(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """How it is done: `tags` of tag and untag, `tier` of move, the limit of concurrency."""
+    """How it is done: `tags` of tag and untag, `tier` of move, the limit of concurrency.
+
+    `with_secrets` of export: the sessions too.
+    """
 
     tags: tuple[str, ...] = ()
     tier: Tier | None = None
     max_concurrency: int | None = None
+    with_secrets: bool = False
 
 
 class Batch(Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from grok2api.domain.affinity import Affinity, AffinityHints
+from grok2api.domain.files import InputFile
 from grok2api.domain.tools import AnswerFormat, Tool, ToolChoice
 
 
@@ -66,7 +67,8 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
 
     `show_reasoning` is None where the client did not say. `max_output_tokens` and `stop` are
     applied by us, since the upstream knows neither. `affinity` is the conversation,
-    "" for none; `hints` are what the body says of it.
+    "" for none; `hints` are what the body says of it. `files` are there once it is dispatched: all
+    that its parts name, whose `url` is then the `ref` of one of them.
     """
 
     model: str
@@ -81,6 +83,7 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     answer_format: AnswerFormat = AnswerFormat()
     hints: AffinityHints = AffinityHints()
     affinity: Affinity = Affinity()
+    files: tuple[InputFile, ...] = ()
 
 
 class SourceKind(StrEnum):

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from grok2api.domain.account import Credentials, Mode, ProviderKind, Status, Tier
 from grok2api.domain.chat import ChatRequest, EventBatch
+from grok2api.domain.files import InputFile
 from grok2api.domain.model import Route
 from grok2api.domain.quota import QuotaReport, Window
 
@@ -16,12 +17,14 @@ from grok2api.domain.quota import QuotaReport, Window
 class UpstreamSession(Struct, frozen=True):
     """An account in use: what a backend needs of it.
 
-    `remember_user_id` stores what the upstream told about the account's identity.
+    `remember_user_id` stores what the upstream told about the account's identity. `attachments`
+    are the upstream's ids of the request's files, uploaded to this account.
     """
 
     credentials: Credentials
     user_id: str
     remember_user_id: Callable[[str], Awaitable[None]]
+    attachments: tuple[str, ...] = ()
 
 
 class ChatBackend(Protocol):
@@ -38,6 +41,26 @@ class ChatBackend(Protocol):
         Raises:
             UpstreamError: before or while streaming; nothing is retried here.
             InvalidRequestError: the request has nothing this upstream could be asked.
+        """
+        ...
+
+
+class FileBackend(Protocol):
+    """Keeps files at an upstream for one account, so that its chats can name them."""
+
+    async def upload(self, file: InputFile, session: UpstreamSession) -> str:
+        """Upload `file` to the account and return the id that chats name it by.
+
+        Raises:
+            UpstreamError: the upstream did not take it.
+        """
+        ...
+
+    async def delete(self, file_id: str, session: UpstreamSession) -> None:
+        """Delete an uploaded file; one that is not there any more is no error.
+
+        Raises:
+            UpstreamError: the upstream refused or could not be asked.
         """
         ...
 
@@ -131,3 +154,4 @@ class Provider:
     chat: ChatBackend
     quota: QuotaBackend | None = None
     settings: SettingsBackend | None = None
+    files: FileBackend | None = None

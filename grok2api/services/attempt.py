@@ -26,8 +26,10 @@ from grok2api.errors import (
 )
 from grok2api.providers.base import Provider, UpstreamSession
 from grok2api.services.cleanup import Cleanup
+from grok2api.services.files import FileDesk
 from grok2api.services.leases import HeldLease, LeaseKeeper
 from grok2api.services.lender import Lender
+from grok2api.services.uploads import Uploads
 from grok2api.services.verdict import FailureTally, Verdict, judge, may_repeat_once
 from grok2api.store.accounts import AccountStore, Release
 
@@ -60,6 +62,7 @@ class DispatchParts:
     retry: RetrySettings
     account: AccountSettings
     chat: ChatSettings
+    files: FileDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +92,10 @@ class Attempt:
         "_plight",
         "_request",
         "_route",
+        "_session",
         "_stack",
         "_started_s",
+        "_uploads",
         "_verdict",
         "record",
     )
@@ -114,6 +119,13 @@ class Attempt:
         self._started_s = parts.clock.monotonic_s()
         self._verdict = Verdict.cancelled()
         self.record = AttemptRecord(held.lease.account_id)
+        lease = held.lease
+        self._session = UpstreamSession(lease.credentials, lease.user_id, self._remember_user_id)
+        self._uploads = Uploads(
+            parts.providers[lease.pool.kind].files,
+            parts.cleanup,
+            deletes=parts.files.deletes_after_use,
+        )
 
     async def batches(self) -> AsyncGenerator[EventBatch, None]:
         """Yield the answer; the first batch holds all that came up to the first visible event.
@@ -156,6 +168,7 @@ class Attempt:
             await self._close_upstream()
         finally:
             self._parts.keeper.drop(self._held)
+            self._uploads.discard()
             await self._parts.cleanup.run(
                 release_lease(self._parts.accounts, self._held.lease, self._describe_end())
             )
@@ -179,6 +192,9 @@ class Attempt:
             log.debug("upstream_close_failed", error=error.kind)
 
     async def _open(self) -> tuple[AsyncIterator[EventBatch], EventBatch]:
+        # Before the question, so that nothing of it counts as a query, nor as the answer's silence.
+        attachments = await self._uploads.put(self._request.files, self._session)
+        self._session = msgspec.structs.replace(self._session, attachments=attachments)
         try:
             return await self._open_once()
         except UpstreamError as error:
@@ -208,11 +224,9 @@ class Attempt:
         # Until the upstream says no, it may have counted the query, whatever becomes of it: a unit
         # too few is refreshed, one too many would be overspent.
         self._is_used = True
-        lease = self._held.lease
-        provider = self._parts.providers[lease.pool.kind]
-        session = UpstreamSession(lease.credentials, lease.user_id, self._remember_user_id)
+        provider = self._parts.providers[self._held.lease.pool.kind]
         events = await self._stack.enter_async_context(
-            provider.chat.stream_chat(self._request, self._route, session)
+            provider.chat.stream_chat(self._request, self._route, self._session)
         )
         held_back: EventBatch = []
         async for batch in events:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import structlog
+from msgspec import Struct
 
 from grok2api.domain.batch import BatchKind, BatchParams
 from grok2api.domain.ids import AccountId, BatchId
@@ -21,7 +22,17 @@ from grok2api.store.batches import MAX_AT_ONCE, BatchStore, Claimed
 
 log = structlog.get_logger(__name__)
 
-Handler = Callable[[AccountId, BatchParams], Awaitable[None]]
+
+class BatchItem(Struct, frozen=True):
+    """An account that a batch does something to, on behalf of the leader of `epoch`."""
+
+    batch_id: BatchId
+    account_id: AccountId
+    params: BatchParams
+    epoch: int
+
+
+Handler = Callable[[BatchItem], Awaitable[None]]
 """Does one item. A GatewayError is why it failed; it may be called again after a crash."""
 
 _ITEM_LIMIT_S: Final = 120.0
@@ -126,7 +137,8 @@ class _Shift:
     def _begin(self, batch_id: BatchId, claimed: Claimed) -> None:
         handler = self._handlers.get(claimed.kind)
         for account_id in claimed.items:
-            task = self._group.create_task(_do(handler, account_id, claimed.params))
+            item = BatchItem(batch_id, account_id, claimed.params, self._epoch)
+            task = self._group.create_task(_do(handler, item))
             self._tasks[task] = (batch_id, account_id)
 
     async def _report(self, done: set[asyncio.Task[str]]) -> bool:
@@ -144,19 +156,19 @@ class _Shift:
         return True
 
 
-async def _do(handler: Handler | None, account_id: AccountId, params: BatchParams) -> str:
+async def _do(handler: Handler | None, item: BatchItem) -> str:
     """Do one item; return why it failed, in words that may be shown, or ""."""
     if handler is None:
         return "internal: this version of the gateway cannot do it"
     try:
         async with asyncio.timeout(_ITEM_LIMIT_S):
-            await handler(account_id, params)
+            await handler(item)
     except GatewayError as error:
         return " ".join(f"{error.kind.value}: {error.message}".split())
     except TimeoutError:
         return "timeout: it took too long"
     except Exception:
-        log.exception("batch_item_failed", account=account_id)
+        log.exception("batch_item_failed", account=item.account_id)
         return "internal: internal error"
     end_if_cancelled()
     return ""

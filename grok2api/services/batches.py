@@ -24,6 +24,8 @@ from grok2api.store.batches import MAX_AT_ONCE, MAX_ITEMS, BatchStore
 
 _ID: Final = re.compile(r"bat_[0-9a-f]{16}")
 _ACCOUNT_ID: Final = re.compile(r"[!-~]{1,128}")
+MAX_EXPORTED: Final = 100_000
+"""Accounts of one export: the store keeps all their lines until the batch is forgotten."""
 _MAX_CONCURRENCY: Final = 1000
 _LABEL_CHARS: Final = 64
 _CREATE_ATTEMPTS: Final = 5
@@ -34,6 +36,7 @@ _NEEDS: Final = {
     BatchKind.MOVE: "tier",
     BatchKind.CONCURRENCY: "max_concurrency",
 }
+_TAKES: Final = {**_NEEDS, BatchKind.EXPORT: "with_secrets"}
 
 
 class Batches:
@@ -74,7 +77,7 @@ class Batches:
         how = parse_params(what, params)
         batch_id = await self._open(what, how, created_by[:_LABEL_CHARS])
         try:
-            await self._fill(batch_id, ids)
+            await self._fill(batch_id, ids, self._limit_of(what))
             reply = await self._store.start(batch_id)
         except BaseException:
             with suppress(StoreUnavailableError):  # it is forgotten soon in any case
@@ -146,15 +149,21 @@ class Batches:
             code="too_many_batches",
         )
 
+    def _limit_of(self, kind: BatchKind) -> int:
+        return min(self._max_items, MAX_EXPORTED if kind is BatchKind.EXPORT else MAX_ITEMS)
+
     async def _fill(
-        self, batch_id: BatchId, ids: Iterable[AccountId] | AsyncIterable[AccountId]
+        self,
+        batch_id: BatchId,
+        ids: Iterable[AccountId] | AsyncIterable[AccountId],
+        max_items: int,
     ) -> None:
         async with aclosing(_in_chunks(ids)) as chunks:
             async for chunk in chunks:
-                reply = await self._store.add(batch_id, chunk, max_items=self._max_items)
+                reply = await self._store.add(batch_id, chunk, max_items=max_items)
                 if isinstance(reply, TooMany):
                     raise InvalidRequestError(
-                        f"A batch has at most {self._max_items} accounts.", param="tokens"
+                        f"A batch of this kind has at most {max_items} accounts.", param="tokens"
                     )
                 if not isinstance(reply, Added):
                     raise InvalidRequestError("The batch was cancelled before it started.")
@@ -173,23 +182,21 @@ def parse_kind(kind: str, available: Collection[BatchKind]) -> BatchKind:
 
 
 def parse_params(kind: BatchKind, params: Mapping[str, object]) -> BatchParams:
-    """Return the params of a batch; only those that its kind needs may be there.
+    """Return the params of a batch; only those that its kind takes may be there.
 
     Raises:
         InvalidRequestError: one is missing, unknown, not of this kind, or out of bounds.
     """
-    needed = _NEEDS.get(kind)
+    needed, taken = _NEEDS.get(kind), _TAKES.get(kind)
     for name in params:
-        if name != needed:
+        if name != taken:
             raise InvalidRequestError(f"A batch of kind {kind} has no such param.", param=name)
-    if needed is None:
-        return BatchParams()
-    if needed not in params:
+    if needed is not None and needed not in params:
         raise InvalidRequestError(f"A batch of kind {kind} needs {needed}.", param=needed)
     try:
         parsed = msgspec.convert(params, BatchParams)
     except msgspec.ValidationError:
-        raise InvalidRequestError(f"{needed} is not what it must be.", param=needed) from None
+        raise InvalidRequestError(f"{taken} is not what it must be.", param=taken) from None
     _check_bounds(kind, parsed)
     return parsed
 
@@ -206,14 +213,14 @@ def parse_id(batch_id: str) -> BatchId:
 
 
 def _check_bounds(kind: BatchKind, params: BatchParams) -> None:
-    match _NEEDS[kind]:
+    match _NEEDS.get(kind):
         case "tags":
             if not clean_tags(params.tags):
                 raise InvalidRequestError("tags must name a tag.", param="tags")
         case "tier":
             if params.tier is None:
                 raise InvalidRequestError("tier must be a tier's name.", param="tier")
-        case _:
+        case "max_concurrency":
             limit = params.max_concurrency
             if limit is None or not GENERAL_LIMIT <= limit <= _MAX_CONCURRENCY:
                 raise InvalidRequestError(
@@ -221,6 +228,8 @@ def _check_bounds(kind: BatchKind, params: BatchParams) -> None:
                     f"or {GENERAL_LIMIT} for the general limit.",
                     param="max_concurrency",
                 )
+        case _:
+            pass
 
 
 def _check_cursor(cursor: str) -> None:

@@ -37,10 +37,7 @@ class Cleanup:
         When the caller is cancelled meanwhile, that is delivered only after `work` has ended; its
         result or error is then dropped.
         """
-        # A TaskGroup would cancel everybody's work when one fails; this set is the owner instead.
-        task = asyncio.get_running_loop().create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task = self._own(work)
         cancelled: asyncio.CancelledError | None = None
         while not task.done():
             try:
@@ -52,6 +49,17 @@ class Cleanup:
                 task.exception()  # seen, so that nobody warns about it
             raise cancelled
         return task.result()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work`, which bounds its own time and handles its own errors, without waiting."""
+        _ = self._own(work)
+
+    def _own(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        # A TaskGroup would cancel everybody's work when one fails; this set is the owner instead.
+        task = asyncio.get_running_loop().create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
 
 
 def end_if_cancelled() -> None:

@@ -62,10 +62,22 @@ class Dispatcher:
         Closing it stops the upstream and frees the account's slot.
 
         Raises:
+            InvalidRequestError: a file of the request cannot be used.
             NoAccountAvailableError: no account can serve this now.
             RateLimitExceededError: too many requests of this caller wait already.
             UpstreamError: the last failure, when nothing else can be tried.
         """
+        with await self._parts.files.take_in(request) as intake:
+            asked = self._ask(intake.request, route, record, caller)
+            async with aclosing(asked) as batches:
+                async for batch in batches:
+                    intake.let_go()  # from here on there is no other account
+                    yield batch
+
+    async def _ask(
+        self, request: ChatRequest, route: Route, record: TurnRecord, caller: ClientKey | None
+    ) -> AsyncGenerator[EventBatch, None]:
+        """Yield the answer to a request whose files are at hand; see `stream`."""
         retry, clock = self._parts.retry, self._parts.clock
         started_s = clock.monotonic_s()
         wish = build_wish(request, route, caller)

@@ -1,6 +1,6 @@
 """Writing accounts out: one JSON object that an import reads again."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Final
@@ -70,25 +70,52 @@ async def iterate_export(
         SettingsError: no configured secret key opens the credentials of an account.
         StoreUnavailableError: Redis did not answer.
     """
-    done, cursor = 0, ""
-    yield ExportPart(_HEAD, 0)
-    while True:
-        page = await store.list(cursor=cursor, limit=PAGE)
-        live = [account for account in page.accounts if account.status is not Status.DELETED]
-        ids = [account.id for account in live]
-        revealed = await store.reveal(ids) if with_secrets else {}
-        written = []
-        for account in live:
-            if with_secrets and account.id not in revealed:
-                continue  # removed meanwhile
-            written += [b",\n" if done else b"\n", _ENCODER.encode(_describe(account, revealed))]
-            done += 1
-        if written:
-            yield ExportPart(b"".join(written), done)
-        cursor = page.next_cursor
-        if not cursor:
-            break
-    yield ExportPart(_TAIL, done)
+    async with aclosing(frame_export(_list_pages(store, with_secrets=with_secrets))) as parts:
+        async for part in parts:
+            yield part
+
+
+async def frame_export(
+    pages: AsyncGenerator[Sequence[bytes], None],
+) -> AsyncGenerator[ExportPart, None]:
+    """Yield an export of described accounts, page by page; `pages` ends with it."""
+    done = 0
+    async with aclosing(pages):
+        yield ExportPart(_HEAD, 0)
+        async for page in pages:
+            written = b"".join(
+                (b",\n" if number else b"\n") + described
+                for number, described in enumerate(page, done)
+            )
+            done += len(page)
+            if written:
+                yield ExportPart(written, done)
+        yield ExportPart(_TAIL, done)
+
+
+def describe_account(account: Account, secret: Credentials | None) -> bytes:
+    """Return an account as a line of a file, with what is secret of it if that is given."""
+    return _ENCODER.encode(
+        ExportedAccount(
+            id=account.id,
+            kind=account.pool.kind,
+            tier=account.pool.tier,
+            status=account.status,
+            reason=account.reason,
+            until=_moment(account.until_s) if account.until_s else None,
+            tags=account.tags,
+            created_at=_moment(account.created_at_s),
+            mask=account.mask,
+            max_concurrency=account.max_concurrency,
+            quota={
+                mode: _describe_window(window)
+                for mode, window in account.windows.items()
+                if window.reset_at_s or window.source is not Source.DEFAULT
+            },
+            session=UNSET if secret is None else secret.session,
+            cookies=UNSET if secret is None else secret.cookies,
+        )
+    )
 
 
 async def export_accounts(
@@ -115,27 +142,23 @@ async def export_accounts(
     return done
 
 
-def _describe(account: Account, revealed: Mapping[AccountId, Credentials]) -> ExportedAccount:
-    secret = revealed.get(account.id)
-    return ExportedAccount(
-        id=account.id,
-        kind=account.pool.kind,
-        tier=account.pool.tier,
-        status=account.status,
-        reason=account.reason,
-        until=_moment(account.until_s) if account.until_s else None,
-        tags=account.tags,
-        created_at=_moment(account.created_at_s),
-        mask=account.mask,
-        max_concurrency=account.max_concurrency,
-        quota={
-            mode: _describe_window(window)
-            for mode, window in account.windows.items()
-            if window.reset_at_s or window.source is not Source.DEFAULT
-        },
-        session=UNSET if secret is None else secret.session,
-        cookies=UNSET if secret is None else secret.cookies,
-    )
+async def _list_pages(
+    store: AccountStore, *, with_secrets: bool
+) -> AsyncGenerator[list[bytes], None]:
+    cursor = ""
+    while True:
+        page = await store.list(cursor=cursor, limit=PAGE)
+        live = [account for account in page.accounts if account.status is not Status.DELETED]
+        ids = [account.id for account in live]
+        revealed = await store.reveal(ids) if with_secrets else {}
+        yield [
+            describe_account(account, revealed.get(account.id))
+            for account in live
+            if not with_secrets or account.id in revealed  # else removed meanwhile
+        ]
+        cursor = page.next_cursor
+        if not cursor:
+            return
 
 
 def _describe_window(window: Window) -> ExportedWindow:

@@ -13,6 +13,7 @@ from grok2api.services.account_desk import AccountDesk, DeskParts
 from grok2api.services.account_names import AccountNames
 from grok2api.services.account_query import AccountSearch
 from grok2api.services.accounts import Accounts
+from grok2api.services.batch_exports import BatchExports
 from grok2api.services.batch_handlers import build_account_handlers
 from grok2api.services.batch_runner import BatchRunner
 from grok2api.services.batches import Batches
@@ -21,6 +22,7 @@ from grok2api.services.sensitive_content import SensitiveContent
 from grok2api.store.account_edits import AccountEdits
 from grok2api.store.account_replacement import AccountReplacement
 from grok2api.store.accounts import AccountStore
+from grok2api.store.batch_results import BatchResults
 from grok2api.store.batches import BatchStore
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import RedisClient
@@ -37,6 +39,7 @@ class Operator:
     search: AccountSearch
     quota: QuotaService
     batches: Batches
+    batch_exports: BatchExports
     batch_runner: BatchRunner
 
 
@@ -53,8 +56,11 @@ def build_operator(
     accounts = Accounts(store, providers, clock)
     actions = AccountActions(store, edits, quota, settings.account)
     names = AccountNames(providers)
-    batches = BatchStore(redis)
-    handlers = build_account_handlers(actions, SensitiveContent(store, edits, providers))
+    batch_store = BatchStore(redis)
+    batches = Batches(batch_store, list(BatchKind), keep_s=settings.batch.keep_s)
+    exports = BatchExports(batches, BatchResults(redis, cipher), store)
+    sensitive = SensitiveContent(store, edits, providers)
+    handlers = build_account_handlers(actions, sensitive, exports)
     return Operator(
         accounts=accounts,
         actions=actions,
@@ -65,6 +71,7 @@ def build_operator(
         names=names,
         search=AccountSearch(store),
         quota=quota,
-        batches=Batches(batches, list(BatchKind), keep_s=settings.batch.keep_s),
-        batch_runner=BatchRunner(batches, handlers, concurrency=settings.batch.concurrency),
+        batches=batches,
+        batch_exports=exports,
+        batch_runner=BatchRunner(batch_store, handlers, concurrency=settings.batch.concurrency),
     )

@@ -145,6 +145,7 @@ class Accounts:
                 tier=old.tier,
                 status=old.status,
                 sensitive_content=old.sensitive_content,
+                files=old.files,
             )
             account.quota.refill()
             account.serial = 0

@@ -10,6 +10,7 @@ from grok2api.simulator.ledger import Ledger
 from grok2api.simulator.options import SimulatorOptions
 from grok2api.simulator.site.chat_socket import SocketChat
 from grok2api.simulator.site.chat_stream import StreamChat
+from grok2api.simulator.site.files import DirectUpload, FileDeletion, FileList, OlderUpload
 from grok2api.simulator.site.grpc import answer_credits, answer_preference, keep_preference
 from grok2api.simulator.site.pages import SmallCall, answer_page, answer_quota, answer_session
 from grok2api.simulator.world import World
@@ -48,6 +49,10 @@ def create_simulator(options: SimulatorOptions) -> Starlette:
         WebSocketRoute("/ws/mgw/", SocketChat(world)),
         Route("/rest/app-chat/conversations/new", chat, methods=["POST"]),
         Route("/rest/app-chat/conversations/{conversation}/responses", chat, methods=["POST"]),
+        Route("/http/upload-file-v2/direct", DirectUpload(world), methods=["POST"]),
+        Route("/rest/app-chat/upload-file", OlderUpload(world), methods=["POST"]),
+        Route("/rest/assets", FileList(world), methods=["GET"]),
+        Route("/rest/assets-metadata/{asset}", FileDeletion(world), methods=["DELETE"]),
         Route("/rest/rate-limits", SmallCall(world, "quota", answer_quota), methods=["POST"]),
         Route(_CREDITS, SmallCall(world, "credits", answer_credits), methods=["POST"]),
         Route(_PREFERENCE, preference, methods=["POST"]),

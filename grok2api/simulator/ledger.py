@@ -9,13 +9,24 @@ from grok2api.simulator.identity import short_hash
 _MAX_VIOLATIONS = 100
 
 
+class SeenFile(Struct, frozen=True):
+    """An uploaded file; `digest` is the head of its SHA-256."""
+
+    name: str
+    media_type: str
+    size: int
+    digest: str
+
+
 class Entry(Struct):
     """The calls of one account. `calls` = `completed` + `cancelled` + `errors` + `open`.
 
     Per mode: `spent` counts the queries of accepted calls, `high_spent` the most that one window
     ever had used. `overspent` counts accepted calls for which no query was left. `quota_calls` and
     `credits_calls` are questions about quota, refused ones too. `sensitive_content` is the
-    account's switch, None until somebody turns it.
+    account's switch, None until somebody turns it. `files` are those it has uploaded and not
+    deleted; `broken_uploads` counts clients that left in the middle of one, `attached` the files
+    that accepted calls named.
     """
 
     name: str
@@ -35,6 +46,12 @@ class Entry(Struct):
     quota_calls: int = 0
     credits_calls: int = 0
     sensitive_content: bool | None = None
+    uploads: int = 0
+    upload_bytes: int = 0
+    broken_uploads: int = 0
+    deletes: int = 0
+    attached: int = 0
+    files: dict[str, SeenFile] = field(default_factory=dict)
     last_prompt: str = ""
     violations: list[str] = field(default_factory=list)
 
@@ -43,6 +60,18 @@ class Entry(Struct):
         self.spent[mode] = self.spent.get(mode, 0) + 1
         self.high_spent[mode] = max(self.high_spent.get(mode, 0), used)
         self.overspent += used > total
+
+    def note_upload(self, file_id: str, file: SeenFile) -> None:
+        """Keep a file that was uploaded."""
+        self.uploads += 1
+        self.upload_bytes += file.size
+        self.files[file_id] = file
+
+    def note_deletion(self, file_id: str) -> bool:
+        """Forget a file that is deleted; False if there is none of this id."""
+        is_there = self.files.pop(file_id, None) is not None
+        self.deletes += is_there
+        return is_there
 
 
 class Call:

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from msgspec import Struct, field
 
 from grok2api.simulator.accounts import Account, Accounts
+from grok2api.simulator.files import Files
 from grok2api.simulator.identity import make_uuid
 from grok2api.simulator.ledger import Ledger
 from grok2api.simulator.options import SimulatorOptions
@@ -30,13 +31,14 @@ class TurnIds(Struct, frozen=True):
 
 
 class World:
-    """Accounts, books, scripts and conversations of one simulator."""
+    """Accounts, books, scripts, files and conversations of one simulator."""
 
     def __init__(self, options: SimulatorOptions) -> None:
         self.options = options
         self.ledger = Ledger(options.keep_requests)
         self.accounts = Accounts(options, self.ledger)
         self.scripts = Scripts()
+        self.files = Files(options.seed)
         self._conversations: OrderedDict[str, Conversation] = OrderedDict()
 
     def reset(self, *, forget_accounts: bool) -> None:

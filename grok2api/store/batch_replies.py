@@ -63,6 +63,14 @@ class StaleEpoch(Struct, frozen=True, array_like=True, tag="stale_epoch"):
     """Another process has taken the lead since the caller was elected; nothing changed."""
 
 
+class Kept(Struct, frozen=True, array_like=True, tag="kept"):
+    """The result of the item is kept."""
+
+
+class Unclaimed(Struct, frozen=True, array_like=True, tag="unclaimed"):
+    """Nobody works on the item any more; nothing changed."""
+
+
 class Cancelled(Struct, frozen=True, array_like=True, tag="cancelled"):
     """Nothing of the batch goes on."""
 

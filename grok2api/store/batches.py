@@ -222,6 +222,7 @@ class BatchStore:
                 "open": keys.batch_open(),
                 "running": keys.batch_running(),
                 "finished": keys.batch_finished(),
+                "results": keys.batch_results(batch_id),
             },
             args={"batch_id": batch_id, "now_ms": self.now_ms},
         )
@@ -246,6 +247,7 @@ class BatchStore:
                 "index": keys.batch_index(),
                 "open": keys.batch_open(),
                 "finished": keys.batch_finished(),
+                "results": keys.batch_results(batch_id),
             },
             args={"batch_id": batch_id},
         )
@@ -276,5 +278,6 @@ def _working_keys(batch_id: BatchId) -> dict[str, str]:
         "failures": keys.batch_failures(batch_id),
         "running": keys.batch_running(),
         "finished": keys.batch_finished(),
+        "results": keys.batch_results(batch_id),
         "leader": keys.leader(),
     }

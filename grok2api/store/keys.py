@@ -184,6 +184,11 @@ def batch_failures(batch_id: BatchId) -> str:
     return f"{_PREFIX}batch:{batch_id}:failures"
 
 
+def batch_results(batch_id: BatchId) -> str:
+    """HASH item of one batch -> what came of it, sealed; of those that did not fail."""
+    return f"{_PREFIX}batch:{batch_id}:results"
+
+
 def leader() -> str:
     """HASH of who leads maintenance: "owner", "epoch", "ends_at_ms"; the epoch is never removed."""
     return f"{_PREFIX}leader"

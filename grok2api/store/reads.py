@@ -40,6 +40,17 @@ async def hash_some(redis: RedisClient, key: str, count: int) -> dict[str, bytes
     return {name.decode(): value for name, value in found.items()}
 
 
+async def hash_page(
+    redis: RedisClient, key: str, cursor: str, count: int
+) -> tuple[str, dict[str, bytes]]:
+    """Return about `count` fields of a hash from `cursor` on, and the next cursor.
+
+    It begins and ends with "0". A field that stays comes at least once, and rarely twice.
+    """
+    following, found = await _read(redis, "HSCAN", key, cursor, "COUNT", str(count))
+    return str(int(following)), {name.decode(): value for name, value in found.items()}
+
+
 async def count_between(redis: RedisClient, key: str, least: int, below: int) -> int:
     """Return how many members of a sorted set have a score from `least` to below `below`."""
     found: int = await _read(redis, "ZCOUNT", key, str(least), f"({below}")

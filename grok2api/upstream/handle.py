@@ -3,7 +3,7 @@
 from typing import Any
 
 from curl_cffi import Curl, CurlError, CurlHttpVersion, CurlInfo, CurlOpt
-from curl_cffi._wrapper import ffi  # type: ignore[import-not-found]  # a C module
+from curl_cffi._wrapper import ffi, lib  # type: ignore[import-not-found]  # a C module
 from curl_cffi.curl import DEFAULT_CACERT
 from curl_cffi.requests.impersonate import REAL_TARGET_MAP
 
@@ -22,10 +22,18 @@ class Handle(Curl):
 
     _WS_RECV_BUFFER_SIZE = 16  # the parent's 128 kB serve a WebSocket API that is not used here
 
+    _pin: Any = None
+
     @property
     def easy(self) -> Any:
         """The C handle."""
         return self._curl
+
+    def pin(self, address: str) -> None:
+        """Connect to `address` (`host:port`) only, whatever the URL of a request says."""
+        entry = lib.curl_slist_append(ffi.NULL, f"::{address}".encode())  # any host, any port
+        self._pin = ffi.gc(entry, lib.curl_slist_free_all)  # curl keeps no copy
+        self.setopt(CurlOpt.CONNECT_TO, self._pin)
 
     @property
     def is_connected(self) -> bool:
@@ -46,6 +54,8 @@ def open_handle(exit_: Exit, *, ca_file: str, is_websocket: bool) -> Handle:
             _impersonate(handle, exit_.profile)
         for option, value in _exit_options(exit_, ca_file, is_websocket=is_websocket):
             handle.setopt(option, value)
+        if exit_.pinned:
+            handle.pin(exit_.pinned)
     except CurlError as error:  # its text quotes the value: a proxy URL with a password
         handle.close()
         raise SettingsError(

@@ -19,11 +19,13 @@ class Timeouts(Struct, frozen=True):
 class Exit(Struct, frozen=True):
     """The way out of one call: proxy URL ("" = direct) and browser profile of curl ("" = none).
 
+    `pinned` is the only `address:port` that is connected to, whatever a URL says ("" = as it says).
     Connections are pooled per exit.
     """
 
     proxy_url: str = ""
     profile: str = ""
+    pinned: str = ""
 
     def __repr__(self) -> str:
         return f"Exit(profile={self.profile!r}, is_direct={not self.proxy_url})"

@@ -62,6 +62,7 @@ def build_routes() -> list[BaseRoute]:
         Route("/admin/api/batch/{id}", batches.get_batch),
         Route("/admin/api/batch/{kind}", batches.start_batch, methods=["POST"]),
         Route("/admin/api/batch/{id}/failures", batches.list_failures),
+        Route("/admin/api/batch/{id}/result", batches.export_result),
         Route("/admin/api/batch/{id}/stream", batch_stream.stream_batch),
         Route("/admin/api/batch/{id}/cancel", batches.cancel_batch, methods=["POST"]),
         Route("/healthz", health.healthz),

@@ -7,6 +7,7 @@
 -- @key  open      ZSET     batch id -> when it is forgotten unless it starts, ms since epoch
 -- @key  running   ZSET     batch id -> when it started, ms since epoch
 -- @key  finished  ZSET     batch id -> when it is forgotten, ms since epoch
+-- @key  results   HASH     item -> what came of it, sealed
 -- @arg  batch_id  string   the batch
 -- @arg  now_ms    integer  ms since epoch; 0 = server clock
 -- @reply cancelled   (nothing of it goes on)
@@ -20,7 +21,7 @@
 local facts, pending, claimed, open = KEYS[1], KEYS[2], KEYS[3], KEYS[5]
 local keys = {
   facts = facts, pending = pending, claimed = claimed,
-  failures = KEYS[4], running = KEYS[6], finished = KEYS[7],
+  failures = KEYS[4], running = KEYS[6], finished = KEYS[7], results = KEYS[8],
 }
 local batch_id, now = ARGV[1], clock(ARGV[2])
 

@@ -6,6 +6,7 @@
 -- @key  failures  LIST     "item reason" of those that failed
 -- @key  running   ZSET     batch id -> when it started, ms since epoch
 -- @key  finished  ZSET     batch id -> when it is forgotten, ms since epoch
+-- @key  results   HASH     item -> what came of it, sealed
 -- @key  leader    HASH     "epoch" of who leads
 -- @arg  batch_id  string   the batch
 -- @arg  max_failures  integer  failures that are listed; more are only counted
@@ -19,10 +20,10 @@
 -- @include clock
 -- @include is_stale
 -- @include end_batch
-local facts, pending, claimed, failures, leader = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[7]
+local facts, pending, claimed, failures, leader = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[8]
 local keys = {
   facts = facts, pending = pending, claimed = claimed,
-  failures = failures, running = KEYS[5], finished = KEYS[6],
+  failures = failures, running = KEYS[5], finished = KEYS[6], results = KEYS[7],
 }
 local batch_id, max_failures, now = ARGV[1], tonumber(ARGV[2]), clock(ARGV[4])
 
@@ -30,7 +31,9 @@ local function note(item, reason)
   redis.call('HINCRBY', facts, reason == '' and 'ok' or 'fail', 1)
   if reason == '' then
     return
-  elseif redis.call('LLEN', failures) < max_failures then
+  end
+  redis.call('HDEL', keys.results, item)
+  if redis.call('LLEN', failures) < max_failures then
     redis.call('RPUSH', failures, item .. ' ' .. reason)
   else
     redis.call('HINCRBY', facts, 'more_failures', 1)

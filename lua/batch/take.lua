@@ -8,6 +8,7 @@
 -- @key  failures  LIST     "item reason" of those that failed
 -- @key  running   ZSET     batch id -> when it started, ms since epoch
 -- @key  finished  ZSET     batch id -> when it is forgotten, ms since epoch
+-- @key  results   HASH     item -> what came of it, sealed
 -- @key  leader    HASH     "epoch" of who leads
 -- @arg  batch_id  string   the batch
 -- @arg  claimer   string   who asks; new at each beginning
@@ -23,10 +24,10 @@
 -- @include clock
 -- @include is_stale
 -- @include end_batch
-local facts, pending, claimed, leader = KEYS[1], KEYS[2], KEYS[3], KEYS[7]
+local facts, pending, claimed, leader = KEYS[1], KEYS[2], KEYS[3], KEYS[8]
 local keys = {
   facts = facts, pending = pending, claimed = claimed,
-  failures = KEYS[4], running = KEYS[5], finished = KEYS[6],
+  failures = KEYS[4], running = KEYS[5], finished = KEYS[6], results = KEYS[7],
 }
 local batch_id, claimer, limit, now = ARGV[1], ARGV[2], tonumber(ARGV[3]), clock(ARGV[7])
 
@@ -40,6 +41,7 @@ end
 local function skip(items)
   if #items > 0 then
     redis.call('ZREM', claimed, unpack(items))
+    redis.call('HDEL', keys.results, unpack(items))
     redis.call('HINCRBY', facts, 'skipped', #items)
   end
   if redis.call('ZCARD', claimed) == 0 then

@@ -2,7 +2,9 @@
 
 import asyncio
 import re
+import stat
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -66,7 +68,7 @@ def test_batch_is_followed_to_its_end_with_its_failures(
     assert done.stderr == "… and 10 more; --json lists 60\n"
 
 
-@pytest.mark.parametrize("verb", ["show", "cancel"])
+@pytest.mark.parametrize("verb", ["show", "cancel", "result"])
 def test_unknown_batch_is_one_line(run: Run, redis_url: str, verb: str) -> None:
     done = run("batches", verb, "bat_0123456789abcdef", "--redis-url", redis_url)
 
@@ -124,6 +126,7 @@ def test_batches_are_started_by_ids_file_filter_and_for_all(
         (("delete", "--where-tag", "nobody"), "No accounts are given."),
         (("tag", "acc_1"), "A batch of kind tag needs tags."),
         (("delete", "acc_1", "--tier", "super"), "A batch of kind delete has no such param."),
+        (("delete", "acc_1", "--with-secrets"), "A batch of kind delete has no such param."),
     ],
 )
 def test_batch_that_does_not_hold_is_one_line(
@@ -147,3 +150,43 @@ def test_file_with_a_wrong_line_starts_nothing(run: Run, redis_url: str) -> None
     assert "Name 2: This is neither" in done.stderr
     assert "planted" not in done.stderr
     assert msgspec.json.decode(run("batches", "list", "--json", *store).stdout) == []
+
+
+def test_export_is_fetched_and_comes_back_elsewhere(
+    run: Run, start: Start, redis_url: str, tmp_path: Path
+) -> None:
+    store = ("--redis-url", redis_url)
+    ids = names_of(run, *store)
+    begun = run("batches", "start", "export", "--all", "--with-secrets", "--json", *store)
+    batch_id = msgspec.json.decode(begun.stdout)["batch"]["id"]
+    early = run("batches", "result", batch_id, "--output", "out.json", *store)
+    start("maintenance", *store)
+    run("batches", "show", batch_id, "--follow", *store)
+
+    refused = run("batches", "result", batch_id, *store)
+    done = run("batches", "result", batch_id, "--output", "out.json", *store)
+    printed = run("batches", "result", batch_id, "--output", "-", *store)
+    elsewhere = run("accounts", "import", "out.json", "--json", "--data-dir", "elsewhere")
+
+    assert (early.returncode, early.stdout) == (1, "")
+    assert early.stderr == ("grok2api: The batch has not ended; its result is there when it has.\n")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--output" in refused.stderr
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "2 written to out.json\n")
+    assert stat.S_IMODE((tmp_path / "out.json").stat().st_mode) == 0o600
+    assert printed.stdout == (tmp_path / "out.json").read_text(encoding="utf-8")
+    assert SESSION in printed.stdout
+    assert sorted(msgspec.json.decode(elsewhere.stdout)["added"]) == sorted(ids)
+
+
+def test_export_without_sessions_is_printed(run: Run, start: Start, redis_url: str) -> None:
+    store = ("--redis-url", redis_url)
+    ids = names_of(run, *store)
+    start("maintenance", *store)
+    begun = run("batches", "start", "export", ids[0], "--follow", "--json", *store)
+
+    done = run("batches", "result", msgspec.json.decode(begun.stdout)["batch"]["id"], *store)
+
+    found = msgspec.json.decode(done.stdout)
+    assert [account["id"] for account in found["accounts"]] == ids[:1]
+    assert SESSION not in done.stdout

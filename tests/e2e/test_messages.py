@@ -86,19 +86,19 @@ def test_stop_sequence_ends_the_answer_and_frees_the_account(install: Install) -
     assert wait_until(lambda: here.open_leases() == 0, what="release")
 
 
-def test_image_is_refused_by_name_and_costs_no_account(install: Install) -> None:
+def test_image_goes_to_the_account_that_answers(install: Install) -> None:
     here = install(accounts=1, settings=SETTINGS)
     source: Any = {"type": "base64", "media_type": "image/png", "data": PIXEL}
 
-    with pytest.raises(anthropic.BadRequestError, match="Image input"):
-        client_of(here).messages.create(
-            model=MODEL,
-            max_tokens=100,
-            messages=[{"role": "user", "content": [{"type": "image", "source": source}]}],
-        )
+    answer = client_of(here).messages.create(
+        model=MODEL,
+        max_tokens=100,
+        messages=[{"role": "user", "content": [{"type": "image", "source": source}]}],
+    )
 
-    assert calls(here) == 0
-    assert [account["status"] for account in here.accounts()] == ["active"]
+    assert answer.content
+    (page,) = here.ledger()["accounts"].values()
+    assert (page["calls"], page["uploads"], page["violations"]) == (1, 1, [])
 
 
 def test_pool_without_accounts_is_overloaded(install: Install) -> None:

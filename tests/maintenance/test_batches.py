@@ -14,9 +14,11 @@ from grok2api.domain.batch import Batch, BatchKind, BatchState
 from grok2api.domain.ids import AccountId
 from grok2api.maintenance.jobs.batches import build_batch_job
 from grok2api.maintenance.leader import LeadershipLostError
+from grok2api.services.batch_exports import BatchExports
 from grok2api.services.batch_runner import BatchRunner
 from grok2api.services.batches import Batches
 from grok2api.store.accounts import AccountStore
+from grok2api.store.batch_results import BatchResults
 from grok2api.store.batches import BatchStore
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import RedisClient, open_redis
@@ -28,6 +30,7 @@ pytestmark = pytest.mark.timeout(120)
 
 NOW_MS = 1_800_000_000_000
 MISSING = 5
+KEY = b"k" * 32
 T = TypeVar("T")
 
 
@@ -51,6 +54,7 @@ def start(tmp_path: Path, redis_url: str) -> Iterator[Callable[[], Process]]:
             "GROK2API_REDIS_URL": redis_url,
             "GROK_MAINTENANCE_LEADER_TTL_S": "2",
             "GROK_BATCH_CONCURRENCY": "2",
+            "GROK2API_SECRET_KEY": KEY.hex(),
         }
         made.append(Process(("maintenance",), folder, settings))
         return made[-1]
@@ -77,6 +81,26 @@ class Operator:
 
     def disable(self, ids: list[AccountId]) -> Batch:
         return self._run(lambda r: self._batches(r).create("disable", {}, ids, created_by="test"))
+
+    def export(self, ids: list[AccountId]) -> Batch:
+        params = {"with_secrets": True}
+        return self._run(
+            lambda r: self._batches(r).create("export", params, ids, created_by="test")
+        )
+
+    def fetch(self, batch: Batch) -> dict[str, str]:
+        """Return the session of every account of an export, each of which must be there once."""
+
+        async def work(redis: RedisClient) -> dict[str, str]:
+            results = BatchResults(redis, SecretCipher([KEY]))
+            exports = BatchExports(self._batches(redis), results, self._accounts(redis))
+            text = b"".join([part async for part in exports.iterate(batch)])
+            accounts = msgspec.json.decode(text)["accounts"]
+            found = {account["id"]: account["session"] for account in accounts}
+            assert len(found) == len(accounts)
+            return found
+
+        return self._run(work)
 
     def cancel(self, batch: Batch) -> Batch:
         return self._run(lambda r: self._batches(r).cancel(batch.id))
@@ -107,7 +131,7 @@ class Operator:
         return now
 
     def _accounts(self, redis: RedisClient) -> AccountStore:
-        return AccountStore(redis, SecretCipher([b"k" * 32]))
+        return AccountStore(redis, SecretCipher([KEY]))
 
     def _batches(self, redis: RedisClient) -> Batches:
         return Batches(BatchStore(redis), list(BatchKind), keep_s=60)
@@ -146,6 +170,26 @@ def test_killed_process_loses_nothing_and_another_one_finishes(
     assert operator.failures(batch) == dict.fromkeys(
         missing, "not_found: There is no such account."
     )
+
+
+def test_export_of_a_killed_process_is_finished_by_another_with_each_account_once(
+    start: Callable[[], Process], operator: Operator
+) -> None:
+    ids = operator.save(2000)
+    first = start()
+    batch = operator.export(ids)
+    operator.wait_until(batch, lambda b: b.processed > 300, first)
+
+    first.process.send_signal(signal.SIGKILL)
+    first.process.wait(10)
+    at_death = operator.look(batch)
+    second = start()
+    end = operator.wait_until(batch, lambda b: b.is_over, second)
+
+    assert 300 < at_death.processed < 2000
+    assert (end.state, end.ok, end.fail) == (BatchState.DONE, 2000, 0)
+    assert operator.fetch(end) == {name: f"session-of-{name}" for name in ids}
+    assert "session-of-" not in first.said + second.said
 
 
 def test_batch_is_cancelled_in_the_middle(start: Callable[[], Process], operator: Operator) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from grok2api.clock import SystemClock
 from grok2api.config.accounts import SelectionSettings
-from grok2api.config.schema import AccountSettings, ChatSettings, RetrySettings
+from grok2api.config.schema import AccountSettings, ChatSettings, FileSettings, RetrySettings
 from grok2api.domain.account import Credentials, Mode, Pool, ProviderKind, Tier
 from grok2api.domain.chat import ChatRequest, EventBatch, Message, Role, TextPart
 from grok2api.domain.ids import AccountId
@@ -25,12 +25,15 @@ from grok2api.services.attempt import DispatchParts
 from grok2api.services.chat import ChatService
 from grok2api.services.cleanup import Cleanup
 from grok2api.services.dispatch import Dispatcher
+from grok2api.services.files import FileDesk
 from grok2api.services.leases import LeaseKeeper
 from grok2api.services.lender import Lender, build_policy
 from grok2api.services.models import ModelCatalog
 from grok2api.store.accounts import AccountStore, NewAccount
 from grok2api.store.connection import open_redis
 from grok2api.store.wakeups import Wakeups
+from grok2api.upstream.fetch import open_fetcher
+from grok2api.upstream.guard import GuardRules
 
 BASIC = Pool(ProviderKind.GROK_WEB, Tier.BASIC)
 Play = Callable[[UpstreamSession], AsyncIterator[EventBatch]]
@@ -126,6 +129,7 @@ async def bench(account_store: AccountStore, redis_url: str) -> AsyncIterator[Be
         Lender(
             account_store, Wakeups(for_wakeups), keeper, cleanup, build_policy(account)
         ) as lender,
+        open_fetcher(4, GuardRules(), timeout_s=5.0) as fetcher,
     ):
         parts = DispatchParts(
             accounts=account_store,
@@ -137,6 +141,7 @@ async def bench(account_store: AccountStore, redis_url: str) -> AsyncIterator[Be
             account=account,
             lender=lender,
             chat=ChatSettings(first_event_timeout_s=1.0),
+            files=FileDesk(fetcher, FileSettings()),
         )
         models = ModelCatalog(account_store)
         chat = ChatService(models, Dispatcher(parts), count_tokens=len)

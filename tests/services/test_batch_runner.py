@@ -10,10 +10,10 @@ import pytest
 
 from grok2api.clock import SystemClock
 from grok2api.config.schema import Settings
-from grok2api.domain.batch import Batch, BatchKind, BatchParams, BatchState
+from grok2api.domain.batch import Batch, BatchKind, BatchState
 from grok2api.domain.ids import AccountId
 from grok2api.errors import NotFoundError
-from grok2api.services.batch_runner import BatchRunner
+from grok2api.services.batch_runner import BatchItem, BatchRunner
 from grok2api.services.batches import Batches
 from grok2api.services.operator import build_operator
 from grok2api.store.accounts import AccountStore
@@ -48,9 +48,9 @@ class Bench:
         return reply.epoch
 
     def runner(self, do: Do = do_nothing, *, concurrency: int = 4) -> BatchRunner:
-        async def handle(account_id: AccountId, params: BatchParams) -> None:
-            await do(account_id)
-            self.done.append(account_id)
+        async def handle(item: BatchItem) -> None:
+            await do(item.account_id)
+            self.done.append(item.account_id)
 
         handlers = {BatchKind.DELETE: handle}
         return BatchRunner(BatchStore(self.redis), handlers, concurrency=concurrency)

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -48,6 +48,34 @@ def post_headers(session: str) -> dict[str, str]:
         "sec-fetch-site": "same-origin",
         "x-statsig-id": SIGNED,
     }
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
+
+
+def upload_headers(session: str) -> dict[str, str]:
+    """Return what the page sends with an upload."""
+    unwanted = ("x-xai-request-id", "x-statsig-id")
+    kept = {name: value for name, value in post_headers(session).items() if name not in unwanted}
+    return kept | {"content-type": "multipart/form-data; boundary=----B"}
+
+
+def form(content: bytes = PNG, name: str = "photo.png", kind: str = "image/png") -> bytes:
+    """Return the body of an upload from the page."""
+    head = (
+        f'------B\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+        f"Content-Type: {kind}\r\n\r\n"
+    )
+    return head.encode() + content + b"\r\n------B--\r\n"
+
+
+async def upload(site: "Site", session: str = "s1", body: bytes = b"") -> str:
+    """Upload a picture as the page does it; return its id."""
+    reply = await site.http.post(
+        "/http/upload-file-v2/direct", content=body or form(), headers=upload_headers(session)
+    )
+    assert reply.status_code == 200, reply.text
+    return str(reply.json()["fileMetadata"]["fileMetadataId"])
 
 
 def chat_body(message: str, **changes: object) -> Json:
@@ -114,7 +142,12 @@ def session_create(*, model: str = "fast", conversation: str = "", **changes: ob
 
 
 def item_create(
-    session_id: str, prompt: str, *, parent: str = "", ms: str = "1767225600001"
+    session_id: str,
+    prompt: str,
+    *,
+    parent: str = "",
+    ms: str = "1767225600001",
+    files: Sequence[str] = (),
 ) -> Json:
     """Return the first message of a turn."""
     event: Json = {
@@ -131,6 +164,11 @@ def item_create(
     }
     if parent:
         event["parent_response_id"] = parent
+    if files:
+        event["file_attachment_ids"] = event["item"]["file_attachment_ids"] = list(files)
+        event["item"]["x_grok"]["input_chunks"][:0] = [
+            {"mention": {"target": {"file_mention": {"file_id": file_id}}}} for file_id in files
+        ]
     return {"session_id": session_id, "event": event}
 
 

@@ -7,7 +7,14 @@ import msgspec
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.simulator.client import Site, item_create, response_create, session_create, text_of
+from tests.simulator.client import (
+    Site,
+    item_create,
+    response_create,
+    session_create,
+    text_of,
+    upload,
+)
 
 TRANSCRIPT = (
     '[[sim: reasoning="Let me check."; search=tides; sources=https://example.org/tides Tides;'
@@ -245,13 +252,11 @@ async def test_wrong_conversation_is_attached_on_demand(site: Site, form: str) -
 
 
 async def test_attachments_are_taken_when_they_are_mentioned(site: Site) -> None:
+    file_id = await upload(site)
+
     async with site.socket() as socket:
         session_id = await socket.open()
-        turn = item_create(session_id, "What is this? [[sim: text=A cat.]]")
-        turn["event"]["file_attachment_ids"] = ["f1"]
-        turn["event"]["item"]["file_attachment_ids"] = ["f1"]
-        chunks = turn["event"]["item"]["x_grok"]["input_chunks"]
-        chunks.insert(0, {"mention": {"target": {"file_mention": {"file_id": "f1"}}}})
+        turn = item_create(session_id, "What is this? [[sim: text=A cat.]]", files=[file_id])
         await socket.send(turn, response_create(session_id))
         events = await socket.events()
 

@@ -22,6 +22,7 @@ from tests.simulator.client import (
     post_headers,
     response_create,
     session_create,
+    upload,
 )
 
 CHAT = "/rest/app-chat/conversations/new"
@@ -139,7 +140,7 @@ async def test_variable_members_of_the_body_may_vary(site: Site) -> None:
         temporary=False,
         disableMemory=False,
         disableSearch=True,
-        fileAttachments=["f"],
+        fileAttachments=[await upload(site)],
         modeId="expert",
         customPersonality="Be brief.",
     )

@@ -20,6 +20,7 @@ from grok2api.store.account_replies import Cleared, Replaced, StaleEpoch
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.account_vault import Successor
 from grok2api.store.accounts import AccountStore
+from grok2api.store.batch_results import BatchResults
 from grok2api.store.batches import BatchStore, Claimed
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.client_keys import ClientKeyStore
@@ -79,7 +80,7 @@ async def test_scripts_touch_only_declared_keys(
             await use_accounts(redis, cipher)
             await use_client_keys(redis)
             await use_leadership(redis)
-            await use_batches(redis)
+            await use_batches(redis, cipher)
             await use_responses(ResponseStore(redis, cipher))
 
     assert called == set(list_scripts())
@@ -175,9 +176,10 @@ async def use_client_keys(redis: RedisClient) -> None:
     assert await store.revoke(key.id)
 
 
-async def use_batches(redis: RedisClient) -> None:
+async def use_batches(redis: RedisClient, cipher: SecretCipher) -> None:
     """Take every path of the batch scripts."""
     leaders, store = LeaderStore(redis, now_ms=2_100_000_000_000), BatchStore(redis)
+    results = BatchResults(redis, cipher)
     leader = await leaders.campaign("c", ttl_s=10)
     assert isinstance(leader, Elected)
     ids = [BatchId(f"bat_{n}") for n in range(3)]
@@ -190,6 +192,8 @@ async def use_batches(redis: RedisClient) -> None:
             reply = await store.take(batch_id, claimer, limit=2, ttl_s=9, epoch=leader.epoch)
             assert isinstance(reply, Claimed)
             taken = reply.items
+        for account_id in taken:
+            assert await results.keep(batch_id, account_id, b"x", epoch=leader.epoch)
     await store.finish(ids[0], dict.fromkeys(taken, "no"), epoch=leader.epoch)
     await store.finish(ids[0], {AccountId("a"): ""}, epoch=leader.epoch)
     for batch_id in ids:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from grok2api.domain.upstream import UpstreamRequest
 from grok2api.errors import UpstreamUnavailableError
 from grok2api.upstream.curl import CurlTransport, open_transport
 from grok2api.upstream.handle import normalize_proxy
@@ -191,7 +192,7 @@ async def test_no_proxy_of_the_environment_does_not_bypass_the_exit(
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for 127.0.0.1 with its key, in one PEM file."""
+    """A self-signed certificate for 127.0.0.1 and one name with its key, in one PEM file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
     start = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
@@ -205,7 +206,12 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         .not_valid_after(start + dt.timedelta(days=36500))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            x509.SubjectAlternativeName(
+                [
+                    x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+                    x509.DNSName("files.example.com"),
+                ]
+            ),
             critical=False,
         )
         .sign(key, hashes.SHA256())
@@ -251,6 +257,34 @@ async def test_streams_and_websockets_work_over_tls(
                 await socket.send(b"m" * 100_000)
                 assert await socket.receive() == [b"m" * 100_000]
             await sockets.peers[-1].is_gone.wait()
+
+
+async def test_pinned_exit_connects_there_and_still_checks_the_name(
+    serve, certificate: Path, tls: ssl.SSLContext
+):
+    server = await serve(say_ok, tls)
+    pinned = Exit(pinned=f"127.0.0.1:{server.port}")
+
+    async with open_transport(4, ca_file=str(certificate)) as transport:
+        named = UpstreamRequest("GET", f"https://files.example.com:{server.port}/", ())
+        async with transport.open(named, pinned, PATIENT) as stream:
+            assert await stream.read() == b"ok"
+        other = UpstreamRequest("GET", f"https://other.example.com:{server.port}/", ())
+        with pytest.raises(UpstreamUnavailableError) as caught:
+            async with transport.open(other, pinned, PATIENT):
+                pass
+
+    assert caught.value.detail == "curl 60 PEER_FAILED_VERIFICATION"
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1:9", "[2001:db8::1]", "127.0.0.2:1", "x.invalid"])
+async def test_pinned_exit_goes_nowhere_else_whatever_the_url_says(serve, transport, host: str):
+    server = await serve(say_ok)
+    request = UpstreamRequest("GET", f"http://{host}/", ())
+    exit_ = Exit(pinned=f"127.0.0.1:{server.port}")
+
+    async with transport.open(request, exit_, PATIENT) as stream:
+        assert await stream.read() == b"ok"
 
 
 async def test_leaving_a_tls_stream_disconnects(serve, certificate: Path, tls: ssl.SSLContext):

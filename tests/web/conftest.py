@@ -36,6 +36,7 @@ from grok2api.services.cleanup import Cleanup
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.dispatch import Dispatcher
 from grok2api.services.explain import Explainer
+from grok2api.services.files import FileDesk
 from grok2api.services.health import Health
 from grok2api.services.leases import LeaseKeeper
 from grok2api.services.lender import Lender, build_policy
@@ -58,6 +59,8 @@ from grok2api.store.sessions import SessionStore
 from grok2api.store.setup import SetupStore
 from grok2api.store.wakeups import Wakeups
 from grok2api.telemetry.metrics import open_metrics
+from grok2api.upstream.fetch import open_fetcher
+from grok2api.upstream.guard import GuardRules
 from grok2api.web.application import build_app
 from grok2api.web.server import GuardedProtocol
 from grok2api.web.state import AppState
@@ -259,10 +262,19 @@ class EdgeMaker:
                     Summaries(self._cipher),
                     settings.responses,
                 ) as responses,
+                open_fetcher(4, GuardRules(), timeout_s=5.0) as fetcher,
             ):
+                files = FileDesk(fetcher, settings.files)
                 states.append(
                     self._build(
-                        settings, redis, cleanup, lender, keeper, provider, responses=responses
+                        settings,
+                        redis,
+                        cleanup,
+                        lender,
+                        keeper,
+                        provider,
+                        responses=responses,
+                        files=files,
                     )
                 )
                 yield states[0]
@@ -296,6 +308,7 @@ class EdgeMaker:
         provider: Provider,
         *,
         responses: Responses,
+        files: FileDesk,
     ) -> AppState:
         store = AccountStore(redis, self._cipher)
         parts = DispatchParts(
@@ -308,6 +321,7 @@ class EdgeMaker:
             retry=settings.retry,
             account=settings.account,
             chat=settings.chat,
+            files=files,
         )
         models = ModelCatalog(store, aliases=settings.models.aliases)
         keys = ClientKeys(ClientKeyStore(redis), SystemClock(), configured=(API_KEY,))

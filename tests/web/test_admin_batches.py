@@ -293,6 +293,17 @@ async def test_filter_names_those_that_fit(cluster: Cluster) -> None:
             {"tokens": [NOBODY], "max_concurrency": 1001},
             (400, "max_concurrency", None),
         ),
+        (
+            "/batch/export",
+            {"tokens": [NOBODY], "with_secrets": 1},
+            (400, "with_secrets", "invalid_value"),
+        ),
+        ("/batch/delete", {"tokens": [NOBODY], "with_secrets": False}, (400, "with_secrets", None)),
+        (
+            "/batch/export",
+            {"tokens": [NOBODY], "with_secrets": True},
+            (400, "with_secrets", "confirmation_required"),
+        ),
         ("/batch/nsfw?enabled=maybe", {"tokens": [NOBODY]}, (400, "enabled", None)),
         ("/batch/delete?async=later", {"tokens": [NOBODY]}, (400, "async", None)),
         ("/batch/cache-clear", {"tokens": [NOBODY]}, (404, None, "unknown_url")),
@@ -331,6 +342,7 @@ async def test_batches_are_listed_with_pages_of_failures(cluster: Cluster) -> No
         ("GET", "/batch/nonsense"),
         ("GET", f"{UNKNOWN}/failures"),
         ("GET", f"{UNKNOWN}/stream"),
+        ("GET", f"{UNKNOWN}/result"),
         ("POST", f"{UNKNOWN}/cancel"),
     ],
 )

@@ -41,6 +41,7 @@ ROUTES = [
     ("GET", "/batch/bat_0123456789abcdef"),
     ("GET", "/batch/bat_0123456789abcdef/failures"),
     ("GET", "/batch/bat_0123456789abcdef/stream"),
+    ("GET", "/batch/bat_0123456789abcdef/result"),
     ("POST", "/batch/bat_0123456789abcdef/cancel"),
 ]
 

@@ -8,7 +8,7 @@ from typing import Final
 from grok2api.domain.account import Mode
 from grok2api.domain.upstream import UpstreamRequest
 from grok2api.providers.base import UpstreamSession
-from grok2api.providers.grok_web.codec import requests
+from grok2api.providers.grok_web.codec import requests, uploads
 from grok2api.providers.grok_web.codec.credits import credits_query
 from grok2api.providers.grok_web.codec.identity import (
     Browser,
@@ -22,6 +22,7 @@ from grok2api.providers.grok_web.codec.identity import (
     session_headers,
     signed_grpc_headers,
     socket_headers,
+    upload_headers,
 )
 from grok2api.providers.grok_web.codec.preference import preference_change
 from grok2api.providers.grok_web.codec.quota import quota_query
@@ -53,7 +54,18 @@ class Caller:
     def http_turn(self, session: UpstreamSession, prompt: str, mode: str) -> UpstreamRequest:
         """Build the request of a turn over HTTP."""
         headers = self._json_headers(session)
-        return requests.http_turn(self._url, headers, prompt, mode, self.turn)
+        return requests.http_turn(self._url, headers, prompt, mode, self.turn, session.attachments)
+
+    def upload(self, session: UpstreamSession, body: bytes, boundary: str) -> UpstreamRequest:
+        """Build the request that uploads a file; a `boundary` of "" says that the body is JSON."""
+        if not boundary:
+            return uploads.json_upload(self._url, self._json_headers(session), body)
+        headers = upload_headers(self._browser, self._cookie(session), boundary)
+        return uploads.direct_upload(self._url, headers, body)
+
+    def deletion(self, session: UpstreamSession, file_id: str) -> UpstreamRequest:
+        """Build the request that deletes an uploaded file."""
+        return uploads.deletion(self._url, self._json_headers(session, page="/files"), file_id)
 
     def quota_query(self, session: UpstreamSession, mode: Mode) -> UpstreamRequest:
         """Build the request that asks for the window of one mode."""
@@ -81,10 +93,9 @@ class Caller:
         cookie = self._cookie(session, user_id)
         return requests.gateway_handshake(self._url, socket_headers(self._browser, cookie), user_id)
 
-    def _json_headers(self, session: UpstreamSession) -> Headers:
-        return json_headers(
-            self._browser, self._cookie(session), str(uuid.uuid4()), self._statsig()
-        )
+    def _json_headers(self, session: UpstreamSession, *, page: str = "/") -> Headers:
+        cookie, request_id = self._cookie(session), str(uuid.uuid4())
+        return json_headers(self._browser, cookie, request_id, self._statsig(), page=page)
 
     def _cookie(self, session: UpstreamSession, user_id: str = "") -> str:
         own = clearance_cookies(session.credentials.cookies)

@@ -96,6 +96,7 @@ class GrokWebChat:
                     conversation_id=conversation_id,
                     message_id=str(uuid.uuid4()),
                     at_ms=int(self._clock.now_s() * _MS_PER_S),
+                    attachments=session.attachments,
                 ):
                     await socket.send(message)
                 yield GatewayBatches(socket, decoder, first, deadline)

@@ -8,14 +8,16 @@ from grok2api.upstream.transport import Timeouts
 
 ChatTransport = Literal["auto", "websocket", "http"]
 StatsigMode = Literal["none", "fallback", "manual"]
+UploadForm = Literal["direct", "json"]
 
 
 class GrokWebOptions(Struct, frozen=True, kw_only=True):
     """Settings of the site, taken once. Secret in part, so its text shows nothing of them.
 
     `chat_transport` is `auto` for the gateway, and HTTP where an account's user id cannot be had.
-    `cf_cookies` serve accounts that bring no clearance cookies of their own. `quota_timeout_s` and
-    `settings_timeout_s` are for one call as a whole.
+    `cf_cookies` serve accounts that bring no clearance cookies of their own. `quota_timeout_s`,
+    `settings_timeout_s` and `upload_timeout_s` are for one call as a whole. `upload_form` is the
+    page's own, `direct`, or the older `json`; at most `upload_concurrency` uploads run at a time.
     """
 
     grok_url: str = "https://grok.com"
@@ -36,6 +38,9 @@ class GrokWebOptions(Struct, frozen=True, kw_only=True):
     heartbeat_s: float = 25.0
     quota_timeout_s: float = 20.0
     settings_timeout_s: float = 15.0
+    upload_form: UploadForm = "direct"
+    upload_timeout_s: float = 60.0
+    upload_concurrency: int = 10
 
     def __repr__(self) -> str:
         return f"GrokWebOptions(grok_url={self.grok_url!r}, chat_transport={self.chat_transport!r})"

@@ -5,6 +5,7 @@ from grok2api.domain.account import ProviderKind
 from grok2api.providers.base import Provider
 from grok2api.providers.grok_web.client import GrokWebChat
 from grok2api.providers.grok_web.credentials import GrokWebCredentials
+from grok2api.providers.grok_web.files import GrokWebFiles
 from grok2api.providers.grok_web.options import GrokWebOptions
 from grok2api.providers.grok_web.quota import GrokWebQuota
 from grok2api.providers.grok_web.settings import GrokWebSettings
@@ -19,4 +20,5 @@ def build_grok_web(transport: Transport, options: GrokWebOptions, clock: Clock) 
         chat=GrokWebChat(transport, options, clock),
         quota=GrokWebQuota(transport, options, clock),
         settings=GrokWebSettings(transport, options, clock),
+        files=GrokWebFiles(transport, options, clock),
     )

@@ -173,3 +173,11 @@ class SessionOptions(Struct, frozen=True):
     keep_context: bool = False
     is_temporary: bool = True
     disable_memory: bool = True
+
+
+class UploadPayload(Struct, frozen=True, rename="camel"):
+    """Body of `POST /rest/app-chat/upload-file`; `content` is standard base64."""
+
+    file_name: str
+    file_mime_type: str
+    content: str

@@ -60,6 +60,9 @@ class Script(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     attach_first: bool = False
     wrong_conversation: bool = False
     empty_conversation: bool = False
+    # The answer to an upload.
+    upload_id: Literal["metadata", "file", "upload"] = "metadata"
+    terminal_error: str = ""
     # The pace.
     delay_ms: float | None = None
     burst: int = 0
@@ -104,6 +107,7 @@ FAILING = frozenset(
             "wrong_conversation",
             "empty_conversation",
             "huge",
+            "terminal_error",
         ),
         *("stall_headers_ms", "stall_first_ms", "stall_mid_ms"),
     }

@@ -15,7 +15,9 @@ from grok2api.simulator.script.directives import (
     read_directives,
 )
 
-Target = Literal["chat", "session", "quota", "credits", "preference", "page"]
+Target = Literal[
+    "chat", "session", "quota", "credits", "preference", "page", "upload", "assets", "delete"
+]
 
 
 class ScriptOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -27,6 +27,7 @@ from grok2api.simulator.site.gate import (
     from_fault,
     quota_refusal,
     refuse,
+    refuse_attachments,
     scripted_answer,
 )
 from grok2api.simulator.site.lines import BodyLine, run_while, send_answer, strike
@@ -61,6 +62,8 @@ class StreamChat:
         conversation: str = scope.get("path_params", {}).get("conversation", "")
         visit, post = self._look_at(scope, body, is_follow_up=bool(conversation))
         account, refusal = admit(self._world, visit)
+        if account is not None and refusal is None and post is not None:
+            refusal = refuse_attachments(self._world, account, "chat", post.fileAttachments)
         if account is None or post is None:
             if account is not None:
                 Call(account.entry).fail()
@@ -106,6 +109,7 @@ class StreamChat:
         answer = scripted_answer(script) or self._refuse_turn(job)
         if answer is None and plan.is_accepted and not script.fault:
             job.account.spend(job.post.modeId)
+            job.account.entry.attached += len(job.post.fileAttachments)
         await asyncio.sleep(script.stall_headers_ms / 1000)
         if script.fault in SILENT_FAULTS:
             if script.fault != "hang":

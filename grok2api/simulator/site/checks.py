@@ -97,11 +97,17 @@ def read_cookies(headers: dict[str, str], *, is_socket: bool) -> tuple[Cookies, 
     return Cookies(session, user_id), problems
 
 
-def check_post(headers: dict[str, str], origin: str) -> list[str]:
-    """Check the headers of a JSON call from the page."""
-    wanted = {**_FETCH, **_from_page(origin), "content-type": "application/json"}
+def check_post(headers: dict[str, str], origin: str, *, page: str = "/") -> list[str]:
+    """Check the headers of a JSON call from `page`."""
+    wanted = {**_FETCH, **_from_page(origin, page), "content-type": "application/json"}
     problems = _compare(headers, wanted) + _check_browser(headers)
     return problems + _forbid(headers, (*_TRACING, *_GRPC)) + _check_request_id(headers)
+
+
+def check_upload(headers: dict[str, str], origin: str) -> list[str]:
+    """Check the headers of an upload from the page; its content type is checked with its body."""
+    problems = _compare(headers, {**_FETCH, **_from_page(origin)}) + _check_browser(headers)
+    return problems + _forbid(headers, (*_TRACING, *_GRPC, *_IDENTITY))
 
 
 def check_grpc(headers: dict[str, str], origin: str) -> list[str]:
@@ -166,8 +172,8 @@ def _compare(headers: dict[str, str], wanted: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _from_page(origin: str) -> dict[str, str]:
-    return {"origin": origin, "referer": f"{origin}/"}
+def _from_page(origin: str, page: str = "/") -> dict[str, str]:
+    return {"origin": origin, "referer": f"{origin}{page}"}
 
 
 def _check_request_id(headers: dict[str, str]) -> list[str]:

@@ -1,11 +1,13 @@
 """Who may come in: strictness first, then the account, then what the script has for the door."""
 
 import math
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
 
 from grok2api.simulator.accounts import Account
+from grok2api.simulator.files import check_attachments
 from grok2api.simulator.script.directives import Script
 from grok2api.simulator.script.faults import FAULTS, SILENT_FAULTS, Fault
 from grok2api.simulator.site.checks import Cookies, accepts_statsig
@@ -90,6 +92,17 @@ def scripted_answer(script: Script) -> Answer | None:
     return from_fault(
         FAULTS[script.fault], retry_after=script.retry_after, should_retry=script.should_retry
     )
+
+
+def refuse_attachments(
+    world: World, account: Account, where: str, file_ids: Sequence[str]
+) -> Answer | None:
+    """Return the answer to a chat that names files which its account has not."""
+    problems = check_attachments(account, file_ids)
+    if not problems:
+        return None
+    world.ledger.note_violations(account.entry, where, problems)
+    return refuse(where, problems)
 
 
 def quota_refusal(world: World, account: Account, mode: str) -> Fault | None:

@@ -15,7 +15,7 @@ from grok2api.simulator.ledger import Call, hash_prompt
 from grok2api.simulator.script.directives import DirectiveError, Script, build_script
 from grok2api.simulator.script.faults import FAULTS, SILENT_FAULTS
 from grok2api.simulator.script.turn import InBandError, Turn, build_plan
-from grok2api.simulator.site.gate import quota_refusal
+from grok2api.simulator.site.gate import quota_refusal, refuse_attachments
 from grok2api.simulator.site.inbox import Inbox
 from grok2api.simulator.site.lines import SocketLine, run_while
 from grok2api.simulator.site.player import play
@@ -46,6 +46,7 @@ class SocketTalk:
         self._scope = scope
         self._send = send
         self._inbox = Inbox(account.entry)
+        self._attached = 0
 
     async def run(self, receive: Receive, queued: dict[str, str]) -> None:
         """Talk until the answer is over, the client leaves, or it breaks a rule."""
@@ -112,6 +113,10 @@ class SocketTalk:
         self._account.entry.last_prompt = hash_prompt(prompt)
         line = SocketLine(self._scope, self._send, Script())
         frames = SocketFrames(ids.conversation, Script())
+        file_ids = [] if item.file_attachment_ids is UNSET else item.file_attachment_ids
+        if refuse_attachments(self._world, self._account, "socket", file_ids) is not None:
+            await self._fail(line, frames, _NOT_FOUND)
+            return
         if known is not None and item.parent_response_id not in known.parents:
             await self._fail(line, frames, _NOT_FOUND)
             return
@@ -121,6 +126,7 @@ class SocketTalk:
             return
         try:
             script = self._world.scripts.decide(self._account.entry, queued, prompt)
+            self._attached = len(file_ids)
             await self._perform(_bring_inside(script), ids, prompt, opening.session.model)
         except DirectiveError as error:
             text = f"[simulator] {error}"
@@ -134,6 +140,7 @@ class SocketTalk:
         plan = build_plan(script, turn)
         if plan.is_accepted and not script.fault:
             self._account.spend(mode)
+            self._account.entry.attached += self._attached
         line = SocketLine(self._scope, self._send, script)
         frames = SocketFrames(ids.conversation, script)
         await asyncio.sleep(script.stall_headers_ms / 1000)

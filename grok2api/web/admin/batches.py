@@ -1,4 +1,4 @@
-"""Administrative routes of batches: start one, look at it, cancel it; `batch_stream` follows it."""
+"""Administrative routes of batches: start, look, cancel, result; `batch_stream` follows one."""
 
 import asyncio
 from collections.abc import AsyncIterable, Iterable
@@ -23,6 +23,7 @@ from grok2api.web.admin.batch_views import (
     show_failures,
     show_result,
 )
+from grok2api.web.admin.export_stream import check_confirmation, stream_export
 from grok2api.web.admin.tokens import parse_filter
 from grok2api.web.body import read_json
 from grok2api.web.presence import client_present
@@ -57,6 +58,7 @@ class StartBody(Struct, frozen=True):
     tags: Annotated[list[str], Meta(max_length=32)] | None = None
     tier: str | None = None
     max_concurrency: int | None = None
+    with_secrets: bool | None = None
 
 
 class Started(Struct, frozen=True):
@@ -104,9 +106,12 @@ async def start_batch(request: Request) -> Response:
             ("tags", body.tags),
             ("tier", None if body.tier is None else read_choice(Tier, body.tier, "tier")),
             ("max_concurrency", body.max_concurrency),
+            ("with_secrets", body.with_secrets),
         )
         if value is not None
     }
+    if body.with_secrets:
+        check_confirmation(request, param="with_secrets")
     async with client_present(request.receive, state.drain):
         ids = await _read_accounts(state, body)
         batch = await state.operator.batches.create(kind, params, ids, created_by=_CREATED_BY)
@@ -140,6 +145,18 @@ async def list_failures(request: Request) -> Response:
         limit=_read_limit(request, default=100),
     )
     return answer(FailureList(show_failures(page.failures), page.next_cursor or None))
+
+
+async def export_result(request: Request) -> Response:
+    """Stream what a batch of the kind export kept, as JSON that an import reads."""
+    await admit_admin(request)
+    exports = state_of(request).operator.batch_exports
+    batch = await exports.find(_id_of(request))
+    with_secrets = batch.params.with_secrets
+    if with_secrets:
+        check_confirmation(request)
+    parts = exports.iterate(batch)
+    return stream_export(request, parts, with_secrets=with_secrets, batch=batch.id)
 
 
 async def cancel_batch(request: Request) -> Response:

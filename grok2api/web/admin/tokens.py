@@ -1,11 +1,8 @@
 """GET /admin/api/tokens, its export and details, GET /admin/api/storage."""
 
 from collections.abc import Sequence
-from contextlib import aclosing
-from functools import partial
 from typing import Final, Literal
 
-import structlog
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,29 +10,22 @@ from starlette.responses import Response
 from grok2api.domain.account import Status, Tier
 from grok2api.domain.ids import AccountId
 from grok2api.domain.pool_member import Account
-from grok2api.errors import GatewayError, InvalidRequestError
+from grok2api.errors import InvalidRequestError
 from grok2api.services.account_desk import account_not_found
 from grok2api.services.account_names import is_account_id
 from grok2api.services.account_query import AccountFilter, AccountQuery, Sort
 from grok2api.web.admin.answers import (
-    JSON,
-    NO_STORE,
     answer,
     read_choice,
     read_flag,
     read_number,
 )
 from grok2api.web.admin.auth import admit_admin
+from grok2api.web.admin.export_stream import check_confirmation, stream_export
 from grok2api.web.admin.token_views import TokenView, show_account
-from grok2api.web.facts import facts_of
 from grok2api.web.state import AppState, state_of
-from grok2api.web.streaming import EventStreamResponse, StreamContext, StreamPace, Write
 
-log = structlog.get_logger(__name__)
-
-CONFIRMATION: Final = "export-secrets"
 MAX_TEXT: Final = 200
-_EXPORT_PACE: Final = StreamPace(commit_after_s=10.0, keep_alive_s=10.0, keep_alive=b" ")
 
 
 class CountsBody(Struct, frozen=True):
@@ -99,24 +89,10 @@ async def export_tokens(request: Request) -> Response:
     await admit_admin(request)
     state = state_of(request)
     with_secrets = read_flag(request, "secrets", default=False)
-    if with_secrets and request.headers.get("x-confirm") != CONFIRMATION:
-        raise InvalidRequestError(
-            f"Whoever reads the sessions has the accounts: send the header x-confirm: "
-            f"{CONFIRMATION} as well.",
-            param="secrets",
-            code="confirmation_required",
-        )
-    return EventStreamResponse(
-        partial(_produce_export, state, with_secrets),
-        _cut_off,
-        pace=_EXPORT_PACE,
-        context=StreamContext(facts_of(request), state.drain, state.clock),
-        headers={
-            **NO_STORE,
-            "content-type": JSON,
-            "content-disposition": 'attachment; filename="accounts.json"',
-        },
-    )
+    if with_secrets:
+        check_confirmation(request, param="secrets")
+    parts = state.operator.accounts.iterate_export(with_secrets=with_secrets)
+    return stream_export(request, parts, with_secrets=with_secrets)
 
 
 async def storage(request: Request) -> Response:
@@ -166,19 +142,3 @@ def _read_order(given: str | None) -> bool | None:
 
 def _show(state: AppState, account: Account) -> TokenView:
     return show_account(account, state.operator.quota.find_stale(account), state.clock)
-
-
-async def _produce_export(state: AppState, with_secrets: bool, write: Write) -> bytes:  # noqa: FBT001
-    # At the beginning: who leaves before the end has read some of them too.
-    log.info("accounts_exported", with_secrets=with_secrets)
-    last = b""
-    async with aclosing(state.operator.accounts.iterate_export(with_secrets=with_secrets)) as parts:
-        async for part in parts:
-            await write(last)
-            last = part
-    return last
-
-
-def _cut_off(_: GatewayError) -> bytes:
-    """End what cannot be whole without its end: no import takes JSON that is cut off."""
-    return b""

@@ -5,7 +5,9 @@ import pytest
 from grok2api.domain.batch import BatchKind, BatchParams
 from grok2api.domain.ids import AccountId, BatchId
 from grok2api.store.batch_replies import Added, Created, Started
+from grok2api.store.batch_results import BatchResults
 from grok2api.store.batches import BatchStore, Claimed
+from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import RedisClient
 from grok2api.store.leader import Elected, LeaderStore
 from tests.lua.conftest import NOW_MS
@@ -20,6 +22,7 @@ class BatchMaker:
     def __init__(self, store: BatchStore, redis: RedisClient) -> None:
         self.store = store
         self.epoch = 0
+        self.results = BatchResults(redis, SecretCipher([b"k" * 32]))
         self._leaders = LeaderStore(redis, now_ms=NOW_MS)
 
     async def elect(self, owner: str) -> int:
@@ -60,6 +63,15 @@ class BatchMaker:
         return await self.store.finish(
             batch_id, {AccountId(item): why for item in items}, epoch=self.epoch
         )
+
+    async def keep(self, item: str, result: bytes = b"{}", *, batch_id: BatchId = ONE) -> bool:
+        return await self.results.keep(batch_id, AccountId(item), result, epoch=self.epoch)
+
+    async def kept(self, batch_id: BatchId = ONE) -> dict[AccountId, bytes]:
+        """Return what is kept of a batch that is small enough for one page."""
+        page = await self.results.page(batch_id)
+        assert page.next_cursor == ""
+        return page.results
 
     async def numbers(self, batch_id: BatchId = ONE) -> tuple[str, int, int, int, int]:
         """Return state, total, ok, fail and skipped."""

@@ -7,9 +7,11 @@ async def batch_keys(redis):
 
 
 async def test_nothing_is_left_of_a_batch_that_ended(batches, redis):
-    await batches.start(ONE, "a")
+    await batches.start(ONE, "a", "b")
     await batches.take()
+    await batches.keep("b")
     await batches.finish("a", why="no")
+    await batches.finish("b")
 
     assert await batches.store.forget(ONE)
 

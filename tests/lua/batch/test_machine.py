@@ -29,7 +29,9 @@ from grok2api.store.batch_replies import (
     TooMany,
     Unknown,
 )
+from grok2api.store.batch_results import BatchResults
 from grok2api.store.batches import BatchStore
+from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import open_redis
 from grok2api.store.leader import Elected, LeaderStore
 from tests.lua.conftest import NOW_MS, KeyView
@@ -56,6 +58,7 @@ class ModelBatch:
     failed: list[AccountId] = field(default_factory=list)
     skipped: set[AccountId] = field(default_factory=set)
     every: set[AccountId] = field(default_factory=set)
+    results: dict[AccountId, bytes] = field(default_factory=dict)
     is_listed: bool = True
 
     def due(self, now_ms: int) -> list[AccountId]:
@@ -85,6 +88,7 @@ class BatchMachine(RuleBasedStateMachine):
         self.redis = redis
         self.run(self._empty())
         self.store = BatchStore(redis, now_ms=NOW_MS)
+        self.results = BatchResults(redis, SecretCipher([b"k" * 32]))
         self.leaders = LeaderStore(redis, now_ms=NOW_MS)
         self.view = KeyView(redis)
         self.elect_another()
@@ -192,6 +196,7 @@ class BatchMachine(RuleBasedStateMachine):
         if batch.state is CANCELLING:
             for item in due:
                 del batch.claimed[item]
+                batch.results.pop(item, None)
             batch.skipped |= set(due)
             batch.end_if_nothing_is_left(self.now_ms)
             assert reply == Over() if not batch.claimed else reply.items == ()
@@ -227,10 +232,28 @@ class BatchMachine(RuleBasedStateMachine):
             del batch.claimed[item]
         if why:
             batch.failed += counted
+            batch.results = {i: text for i, text in batch.results.items() if i not in counted}
         else:
             batch.ok |= set(counted)
         batch.end_if_nothing_is_left(self.now_ms)
         assert reply == Finished(len(counted))
+
+    @rule(
+        name=IDS,
+        items=ITEMS,
+        result=st.sampled_from([b"", b"1", b"2"]),
+        is_old=st.integers(0, 5).map(lambda n: n == 0),
+    )
+    def keep_result(
+        self, name: BatchId, items: list[AccountId], result: bytes, *, is_old: bool
+    ) -> None:
+        batch, epoch = self.batches.get(name), self.epoch_of(is_old=is_old)
+        for item in items:
+            is_kept = self.run(self.results.keep(name, item, result, epoch=epoch))
+            is_claimed = batch is not None and item in batch.claimed
+            assert is_kept == (is_claimed and epoch == self.epochs[-1])
+            if is_kept and batch is not None:
+                batch.results[item] = result
 
     @rule(name=IDS)
     def finish_all_that_is_claimed(self, name: BatchId) -> None:
@@ -300,6 +323,8 @@ class BatchMachine(RuleBasedStateMachine):
         assert await self.view.scores(keys.batch_claimed(name)) == model.claimed
         failures = (await self.store.failures(name)).failures
         assert [f.account_id for f in failures] == model.failed[:MAX_FAILURES]
+        assert (await self.results.page(name)).results == model.results
+        assert set(model.results) <= model.ok | set(model.claimed)
         life_ms = await self.redis.execute_command("PTTL", keys.batch_facts(name))
         assert (life_ms == -1) == (model.state in WORKING)
 

@@ -173,19 +173,16 @@ def test_conversation_without_text_is_refused(messages: tuple[Message, ...]) -> 
     assert caught.value.param == "messages"
 
 
-@pytest.mark.parametrize(
-    ("part", "message"),
-    [
-        (ImagePart("data:image/png;base64,AAAA"), "Image input is not supported yet."),
-        (FilePart("data:text/plain,x"), "File input is not supported yet."),
-    ],
-)
-def test_attachment_is_refused_by_name(part: ImagePart | FilePart, message: str) -> None:
-    with pytest.raises(InvalidRequestError) as caught:
-        prompt_of(Message(Role.USER, (TextPart("see"), part)))
+def test_attachments_leave_a_mark_where_they_stood() -> None:
+    parts = (TextPart("see"), ImagePart("file:1"), FilePart("file:2", "a\n[user] b.pdf"))
 
-    assert caught.value.message == message
-    assert caught.value.param == "messages"
+    prompt = prompt_of(Message(Role.USER, parts))
+
+    assert prompt == "[user]\nsee\n(attached image)\n(attached file: a [user] b.pdf)"
+
+
+def test_picture_without_a_word_is_a_prompt() -> None:
+    assert prompt_of(Message(Role.USER, (ImagePart("file:1"),))) == "[user]\n(attached image)"
 
 
 @pytest.mark.parametrize(

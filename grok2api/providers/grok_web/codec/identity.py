@@ -107,11 +107,18 @@ def manual_statsig(value: str) -> str:
     return text if len(signed) == SIGNED_BYTES else ""
 
 
-def json_headers(browser: Browser, cookie: str, request_id: str, statsig: str) -> Headers:
-    """Return the headers of a JSON call from the page, in the order a browser has them."""
+def json_headers(
+    browser: Browser, cookie: str, request_id: str, statsig: str, *, page: str = "/"
+) -> Headers:
+    """Return the headers of a JSON call from `page`, in the order a browser has them."""
     own = (("x-xai-request-id", request_id),)
-    headers = _page_headers(browser, cookie, "application/json", own)
+    headers = _page_headers(browser, cookie, "application/json", own, page=page)
     return (*headers, ("x-statsig-id", statsig)) if statsig else headers
+
+
+def upload_headers(browser: Browser, cookie: str, boundary: str) -> Headers:
+    """Return the headers of an upload from the page, which is never signed."""
+    return _page_headers(browser, cookie, f"multipart/form-data; boundary={boundary}", ())
 
 
 def grpc_headers(browser: Browser, cookie: str) -> Headers:
@@ -127,7 +134,9 @@ def signed_grpc_headers(browser: Browser, cookie: str, request_id: str, statsig:
     return (*headers, ("x-statsig-id", statsig)) if statsig else headers
 
 
-def _page_headers(browser: Browser, cookie: str, content_type: str, own: Headers) -> Headers:
+def _page_headers(
+    browser: Browser, cookie: str, content_type: str, own: Headers, *, page: str = "/"
+) -> Headers:
     return (
         ("Content-Type", content_type),
         ("Accept", "*/*"),
@@ -137,7 +146,7 @@ def _page_headers(browser: Browser, cookie: str, content_type: str, own: Headers
         ("Cookie", cookie),
         *own,
         ("Origin", SITE_URL),
-        ("Referer", f"{SITE_URL}/"),
+        ("Referer", f"{SITE_URL}{page}"),
         ("Cache-Control", "no-cache"),
         ("Pragma", "no-cache"),
         ("Priority", "u=1, i"),

@@ -46,7 +46,7 @@ def build_prompt(request: ChatRequest, token: str = "") -> str:
     """Return the prompt of `request`; `token` marks the calls of this one turn.
 
     Raises:
-        InvalidRequestError: there is no text in it, or a part that is not supported.
+        InvalidRequestError: there is nothing in it.
     """
     blocks = [block for block in _History(request, token).blocks() if block]
     if not blocks:
@@ -136,6 +136,6 @@ def _part_text(part: ContentPart) -> str:
         case TextPart():
             return part.text
         case ImagePart():
-            raise InvalidRequestError("Image input is not supported yet.", param="messages")
+            return "(attached image)"
         case FilePart():
-            raise InvalidRequestError("File input is not supported yet.", param="messages")
+            return f"(attached file: {' '.join(part.name.split())})"

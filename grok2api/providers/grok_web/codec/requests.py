@@ -24,13 +24,19 @@ class TurnOptions(Struct, frozen=True):
 
 
 def http_turn(
-    base_url: str, headers: Headers, prompt: str, mode: str, options: TurnOptions
+    base_url: str,
+    headers: Headers,
+    prompt: str,
+    mode: str,
+    options: TurnOptions,
+    attachments: tuple[str, ...] = (),
 ) -> UpstreamRequest:
-    """Build the request of a new conversation over HTTP."""
+    """Build the request of a new conversation over HTTP; `attachments` are ids of files."""
     instruction = options.instruction.strip()
     payload = wire.ConversationPayload(
         message=prompt,
         mode_id=mode,
+        file_attachments=attachments,
         temporary=options.is_temporary,
         disable_memory=not options.has_memory,
         custom_personality=instruction or UNSET,
@@ -65,16 +71,33 @@ def open_session(mode: str, options: TurnOptions, event_id: str) -> bytes:
     )
 
 
-def ask(prompt: str, *, conversation_id: str, message_id: str, at_ms: int) -> tuple[bytes, bytes]:
-    """Encode the two messages of a turn: the item, then the wish for an answer."""
+def ask(
+    prompt: str,
+    *,
+    conversation_id: str,
+    message_id: str,
+    at_ms: int,
+    attachments: tuple[str, ...] = (),
+) -> tuple[bytes, bytes]:
+    """Encode the two messages of a turn: the item, then the wish for an answer.
+
+    `attachments` are the ids of uploaded files.
+    """
+    chunks: list[dict[str, Any]] = [
+        {"mention": {"target": {"file_mention": {"file_id": file_id}}}} for file_id in attachments
+    ]
+    chunks.append({"text": {"text": prompt}})
+    files = {"file_attachment_ids": attachments} if attachments else {}  # in both places
     item = {
         "type": "message",
         "role": "user",
-        "x_grok": {"client_message_id": message_id, "input_chunks": [{"text": {"text": prompt}}]},
+        **files,
+        "x_grok": {"client_message_id": message_id, "input_chunks": chunks},
     }
     created = {
         "type": "conversation.item.create",
         "event_id": f"evt_msg_{at_ms}",
+        **files,
         "item": item,
     }
     wanted = {"type": "response.create", "event_id": f"evt_resp_{at_ms}"}

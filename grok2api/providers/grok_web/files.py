@@ -1,0 +1,73 @@
+"""Files of an account at grok.com: uploaded for a chat, deleted when nobody needs them."""
+
+import asyncio
+import secrets
+from functools import partial
+from typing import Final
+
+from grok2api.clock import Clock
+from grok2api.domain.files import InputFile
+from grok2api.errors import UpstreamError
+from grok2api.providers.base import UpstreamSession
+from grok2api.providers.grok_web.caller import Caller
+from grok2api.providers.grok_web.calls import CallAnswer, Calls
+from grok2api.providers.grok_web.codec.uploads import (
+    encode_form,
+    encode_json,
+    read_direct_answer,
+    read_json_answer,
+)
+from grok2api.providers.grok_web.options import GrokWebOptions
+from grok2api.upstream.transport import Transport
+
+DELETE_TIMEOUT_S: Final = 15.0
+_INLINE_BYTES: Final = 256 * 1024
+_BOUNDARY: Final = "----WebKitFormBoundary"
+_BOUNDARY_BYTES: Final = 16
+_GONE: Final = 404
+
+
+class GrokWebFiles:
+    """Uploads and deletes files at grok.com, so many at a time as the operator allows."""
+
+    __slots__ = ("_caller", "_deletes", "_form", "_slots", "_uploads")
+
+    def __init__(self, transport: Transport, options: GrokWebOptions, clock: Clock) -> None:
+        self._caller = Caller(options)
+        self._form = options.upload_form
+        self._slots = asyncio.Semaphore(options.upload_concurrency)
+        connect_s = options.timeouts.connect_s
+        build = partial(Calls, transport, self._caller.exit, clock, connect_s=connect_s)
+        self._uploads: Calls = build(timeout_s=options.upload_timeout_s)
+        self._deletes: Calls = build(timeout_s=DELETE_TIMEOUT_S)
+
+    async def upload(self, file: InputFile, session: UpstreamSession) -> str:
+        """Upload one file; see `FileBackend.upload`."""
+        async with self._slots:
+            is_direct = self._form == "direct"
+            boundary = _BOUNDARY + secrets.token_hex(_BOUNDARY_BYTES) if is_direct else ""
+            encode = (
+                partial(encode_form, file, boundary) if is_direct else partial(encode_json, file)
+            )
+            is_small = len(file.content) < _INLINE_BYTES
+            body = encode() if is_small else await asyncio.to_thread(encode)
+            read = read_direct_answer if is_direct else read_json_answer
+            return await self._uploads.ask(
+                partial(self._caller.upload, session, body, boundary),
+                lambda answer: read(answer.body),
+            )
+
+    async def delete(self, file_id: str, session: UpstreamSession) -> None:
+        """Delete one file; see `FileBackend.delete`."""
+        async with self._slots:
+            try:
+                await self._deletes.ask(
+                    partial(self._caller.deletion, session, file_id), _be_content
+                )
+            except UpstreamError as error:
+                if error.status != _GONE:
+                    raise
+
+
+def _be_content(_answer: CallAnswer) -> None:
+    """Any success will do: the body may be empty."""

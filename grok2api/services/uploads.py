@@ -1,0 +1,90 @@
+"""The files of one attempt at the account that serves it: uploaded before, deleted after."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from grok2api.domain.files import InputFile
+from grok2api.errors import GatewayError, InvalidRequestError, UpstreamError
+from grok2api.providers.base import FileBackend, UpstreamSession
+from grok2api.services.cleanup import Cleanup
+
+log = structlog.get_logger(__name__)
+
+DISCARD_TIMEOUT_S: Final = 30.0
+
+
+class Uploads:
+    """Knows what was uploaded to one account for one attempt, also of an upload that failed."""
+
+    __slots__ = ("_backend", "_cleanup", "_deletes", "_ids", "_session")
+
+    def __init__(self, backend: FileBackend | None, cleanup: Cleanup, *, deletes: bool) -> None:
+        self._backend = backend
+        self._cleanup = cleanup
+        self._deletes = deletes
+        self._session: UpstreamSession | None = None
+        self._ids: list[str] = []
+
+    async def put(self, files: Sequence[InputFile], session: UpstreamSession) -> tuple[str, ...]:
+        """Upload `files` and return their ids at the upstream, in order.
+
+        Raises:
+            InvalidRequestError: this upstream takes no files.
+            UpstreamError: it did not take one; no query can have been counted.
+        """
+        if not files:
+            return ()
+        backend = self._backend
+        if backend is None:
+            raise InvalidRequestError("This model takes no images or documents.", param="messages")
+        self._session = session
+        failure: UpstreamError | None = None
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._put_one(backend, file, session)) for file in files]
+            waiting = set(tasks)
+            while waiting and failure is None:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                failure = next(
+                    (r for t in done if isinstance(r := t.result(), UpstreamError)), None
+                )
+            for task in waiting:
+                task.cancel()
+        if failure is not None:
+            failure.was_sent = False  # the file perhaps, but not the question
+            raise failure
+        return tuple(str(task.result()) for task in tasks)
+
+    def discard(self) -> None:
+        """Have what was uploaded deleted, if that is wanted; returns at once."""
+        ids, self._ids = self._ids, []
+        if self._deletes and ids and self._backend is not None and self._session is not None:
+            self._cleanup.start(_delete_all(self._backend, ids, self._session))
+
+    async def _put_one(
+        self, backend: FileBackend, file: InputFile, session: UpstreamSession
+    ) -> str | UpstreamError:
+        # An error is told as a value: before Python 3.13 a TaskGroup whose task fails leaves its
+        # own task marked as cancelled.
+        try:
+            file_id = await backend.upload(file, session)
+        except UpstreamError as error:
+            return error
+        self._ids.append(file_id)
+        return file_id
+
+
+async def _delete_all(backend: FileBackend, ids: list[str], session: UpstreamSession) -> None:
+    """Delete what can be deleted in time; what cannot stays with the account, and is logged."""
+    left = list(ids)
+    try:
+        async with asyncio.timeout(DISCARD_TIMEOUT_S):
+            for file_id in ids:
+                await backend.delete(file_id, session)
+                left.remove(file_id)
+    except TimeoutError:
+        log.warning("uploads_not_deleted", count=len(left), error="timeout")
+    except GatewayError as error:
+        log.warning("uploads_not_deleted", count=len(left), error=error.kind, detail=error.detail)

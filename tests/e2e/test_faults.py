@@ -73,7 +73,8 @@ def test_clients_that_vanish_at_any_moment_leave_nothing_behind(install: Install
     assert books["cancelled"] > 0
     assert books["errors"] == 0
     assert books["calls"] == books["completed"] + books["cancelled"]
-    assert {a["status"] for a in here.accounts()} == {"active"}
+    # What was sent may have been counted, so quota goes down; nothing else is held against them.
+    assert {a["reason"] for a in here.accounts()} <= {"", "quota"}
     assert here.ledger()["violations"] == []
 
 

@@ -35,9 +35,20 @@ def call(name: str) -> EventBatch:
     return [ToolCallStarted(0, "call_a", name), ToolArguments(0, "{}"), ToolCallEnded(0)]
 
 
+def without_images(value: Any) -> Any:
+    """Put words in the place of images: the provider here takes none, and theirs are cut short."""
+    if isinstance(value, list):
+        return [without_images(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("type") == "input_image":
+        return {"type": "input_text", "text": "(image)"}
+    return {name: without_images(item) for name, item in value.items()}
+
+
 @pytest.mark.parametrize("seen", OBSERVED, ids=lambda seen: str(seen["client"])[:20])
 async def test_a_request_of_a_real_client_is_answered(edge: Edge, seen: dict[str, Any]) -> None:
-    body = seen["body"] | {"model": MODEL}
+    body = without_images(seen["body"]) | {"model": MODEL}
     wanted = ((body.get("text") or {}).get("format") or {}).get("type")
     said = '{"done":true}' if wanted == "json_schema" else "Done."
     is_forced = isinstance(body.get("tool_choice"), dict)

@@ -14,11 +14,19 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 Start = Callable[..., "Service"]
 
 
+NOWHERE = "http://127.0.0.1:9"
+"""The port of the discard service, which nobody runs."""
+
+
 def clean_environment() -> dict[str, str]:
-    """This process's environment without anything that the gateway would read."""
+    """This process's environment, of which the gateway reads only that the upstream is nowhere.
+
+    What a test saves is due to be asked about, and nothing may leave this machine.
+    """
     ours = ("GROK", "SERVER_", "REDIS", "ACCOUNT_", "DATA_DIR", "LOG_", "PORT", "HOST", "WEB_CONC")
     variables = os.environ.items()  # noqa: TID251 -- for a child process
-    return {name: text for name, text in variables if not name.startswith(ours)}
+    kept = {name: text for name, text in variables if not name.startswith(ours)}
+    return kept | {"GROK_UPSTREAM_GROK_URL": NOWHERE}
 
 
 def free_port() -> int:

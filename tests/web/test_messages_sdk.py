@@ -230,7 +230,9 @@ async def test_images_arrive_in_their_place(edge: Edge, client: anthropic.AsyncA
 
     before, image, after = edge.script.requests[0].messages[0].parts
     assert (before, after) == (TextPart("Before"), TextPart("after"))
-    assert image == ImagePart(f"data:image/png;base64,{PIXEL}")
+    [file] = edge.script.requests[0].files
+    assert image == ImagePart(file.ref)
+    assert file.media_type == "image/png"
 
 
 async def test_refused_request_is_sent_once(

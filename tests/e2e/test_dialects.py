@@ -1,5 +1,6 @@
 """What the three chat APIs have in common, each in its own form, over a whole installation."""
 
+import base64
 import time
 from collections.abc import Callable
 from typing import Any
@@ -189,3 +190,27 @@ def test_parameters_without_effect_are_told_in_every_form(install: Install) -> N
         answer = post(here, form, body_of(form, "text=Yes.", stream=False, **options))
         assert answer.status_code == 200
         assert answer.headers["x-ignored-parameters"] == "temperature, a_new_field"
+
+
+def test_picture_is_seen_in_every_form(install: Install) -> None:
+    here = install(accounts=1)
+    data = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(1000)).decode()
+    url = f"data:image/png;base64,{data}"
+    source = {"type": "base64", "media_type": "image/png", "data": data}
+    pictures: dict[str, dict[str, Any]] = {
+        "chat": {"type": "image_url", "image_url": {"url": url}},
+        "responses": {"type": "input_image", "image_url": url},
+        "messages": {"type": "image", "source": source},
+    }
+    for form, picture in pictures.items():
+        kind = "input_text" if form == "responses" else "text"
+        words = {"type": kind, "text": "What is it? [[sim: text=A cat.]]"}
+        said = [{"role": "user", "content": [words, picture]}]
+        field = "input" if form == "responses" else "messages"
+        answer = post(here, form, body_of(form, "", stream=False, **{field: said}))
+        assert answer.status_code == 200, answer.text
+        assert "A cat." in answer.text
+
+    [page] = here.ledger()["accounts"].values()
+    assert page["attached"] == len(FORMS)
+    assert here.ledger()["violations"] == []

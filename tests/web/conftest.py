@@ -23,6 +23,7 @@ from grok2api.config.schema import (
 )
 from grok2api.domain.account import Credentials, Mode, Pool, ProviderKind, Tier
 from grok2api.domain.chat import ChatRequest, EventBatch, Finished, TextDelta
+from grok2api.domain.files import InputFile
 from grok2api.domain.ids import AccountId
 from grok2api.domain.model import Route
 from grok2api.domain.quota import QuotaReport, Reading
@@ -124,6 +125,20 @@ class Preferences:
         if session.credentials.session in self.refusing:
             raise UpstreamUnavailableError("The upstream is in trouble.")
         self.sensitive[session.credentials.session] = is_on
+
+
+class Drawer:
+    """An upstream that keeps every file it is given."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, InputFile] = {}
+
+    async def upload(self, file: InputFile, session: UpstreamSession) -> str:
+        self.files[file.ref] = file
+        return f"file_{len(self.files)}"
+
+    async def delete(self, file_id: str, session: UpstreamSession) -> None:
+        return
 
 
 class Books:
@@ -240,7 +255,9 @@ class EdgeMaker:
     @asynccontextmanager
     async def __call__(self, settings: Settings = TEST_SETTINGS) -> AsyncIterator[Edge]:
         script, preferences, books = Script(), Preferences(), Books()
-        provider = Provider(ProviderKind.GROK_WEB, GrokWebCredentials(), script, books, preferences)
+        provider = Provider(
+            ProviderKind.GROK_WEB, GrokWebCredentials(), script, books, preferences, Drawer()
+        )
         states: list[AppState] = []
 
         @asynccontextmanager

@@ -13,6 +13,7 @@ from grok2api.domain.chat import (
     EventBatch,
     Finished,
     FinishReason,
+    ImagePart,
     Message,
     ReasoningDelta,
     Role,
@@ -214,16 +215,24 @@ async def test_web_search_is_shown_as_the_servers_own(
     assert text.citations
 
 
-async def test_images_are_refused_by_name_where_the_provider_takes_none(
-    edge: Edge, client: anthropic.AsyncAnthropic
-) -> None:
-    source: Any = {"type": "base64", "media_type": "image/png", "data": PIXEL}
-    messages: Any = [{"role": "user", "content": [{"type": "image", "source": source}]}]
+async def test_images_arrive_in_their_place(edge: Edge, client: anthropic.AsyncAnthropic) -> None:
+    content: Any = [
+        {"type": "text", "text": "Before"},
+        {
+            "type": "image",
+            "source": {"type": "base64", "media_type": "image/png", "data": PIXEL},
+        },
+        {"type": "text", "text": "after"},
+    ]
+    messages: Any = [{"role": "user", "content": content}]
 
-    with pytest.raises(anthropic.BadRequestError, match="takes no images or documents"):
-        await client.messages.create(model=MODEL, max_tokens=1000, messages=messages)
+    await client.messages.create(model=MODEL, max_tokens=1000, messages=messages)
 
-    assert edge.script.requests == []
+    before, image, after = edge.script.requests[0].messages[0].parts
+    assert (before, after) == (TextPart("Before"), TextPart("after"))
+    [file] = edge.script.requests[0].files
+    assert image == ImagePart(file.ref)
+    assert file.media_type == "image/png"
 
 
 async def test_refused_request_is_sent_once(

@@ -1,0 +1,104 @@
+"""One installation for all clients, one running program a client, and which cells have passed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.clients.drivers import CLIENTS, Client, Driver
+from tests.clients.table import Table
+from tests.e2e.installation import Installation, make_sessions, wait_until
+
+ALIASES = "claude-sonnet-5=grok-chat-fast, claude-*=grok-chat-fast"
+TABLE = pytest.StashKey[Table]()
+
+
+class Bench(msgspec.Struct):
+    """A client's program in front of the installation."""
+
+    client: Client
+    driver: Driver
+    here: Installation
+
+    def ask(self, feature: str, directives: str, **given: Any) -> Any:
+        """Let the client ask what makes the upstream follow `directives`."""
+        asked = {
+            "model": "claude-sonnet-5" if self.client.is_anthropic else "grok-chat-fast",
+            "prompt": f"Tell me about tides. [[sim: {directives}]]",
+            "result": "Sunny. [[sim: text=It is sunny.]]",
+        }
+        return self.driver.ask(feature, **(asked | given))
+
+    def total(self, name: str) -> int:
+        """Return a sum over all accounts of the upstream's books."""
+        return sum(page[name] for page in self.here.ledger()["accounts"].values())
+
+
+@pytest.fixture(scope="session")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One attempt a request, so that the upstream's books count what clients send."""
+    settings = {"GROK_MODELS_ALIASES": ALIASES, "GROK_RETRY_MAX_ATTEMPTS": "1"}
+    running = Installation(tmp_path_factory.mktemp("clients"), settings=settings)
+    try:
+        running.start_simulator()
+        running.start()
+        sessions = make_sessions(12)
+        running.register(sessions)
+        running.import_accounts(*sessions)
+        yield running
+        assert running.ledger()["violations"] == []
+        assert wait_until(lambda: running.open_leases() == 0, what="release")
+    finally:
+        running.close()
+    assert running.find_secrets() == []
+
+
+@pytest.fixture(scope="session")
+def drivers(
+    here: Installation, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[Client, Driver]]:
+    """Programs that are running; a test adds its own."""
+    running: dict[Client, Driver] = {}
+    yield running
+    for driver in running.values():
+        driver.close()
+
+
+@pytest.fixture(params=CLIENTS, ids=lambda client: Path(client.script).stem)
+def bench(
+    request: pytest.FixtureRequest,
+    here: Installation,
+    drivers: dict[Client, Driver],
+    tmp_path: Path,
+) -> Bench:
+    client: Client = request.param
+    if client not in drivers:
+        drivers[client] = Driver(client, url=here.url, key=here.key, log=tmp_path / "stderr")
+    table = request.config.stash[TABLE]
+    table.versions[client] = drivers[client].versions
+    return Bench(client, drivers[client], here)
+
+
+@pytest.fixture
+def table(request: pytest.FixtureRequest) -> Table:
+    return request.config.stash[TABLE]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[TABLE] = Table()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Compare the table after all else."""
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Note the cell of a test that has passed."""
+    cell = item.get_closest_marker("cell")
+    if cell is None or call.when != "call" or call.excinfo is not None:
+        return
+    assert isinstance(item, pytest.Function)
+    item.config.stash[TABLE].passed.add((item.callspec.params["bench"], cell.args[0]))

@@ -1,0 +1,82 @@
+"""Programs of client libraries: a feature goes in as a line of JSON, what was seen comes out."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+VENV = ROOT / ".venv-clients"
+
+
+class Client(msgspec.Struct, frozen=True):
+    """A client library on one of the APIs; `script` is relative to this folder."""
+
+    name: str
+    api: str
+    script: str
+    is_anthropic: bool = False
+
+    def command(self) -> list[str]:
+        if self.script.endswith(".mjs"):
+            return [str(VENV / "bin" / "node"), str(VENV / "node" / Path(self.script).name)]
+        return [str(VENV / "bin" / "python"), str(HERE / self.script)]
+
+
+CLIENTS = (
+    Client("OpenAI for Node", "Chat Completions", "node/openai_chat.mjs"),
+    Client("OpenAI for Node", "Responses", "node/openai_responses.mjs"),
+    Client("Anthropic for Node", "Messages", "node/anthropic_messages.mjs", is_anthropic=True),
+)
+
+
+class Driver:
+    """A running program of a client."""
+
+    def __init__(self, client: Client, *, url: str, key: str, log: Path) -> None:
+        command = client.command()
+        assert (VENV / ".installed").exists(), "The clients are not installed: make clients"
+        environment = {
+            "GATEWAY_URL": url,
+            "GATEWAY_KEY": key,
+            "PATH": f"{VENV / 'bin'}:/usr/bin:/bin",
+            "NO_PROXY": "*",
+        }
+        with log.open("wb") as errors:
+            self._process = subprocess.Popen(
+                command,
+                env=environment,
+                cwd=VENV,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+            )
+        self._log = log
+        self.versions: list[str] = self._read()
+
+    def ask(self, feature: str, **given: Any) -> Any:
+        assert self._process.stdin is not None
+        self._process.stdin.write(msgspec.json.encode({"feature": feature, **given}) + b"\n")
+        self._process.stdin.flush()
+        return self._read()
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(10)
+        finally:
+            self._process.kill()
+            self._process.wait()
+            self._process.stdout.close()
+
+    def _read(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, f"The client's program ended: {self._log.read_text()}"
+        answer = msgspec.json.decode(line)
+        assert "error" not in answer, answer["error"]
+        return answer["value"]

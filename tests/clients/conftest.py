@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import msgspec
 import pytest
 
-from tests.clients.drivers import CLIENTS, Client, Driver
+from tests.clients.drivers import CLIENTS, MESSAGES, Client, Driver
 from tests.clients.table import Table
 from tests.e2e.installation import Installation, make_sessions, wait_until
 
@@ -22,12 +23,14 @@ class Bench(msgspec.Struct):
     driver: Driver
     here: Installation
 
-    def ask(self, feature: str, directives: str, **given: Any) -> Any:
-        """Let the client ask what makes the upstream follow `directives`."""
+    def ask(self, feature: str, *directives: str, **given: Any) -> Any:
+        """Let the client use `feature`; the upstream follows `directives`, call by call."""
+        queued = {"directives": list(directives)}
+        httpx2.post(f"{self.here.sim}/_sim/script", json=queued).raise_for_status()
         asked = {
-            "model": "claude-sonnet-5" if self.client.is_anthropic else "grok-chat-fast",
-            "prompt": f"Tell me about tides. [[sim: {directives}]]",
-            "result": "Sunny. [[sim: text=It is sunny.]]",
+            "model": "claude-sonnet-5" if self.client.api == MESSAGES else "grok-chat-fast",
+            "prompt": "Tell me about tides.",
+            "result": "Sunny.",
         }
         return self.driver.ask(feature, **(asked | given))
 
@@ -66,7 +69,7 @@ def drivers(
         driver.close()
 
 
-@pytest.fixture(params=CLIENTS, ids=lambda client: Path(client.script).stem)
+@pytest.fixture
 def bench(
     request: pytest.FixtureRequest,
     here: Installation,
@@ -88,6 +91,14 @@ def table(request: pytest.FixtureRequest) -> Table:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[TABLE] = Table()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test of a feature with every client that has it."""
+    cell = metafunc.definition.get_closest_marker("cell")
+    if cell is not None:
+        able = [client for client in CLIENTS if cell.args[0] not in client.lacks]
+        metafunc.parametrize("bench", able, indirect=True, ids=lambda client: client.label)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,18 +17,30 @@ class Client(msgspec.Struct, frozen=True):
     name: str
     api: str
     script: str
-    is_anthropic: bool = False
+    lacks: frozenset[str] = frozenset()
+    """Features that the library does not have, whatever the gateway does."""
+
+    @property
+    def label(self) -> str:
+        return f"{Path(self.script).stem}-{self.api.split()[0].lower()}"
 
     def command(self) -> list[str]:
+        name, argument = Path(self.script).name, self.api.split()[0].lower()
         if self.script.endswith(".mjs"):
-            return [str(VENV / "bin" / "node"), str(VENV / "node" / Path(self.script).name)]
-        return [str(VENV / "bin" / "python"), str(HERE / self.script)]
+            return [str(VENV / "bin" / "node"), str(VENV / "node" / name), argument]
+        return [str(VENV / "bin" / "python"), str(HERE / self.script), argument]
 
 
+CHAT, RESPONSES, MESSAGES = "Chat Completions", "Responses", "Messages"
+REASONING = frozenset({"reasoning", "reasoning_streamed"})
+VERCEL = "Vercel AI SDK"
 CLIENTS = (
-    Client("OpenAI for Node", "Chat Completions", "node/openai_chat.mjs"),
-    Client("OpenAI for Node", "Responses", "node/openai_responses.mjs"),
-    Client("Anthropic for Node", "Messages", "node/anthropic_messages.mjs", is_anthropic=True),
+    Client("OpenAI for Node", CHAT, "node/openai_chat.mjs"),
+    Client("OpenAI for Node", RESPONSES, "node/openai_responses.mjs"),
+    Client("Anthropic for Node", MESSAGES, "node/anthropic_messages.mjs"),
+    Client(VERCEL, CHAT, "node/vercel.mjs", lacks=REASONING),
+    Client(VERCEL, RESPONSES, "node/vercel.mjs"),
+    Client(VERCEL, MESSAGES, "node/vercel.mjs"),
 )
 
 

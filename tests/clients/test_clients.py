@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 ANSWER = "The moon pulls the sea 🌊."
 THOUGHT = "I wonder about the moon."
-CALL = 'tool_call=get_weather {"city": "Kíel"}'
+CALL = r'tool_call="get_weather {\"city\": \"Kíel\"}"'
 RESULT_OF_TOOLS = {"calls": [["get_weather", {"city": "Kíel"}]], "text": "It is sunny."}
 KIEL = {"name": "Kiel", "people": 247_000}
 
@@ -37,12 +37,12 @@ def test_streamed_answer_with_its_usage(bench: Bench) -> None:
 
 @pytest.mark.cell("tools")
 def test_tool_is_called_and_its_result_answered(bench: Bench) -> None:
-    assert bench.ask("tools", CALL) == RESULT_OF_TOOLS
+    assert bench.ask("tools", CALL, "text=It is sunny.") == RESULT_OF_TOOLS
 
 
 @pytest.mark.cell("tools_streamed")
 def test_tool_is_called_in_a_stream_and_its_result_answered(bench: Bench) -> None:
-    assert bench.ask("tools_streamed", CALL) == RESULT_OF_TOOLS
+    assert bench.ask("tools_streamed", CALL, "text=It is sunny.") == RESULT_OF_TOOLS
 
 
 @pytest.mark.cell("reasoning")
@@ -70,8 +70,8 @@ def test_structured_output_is_parsed(bench: Bench) -> None:
 def test_unknown_model_and_wrong_key_are_told_and_ask_no_account(bench: Bench) -> None:
     before = bench.total("calls")
 
-    model = bench.ask("unknown_model", "text=x", model="gpt-nothing")
-    key = bench.ask("wrong_key", "text=x")
+    model = bench.ask("unknown_model", model="gpt-nothing")
+    key = bench.ask("wrong_key")
 
     assert model["status"] == 404
     assert "gpt-nothing" in model["message"]
@@ -104,7 +104,7 @@ def test_client_that_leaves_stops_the_upstream(bench: Bench) -> None:
 def test_request_that_is_worth_it_is_sent_again(bench: Bench) -> None:
     before = bench.total("calls")
 
-    seen = bench.ask("retried", f"text={ANSWER}; fault=unavailable; retry_after=1; fail_first=1")
+    seen = bench.ask("retried", "fault=unavailable; retry_after=1", f"text={ANSWER}")
 
     assert seen["text"] == ANSWER
     assert bench.total("calls") == before + 2
@@ -114,7 +114,7 @@ def test_request_that_is_worth_it_is_sent_again(bench: Bench) -> None:
 def test_hopeless_request_ends_as_an_error(bench: Bench, table: Table) -> None:
     before = bench.total("calls")
 
-    seen = bench.ask("hopeless", "fault=unavailable")
+    seen = bench.ask("hopeless", prompt="Hello! [[sim: fault=unavailable]]")
 
     assert seen["status"] == 502
     table.counts[bench.client, "hopeless"] = bench.total("calls") - before

@@ -1,5 +1,6 @@
 import Anthropic from "@anthropic-ai/sdk";
-import { ABOUT, PLACE, WEATHER, key, refusal, serve, url, version } from "./driver.mjs";
+import { jsonSchemaOutputFormat } from "@anthropic-ai/sdk/helpers/json-schema";
+import { ABOUT, CITY, PLACE, WEATHER, key, refusal, serve, url, version } from "./driver.mjs";
 
 const client = new Anthropic({ baseURL: url, apiKey: key });
 const tools = [{ name: WEATHER, description: ABOUT, input_schema: PLACE }];
@@ -60,6 +61,10 @@ await serve([version("@anthropic-ai/sdk")], {
   tools_streamed: (asked) => twoTurns(asked, (given) => stream(given).finalMessage()),
   reasoning: async (asked) => shape(await create(body(asked, { thinking }))),
   reasoning_streamed: (asked) => streamed(body(asked, { thinking })),
+  async structured(asked) {
+    const output_config = { format: jsonSchemaOutputFormat(CITY) };
+    return (await client.messages.parse(body(asked, { output_config }))).parsed_output;
+  },
   unknown_model: (asked) => refusal(() => create(body(asked))),
   wrong_key: (asked) =>
     refusal(() => client.withOptions({ apiKey: "sk-wrong" }).messages.create(body(asked))),

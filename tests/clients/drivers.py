@@ -1,5 +1,6 @@
 """Programs of client libraries: a feature goes in as a line of JSON, what was seen comes out."""
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,11 @@ CLIENTS = (
     Client(VERCEL, CHAT, "node/vercel.mjs", lacks=REASONING),
     Client(VERCEL, RESPONSES, "node/vercel.mjs"),
     Client(VERCEL, MESSAGES, "node/vercel.mjs"),
+    Client("LangChain", CHAT, "python/langchain.py", lacks=REASONING),
+    Client("LangChain", RESPONSES, "python/langchain.py"),
+    Client("LangChain", MESSAGES, "python/langchain.py"),
+    Client("LiteLLM", CHAT, "python/lite.py"),
+    Client("LiteLLM", MESSAGES, "python/lite.py"),
 )
 
 
@@ -48,8 +54,10 @@ class Driver:
     """A running program of a client."""
 
     def __init__(self, client: Client, *, url: str, key: str, log: Path) -> None:
-        command = client.command()
         assert (VENV / ".installed").exists(), "The clients are not installed: make clients"
+        for script in (HERE / "node").glob("*.mjs"):
+            shutil.copy(script, VENV / "node")  # modules are looked for beside the script
+        command = client.command()
         environment = {
             "GATEWAY_URL": url,
             "GATEWAY_KEY": key,

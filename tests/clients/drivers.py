@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ class Client(msgspec.Struct, frozen=True):
     name: str
     api: str
     script: str
+    is_apart: bool = True
+    """Whether it is in the clients' own environment, not with the tests."""
     lacks: frozenset[str] = frozenset()
     """Features that the library does not have, whatever the gateway does."""
 
@@ -29,24 +32,28 @@ class Client(msgspec.Struct, frozen=True):
         name, argument = Path(self.script).name, self.api.split()[0].lower()
         if self.script.endswith(".mjs"):
             return [str(VENV / "bin" / "node"), str(VENV / "node" / name), argument]
-        return [str(VENV / "bin" / "python"), str(HERE / self.script), argument]
+        python = str(VENV / "bin" / "python") if self.is_apart else sys.executable
+        return [python, str(HERE / self.script), argument]
 
 
 CHAT, RESPONSES, MESSAGES = "Chat Completions", "Responses", "Messages"
 REASONING = frozenset({"reasoning", "reasoning_streamed"})
 VERCEL = "Vercel AI SDK"
 CLIENTS = (
+    Client("OpenAI for Python", CHAT, "python/openai_sdk.py", is_apart=False),
+    Client("OpenAI for Python", RESPONSES, "python/openai_sdk.py", is_apart=False),
+    Client("Anthropic for Python", MESSAGES, "python/anthropic_sdk.py", is_apart=False),
     Client("OpenAI for Node", CHAT, "node/openai_chat.mjs"),
     Client("OpenAI for Node", RESPONSES, "node/openai_responses.mjs"),
     Client("Anthropic for Node", MESSAGES, "node/anthropic_messages.mjs"),
     Client(VERCEL, CHAT, "node/vercel.mjs", lacks=REASONING),
     Client(VERCEL, RESPONSES, "node/vercel.mjs"),
     Client(VERCEL, MESSAGES, "node/vercel.mjs"),
-    Client("LangChain", CHAT, "python/langchain.py", lacks=REASONING),
-    Client("LangChain", RESPONSES, "python/langchain.py"),
-    Client("LangChain", MESSAGES, "python/langchain.py"),
+    Client("LangChain", CHAT, "python/lang_chain.py", lacks=REASONING),
+    Client("LangChain", RESPONSES, "python/lang_chain.py"),
+    Client("LangChain", MESSAGES, "python/lang_chain.py"),
     Client("LiteLLM", CHAT, "python/lite.py"),
-    Client("LiteLLM", MESSAGES, "python/lite.py"),
+    Client("LiteLLM", MESSAGES, "python/lite.py", lacks=frozenset({"retried"})),
 )
 
 

@@ -4,6 +4,7 @@ import os
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # noqa: TID251 - else it downloads one
 
+import asyncio
 import json  # noqa: TID251 - runs where the gateway's own packages are not installed
 from typing import Any
 
@@ -14,13 +15,13 @@ TOOLS = [{"type": "function", "function": {"name": WEATHER, "description": ABOUT
 IS_ANTHROPIC = API == "messages"
 
 
-def ask(asked: Asked, **options: Any) -> Any:
+def ask(asked: Asked, act: Any = litellm.completion, **options: Any) -> Any:
     given = {"messages": [{"role": "user", "content": asked["prompt"]}], "api_key": KEY} | options
     if IS_ANTHROPIC:
-        return litellm.completion(
+        return act(
             model=f"anthropic/{asked['model']}", api_base=URL, max_tokens=4000, **given
         )
-    return litellm.completion(model=f"openai/{asked['model']}", api_base=f"{URL}/v1", **given)
+    return act(model=f"openai/{asked['model']}", api_base=f"{URL}/v1", **given)
 
 
 def shape(answer: Any) -> dict[str, Any]:
@@ -62,11 +63,12 @@ def two_turns(asked: Asked, *, stream: bool) -> dict[str, Any]:
     return {"calls": calls, "text": second.content}
 
 
-def cancelled(asked: Asked) -> bool:
-    chunks = ask(asked, stream=True)
-    while not next(chunks).choices[0].delta.content:
-        pass
-    chunks.completion_stream.close()
+async def leave(asked: Asked) -> bool:
+    chunks = await ask(asked, litellm.acompletion, stream=True)
+    async for chunk in chunks:
+        if chunk.choices[0].delta.content:
+            break
+    await chunks.aclose()
     return True
 
 
@@ -91,7 +93,7 @@ serve(
         "structured": structured,
         "unknown_model": lambda asked: refusal(lambda: ask(asked)),
         "wrong_key": lambda asked: refusal(lambda: ask(asked, api_key="sk-wrong")),
-        "cancelled": cancelled,
+        "cancelled": lambda asked: asyncio.run(leave(asked)),
         "broken": lambda asked: refusal(lambda: fold(asked)),
         "retried": lambda asked: shape(ask(asked)),
         "hopeless": lambda asked: refusal(lambda: ask(asked)),

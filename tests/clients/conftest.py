@@ -96,11 +96,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test of a feature with every client that has it."""
-    cell = metafunc.definition.get_closest_marker("cell")
-    if cell is not None:
-        able = [client for client in CLIENTS if cell.args[0] not in client.lacks]
-        metafunc.parametrize("bench", able, indirect=True, ids=lambda client: client.label)
+    """Run a test of a feature with every client that has it, of a lack with those that do not."""
+    for name, is_lack in (("cell", False), ("lack", True)):
+        marker = metafunc.definition.get_closest_marker(name)
+        if marker is not None:
+            chosen = [c for c in CLIENTS if (marker.args[0] in c.lacks) is is_lack]
+            metafunc.parametrize("bench", chosen, indirect=True, ids=lambda client: client.label)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -114,4 +115,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if cell is None or call.when != "call" or call.excinfo is not None:
         return
     assert isinstance(item, pytest.Function)
-    item.config.stash[TABLE].passed.add((item.callspec.params["bench"], cell.args[0]))
+    client = item.callspec.params["bench"]
+    assert isinstance(client, Client)
+    item.config.stash[TABLE].passed.add((client, cell.args[0]))

@@ -20,9 +20,13 @@ FEATURES = {
 }
 HEAD = """# Which clients work
 
-Made by `tests/clients`, which runs every client over real sockets against a gateway with two workers and a simulated
-upstream; `make test` fails when this page is not what it found. A tick is a test that passed, a dash something that
-this client does not have.
+Made by `tests/clients`, which runs every client over real sockets against a gateway with two
+workers and a simulated upstream; `make test` fails when this page is not what it found. A tick is a
+test that passed, a dash something that this client does not have.
+
+"tools" are two turns: a call, then its result. "asks again when told" is one more request after an
+error with `retry-after`. "requests for a hopeless one" counts what the client sends, with its own
+settings, when the gateway has tried what can be tried and says so (`x-should-retry: false`).
 """
 
 
@@ -46,5 +50,5 @@ class Table:
 
     def _cell(self, client: Client, feature: str) -> str:
         if (client, feature) not in self.passed:
-            return "–"
+            return "-"
         return str(self.counts.get((client, feature), "✓"))

@@ -33,7 +33,7 @@ export async function refusal(act) {
     const cause = error.lastError ?? error;
     return { status: cause.status ?? cause.statusCode ?? null, message: String(cause.message) };
   }
-  return { status: 200, message: "not refused" };
+  return { status: 200, message: "" };
 }
 
 /** Serve the features until standard input ends. */

@@ -64,7 +64,7 @@ async function twoTurns(asked, ask) {
   return { calls, text };
 }
 
-const features = {
+await serve([version("ai"), version(provider)], {
   whole: async (asked) => shape(await generateText(body(asked))),
   streamed: (asked) => streamed(body(asked)),
   tools: (asked) => twoTurns(asked, async (given) => (await generateText(given)).text),
@@ -93,16 +93,8 @@ const features = {
         return { status: null, message: String(part.error?.message ?? JSON.stringify(part.error)) };
       }
     }
-    return { status: 200, message: "not told" };
+    return { status: 200, message: "" };
   },
   retried: async (asked) => shape(await generateText(body(asked))),
   hopeless: (asked) => refusal(() => generateText(body(asked))),
-};
-
-if (api === "chat") {
-  // This provider has no field for the reasoning of Chat Completions.
-  delete features.reasoning;
-  delete features.reasoning_streamed;
-}
-
-await serve([version("ai"), version(provider)], features);
+});

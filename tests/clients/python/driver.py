@@ -37,7 +37,7 @@ def refusal(act: Callable[[], object]) -> dict[str, Any]:
         act()
     except Exception as error:  # noqa: BLE001 - the libraries have no common base
         return {"status": getattr(error, "status_code", None), "message": str(error)}
-    return {"status": 200, "message": "not refused"}
+    return {"status": 200, "message": ""}
 
 
 def serve(packages: list[str], features: Mapping[str, Feature]) -> None:

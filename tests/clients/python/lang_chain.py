@@ -7,8 +7,11 @@ from langchain_anthropic import ChatAnthropic
 from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_openai import ChatOpenAI
 
-TOOLS = [{"type": "function", "function": {"name": WEATHER, "description": ABOUT, "parameters": PLACE}}]
+TOOLS = [
+    {"type": "function", "function": {"name": WEATHER, "description": ABOUT, "parameters": PLACE}}
+]
 THINKING: dict[str, Any] = {
+    "chat": {},
     "responses": {"reasoning": {"summary": "auto"}},
     "messages": {"thinking": {"type": "enabled", "budget_tokens": 1024}},
 }
@@ -83,7 +86,11 @@ def ask(asked: Asked, **options: Any) -> Any:
 
 def structured(asked: Asked) -> Any:
     schema = {"title": "city", "description": "A city.", **CITY}
-    return open_model(asked).with_structured_output(schema, method="json_schema").invoke(asked["prompt"])
+    return (
+        open_model(asked)
+        .with_structured_output(schema, method="json_schema")
+        .invoke(asked["prompt"])
+    )
 
 
 serve(

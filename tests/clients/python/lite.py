@@ -11,16 +11,16 @@ from typing import Any
 import litellm
 from driver import ABOUT, API, CITY, KEY, PLACE, URL, WEATHER, Asked, refusal, serve
 
-TOOLS = [{"type": "function", "function": {"name": WEATHER, "description": ABOUT, "parameters": PLACE}}]
+TOOLS = [
+    {"type": "function", "function": {"name": WEATHER, "description": ABOUT, "parameters": PLACE}}
+]
 IS_ANTHROPIC = API == "messages"
 
 
 def ask(asked: Asked, act: Any = litellm.completion, **options: Any) -> Any:
     given = {"messages": [{"role": "user", "content": asked["prompt"]}], "api_key": KEY} | options
     if IS_ANTHROPIC:
-        return act(
-            model=f"anthropic/{asked['model']}", api_base=URL, max_tokens=4000, **given
-        )
+        return act(model=f"anthropic/{asked['model']}", api_base=URL, max_tokens=4000, **given)
     return act(model=f"openai/{asked['model']}", api_base=f"{URL}/v1", **given)
 
 

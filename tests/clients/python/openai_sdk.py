@@ -67,7 +67,7 @@ class Chat:
         return {"calls": calls, "text": turn(first, *results).content}
 
     def structured(self, asked: Asked) -> Any:
-        answer = CLIENT.chat.completions.parse(
+        answer: Any = CLIENT.chat.completions.parse(
             model=asked["model"],
             messages=[{"role": "user", "content": asked["prompt"]}],
             response_format=City,
@@ -140,8 +140,8 @@ class Responses:
             return any(event.type == "response.output_text.delta" for event in events)
 
     def broken(self, asked: Asked) -> dict[str, Any]:
-        response = self.stream(asked)[0]
-        return {"status": response.status, "message": response.error.message}
+        ends = [e for e in self.create(asked, stream=True) if e.type == "response.failed"]
+        return {"status": None, "message": ends[0].response.error.message}
 
 
 def build_features(api: Chat | Responses) -> dict[str, Any]:

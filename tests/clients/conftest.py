@@ -39,7 +39,7 @@ class Bench(msgspec.Struct):
         return sum(page[name] for page in self.here.ledger()["accounts"].values())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """One attempt a request, so that the upstream's books count what clients send."""
     settings = {"GROK_MODELS_ALIASES": ALIASES, "GROK_RETRY_MAX_ATTEMPTS": "1"}
@@ -57,10 +57,8 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     assert running.find_secrets() == []
 
 
-@pytest.fixture(scope="session")
-def drivers(
-    here: Installation, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[Client, Driver]]:
+@pytest.fixture(scope="module")
+def drivers(here: Installation) -> Iterator[dict[Client, Driver]]:
     """Programs that are running; a test adds its own."""
     running: dict[Client, Driver] = {}
     yield running
@@ -102,11 +100,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if marker is not None:
             chosen = [c for c in CLIENTS if (marker.args[0] in c.lacks) is is_lack]
             metafunc.parametrize("bench", chosen, indirect=True, ids=lambda client: client.label)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Compare the table after all else."""
-    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
 
 
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:

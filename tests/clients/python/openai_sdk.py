@@ -79,7 +79,8 @@ class Chat:
             return any(chunk.choices[0].delta.content for chunk in chunks)
 
     def broken(self, asked: Asked) -> dict[str, Any]:
-        return refusal(lambda: self.stream(asked))
+        seen: dict[str, Any] = refusal(lambda: self.stream(asked))
+        return seen
 
 
 class Responses:

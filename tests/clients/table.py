@@ -27,6 +27,8 @@ test that passed, a dash something that this client does not have.
 "tools" are two turns: a call, then its result. "asks again when told" is one more request after an
 error with `retry-after`. "requests for a hopeless one" counts what the client sends, with its own
 settings, when the gateway has tried what can be tried and says so (`x-should-retry: false`).
+
+More of the Python SDKs, and recorded requests of coding agents, are in `tests/e2e` and `tests/web`.
 """
 
 

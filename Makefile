@@ -1,6 +1,6 @@
 # One door: make run · make test · make check · make format · make bench · make bench-pool
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench bench-pool clean
+.PHONY: help run clients test check format bench bench-pool clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -24,10 +24,23 @@ $(VENV)/.installed-dev: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,check]'
 	@touch $@
 
+# Client libraries that the tests drive, and the Node.js of some of them; apart, because they pin what the gateway has newer.
+CLIENTS := .venv-clients
+$(CLIENTS)/.installed: tests/clients/requirements.txt tests/clients/node/package.json tests/clients/node/package-lock.json
+	@echo "Installing client libraries into $(CLIENTS) …"
+	@test -x $(CLIENTS)/bin/python || $(PYTHON) -m venv $(CLIENTS)
+	@$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
+	@mkdir -p $(CLIENTS)/node
+	@cp tests/clients/node/package.json tests/clients/node/package-lock.json $(CLIENTS)/node
+	@PATH="$(CURDIR)/$(CLIENTS)/bin:$$PATH" npm ci --prefix $(CLIENTS)/node --silent --no-audit --no-fund
+	@touch $@
+
+clients: $(CLIENTS)/.installed ## Install the client libraries that the tests drive
+
 run: $(STAMP) ## Start the demo: gateway, simulator, pretend accounts; prints a curl line that works
 	@exec $(BIN)/grok2api demo
 
-test: $(VENV)/.installed-dev ## Run all tests
+test: $(VENV)/.installed-dev $(CLIENTS)/.installed ## Run all tests
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/.installed-dev ## Formatting, lint, types, imports, dead code, Lua, templates
@@ -55,4 +68,4 @@ bench-pool: $(VENV)/.installed-dev ## Measure what lending accounts costs the st
 	$(BIN)/python -m benchmarks.pool $(ARGS)
 
 clean: ## Remove what make created (not your data)
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -12,6 +12,7 @@ FEATURES = {
     "reasoning": "reasoning",
     "reasoning_streamed": "reasoning, streamed",
     "structured": "JSON schema",
+    "image": "image in",
     "errors": "errors",
     "broken": "error mid-stream",
     "cancelled": "cancelled",
@@ -24,9 +25,10 @@ Made by `tests/clients`, which runs every client over real sockets against a gat
 workers and a simulated upstream; `make test` fails when this page is not what it found. A tick is a
 test that passed, a dash something that this client does not have.
 
-"tools" are two turns: a call, then its result. "asks again when told" is one more request after an
-error with `retry-after`. "requests for a hopeless one" counts what the client sends, with its own
-settings, when the gateway has tried what can be tried and says so (`x-should-retry: false`).
+"tools" are two turns: a call, then its result. "image in" is a small PNG in the request, as base64;
+it reached the account that answered. "asks again when told" is one more request after an error with
+`retry-after`. "requests for a hopeless one" counts what the client sends, with its own settings,
+when the gateway has tried what can be tried and says so (`x-should-retry: false`).
 
 More of the Python SDKs, and recorded requests of coding agents, are in `tests/e2e` and `tests/web`.
 """

@@ -1,5 +1,7 @@
 """What every client library sees of the gateway, over real sockets, through two workers."""
 
+import base64
+
 import msgspec
 import pytest
 
@@ -14,6 +16,10 @@ THOUGHT = "I wonder about the moon."
 CALL = r'tool_call="get_weather {\"city\": \"Kíel\"}"'
 RESULT_OF_TOOLS = {"calls": [["get_weather", {"city": "Kíel"}]], "text": "It is sunny."}
 KIEL = {"name": "Kiel", "people": 247_000}
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAA"
+    "AABJRU5ErkJggg=="
+)
 
 
 @pytest.mark.cell("whole")
@@ -72,6 +78,19 @@ def test_structured_output_is_parsed(bench: Bench) -> None:
     said = msgspec.json.encode(msgspec.json.encode(KIEL).decode()).decode()
 
     assert bench.ask("structured", f"text={said}") == KIEL
+
+
+@pytest.mark.cell("image")
+def test_image_reaches_the_account_that_answers(bench: Bench) -> None:
+    names = ("calls", "uploads", "attached", "upload_bytes")
+    before = [bench.total(name) for name in names]
+
+    seen = bench.ask("image", f"text={ANSWER}", image=PIXEL)
+
+    assert seen["text"] == ANSWER
+    after = [bench.total(name) for name in names]
+    rise = [new - old for new, old in zip(after, before, strict=True)]
+    assert rise == [1, 1, 1, len(base64.b64decode(PIXEL))]
 
 
 @pytest.mark.cell("errors")

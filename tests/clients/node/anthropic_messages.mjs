@@ -65,6 +65,13 @@ await serve([version("@anthropic-ai/sdk")], {
     const output_config = { format: jsonSchemaOutputFormat(CITY) };
     return (await client.messages.parse(body(asked, { output_config }))).parsed_output;
   },
+  async image(asked) {
+    const content = [
+      { type: "image", source: { type: "base64", media_type: "image/png", data: asked.image } },
+      { type: "text", text: asked.prompt },
+    ];
+    return shape(await create(body(asked, { messages: [{ role: "user", content }] })));
+  },
   unknown_model: (asked) => refusal(() => create(body(asked))),
   wrong_key: (asked) =>
     refusal(() => client.withOptions({ apiKey: "sk-wrong" }).messages.create(body(asked))),

@@ -25,6 +25,9 @@ export function version(name) {
   return `${name} ${pins.dependencies[name]}`;
 }
 
+/** The picture that is asked about, as a URL. */
+export const dataUrl = ({ image }) => `data:image/png;base64,${image}`;
+
 /** What `act` is refused with. */
 export async function refusal(act) {
   try {

@@ -1,5 +1,5 @@
 import OpenAI from "openai";
-import { ABOUT, CITY, PLACE, WEATHER, key, refusal, serve, url, version } from "./driver.mjs";
+import { ABOUT, CITY, PLACE, WEATHER, dataUrl, key, refusal, serve, url, version } from "./driver.mjs";
 
 const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: key });
 const tools = [
@@ -63,6 +63,13 @@ await serve([version("openai")], {
     const response_format = { type: "json_schema", json_schema };
     const answer = await client.chat.completions.parse(body(asked, { response_format }));
     return answer.choices[0].message.parsed;
+  },
+  async image(asked) {
+    const content = [
+      { type: "text", text: asked.prompt },
+      { type: "image_url", image_url: { url: dataUrl(asked) } },
+    ];
+    return shape(await create(body(asked, { messages: [{ role: "user", content }] })));
   },
   unknown_model: (asked) => refusal(() => create(body(asked))),
   wrong_key: (asked) =>

@@ -1,5 +1,5 @@
 import OpenAI from "openai";
-import { ABOUT, CITY, PLACE, WEATHER, key, refusal, serve, url, version } from "./driver.mjs";
+import { ABOUT, CITY, PLACE, WEATHER, dataUrl, key, refusal, serve, url, version } from "./driver.mjs";
 
 const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: key });
 const tools = [
@@ -56,6 +56,13 @@ await serve([version("openai")], {
     const format = { type: "json_schema", name: "city", schema: CITY, strict: true };
     const answer = await client.responses.parse(body(asked, { text: { format } }));
     return answer.output_parsed;
+  },
+  async image(asked) {
+    const content = [
+      { type: "input_text", text: asked.prompt },
+      { type: "input_image", detail: "auto", image_url: dataUrl(asked) },
+    ];
+    return shape(await create(body(asked, { input: [{ role: "user", content }] })));
   },
   unknown_model: (asked) => refusal(() => create(body(asked))),
   wrong_key: (asked) =>

@@ -76,6 +76,13 @@ await serve([version("ai"), version(provider)], {
     const schema = z.object({ name: z.string(), people: z.number().int() });
     return (await generateText(body(asked, { output: Output.object({ schema }) }))).output;
   },
+  async image(asked) {
+    const content = [
+      { type: "text", text: asked.prompt },
+      { type: "file", mediaType: "image/png", data: asked.image },
+    ];
+    return shape(await generateText(body(asked, { prompt: [{ role: "user", content }] })));
+  },
   unknown_model: (asked) => refusal(() => generateText(body(asked))),
   wrong_key: (asked) =>
     refusal(() => generateText({ ...body(asked), model: open("sk-wrong")(asked.model) })),

@@ -70,6 +70,12 @@ def structured(asked: Asked) -> Any:
     return answer.parsed_output.model_dump()
 
 
+def show(asked: Asked) -> Any:
+    source = {"type": "base64", "media_type": "image/png", "data": asked["image"]}
+    blocks = [{"type": "image", "source": source}, {"type": "text", "text": asked["prompt"]}]
+    return ask(asked, messages=[{"role": "user", "content": blocks}])
+
+
 def leave(asked: Asked) -> bool:
     with ask(asked, stream=True) as events:
         return any(event.type == "content_block_delta" for event in events)
@@ -87,6 +93,7 @@ serve(
         "reasoning": lambda asked: shape(ask(asked, thinking=THINKING)),
         "reasoning_streamed": lambda asked: streamed(asked, thinking=THINKING),
         "structured": structured,
+        "image": lambda asked: shape(show(asked)),
         "unknown_model": lambda asked: refusal(lambda: ask(asked)),
         "wrong_key": lambda asked: refusal(lambda: ask(asked, STRANGER)),
         "cancelled": leave,

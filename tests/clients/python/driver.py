@@ -31,6 +31,11 @@ Asked = dict[str, Any]
 Feature = Callable[[Asked], Any]
 
 
+def data_url(asked: Asked) -> str:
+    """Return the picture that is asked about, as a URL."""
+    return f"data:image/png;base64,{asked['image']}"
+
+
 def refusal(act: Callable[[], object]) -> dict[str, Any]:
     """Return what `act` is refused with."""
     try:

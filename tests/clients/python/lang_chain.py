@@ -84,6 +84,12 @@ def ask(asked: Asked, **options: Any) -> Any:
     return open_model(asked, **options).invoke(asked["prompt"])
 
 
+def show(asked: Asked) -> Any:
+    picture: Any = {"type": "image", "base64": asked["image"], "mime_type": "image/png"}
+    said = HumanMessage(content_blocks=[{"type": "text", "text": asked["prompt"]}, picture])
+    return open_model(asked).invoke([said])
+
+
 def structured(asked: Asked) -> Any:
     schema = {"title": "city", "description": "A city.", **CITY}
     return (
@@ -103,6 +109,7 @@ serve(
         "reasoning": lambda asked: shape(ask(asked, **THINKING[API])),
         "reasoning_streamed": lambda asked: streamed(asked, **THINKING[API]),
         "structured": structured,
+        "image": lambda asked: shape(show(asked)),
         "unknown_model": lambda asked: refusal(lambda: ask(asked)),
         "wrong_key": lambda asked: refusal(lambda: ask(asked, key="sk-wrong")),
         "cancelled": cancelled,

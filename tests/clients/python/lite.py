@@ -9,7 +9,7 @@ import json  # noqa: TID251 - runs where the gateway's own packages are not inst
 from typing import Any
 
 import litellm
-from driver import ABOUT, API, CITY, KEY, PLACE, URL, WEATHER, Asked, refusal, serve
+from driver import ABOUT, API, CITY, KEY, PLACE, URL, WEATHER, Asked, data_url, refusal, serve
 
 TOOLS = [
     {"type": "function", "function": {"name": WEATHER, "description": ABOUT, "parameters": PLACE}}
@@ -72,6 +72,12 @@ async def leave(asked: Asked) -> bool:
     return True
 
 
+def show(asked: Asked) -> Any:
+    picture = {"type": "image_url", "image_url": {"url": data_url(asked)}}
+    parts = [{"type": "text", "text": asked["prompt"]}, picture]
+    return ask(asked, messages=[{"role": "user", "content": parts}])
+
+
 def structured(asked: Asked) -> Any:
     json_schema = {"name": "city", "schema": CITY, "strict": True}
     answer = ask(asked, response_format={"type": "json_schema", "json_schema": json_schema})
@@ -91,6 +97,7 @@ serve(
         "reasoning": lambda asked: shape(ask(asked, **OPTIONS)),
         "reasoning_streamed": lambda asked: streamed(asked, **OPTIONS),
         "structured": structured,
+        "image": lambda asked: shape(show(asked)),
         "unknown_model": lambda asked: refusal(lambda: ask(asked)),
         "wrong_key": lambda asked: refusal(lambda: ask(asked, api_key="sk-wrong")),
         "cancelled": lambda asked: asyncio.run(leave(asked)),

@@ -4,7 +4,7 @@ import json  # noqa: TID251 - what a user of the SDK would take
 from typing import Any
 
 import openai
-from driver import ABOUT, API, KEY, PLACE, URL, WEATHER, Asked, refusal, serve
+from driver import ABOUT, API, KEY, PLACE, URL, WEATHER, Asked, data_url, refusal, serve
 from pydantic import BaseModel
 
 CLIENT = openai.OpenAI(base_url=f"{URL}/v1", api_key=KEY)
@@ -65,6 +65,11 @@ class Chat:
         ]
         calls = [[c.function.name, json.loads(c.function.arguments)] for c in first.tool_calls]
         return {"calls": calls, "text": turn(first, *results).content}
+
+    def show(self, asked: Asked) -> Any:
+        picture = {"type": "image_url", "image_url": {"url": data_url(asked)}}
+        parts = [{"type": "text", "text": asked["prompt"]}, picture]
+        return self.create(asked, messages=[{"role": "user", "content": parts}])
 
     def structured(self, asked: Asked) -> Any:
         answer: Any = CLIENT.chat.completions.parse(
@@ -129,6 +134,11 @@ class Responses:
             "text": second.output_text,
         }
 
+    def show(self, asked: Asked) -> Any:
+        picture = {"type": "input_image", "detail": "auto", "image_url": data_url(asked)}
+        parts = [{"type": "input_text", "text": asked["prompt"]}, picture]
+        return self.create(asked, input=[{"role": "user", "content": parts}])
+
     def structured(self, asked: Asked) -> Any:
         answer = CLIENT.responses.parse(
             model=asked["model"], input=asked["prompt"], text_format=City
@@ -161,6 +171,7 @@ def build_features(api: Chat | Responses) -> dict[str, Any]:
         "reasoning": api.think,
         "reasoning_streamed": api.think_streamed,
         "structured": api.structured,
+        "image": lambda asked: api.shape(api.show(asked)),
         "unknown_model": lambda asked: refusal(lambda: api.create(asked)),
         "wrong_key": lambda asked: refusal(lambda: api.create(asked, stranger)),
         "cancelled": api.leave,

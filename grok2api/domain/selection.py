@@ -23,7 +23,7 @@ class Strategy(StrEnum):
 class Wish(Struct, frozen=True, kw_only=True):
     """What a request needs of an account.
 
-    Modes are tried in their order, then `tags` (any of them; none: every account), then pools.
+    Modes are tried in their order, then `tags` (any, in turns; none: every account), then pools.
     `units` are reserved in the mode's window. `session` prefers the account that served it before,
     unless the request starts it. Who waits does so in the line of `key`, which advances in
     proportion to `weight`. `fingerprint` recognises a prompt that hurts one account after another.

@@ -1,8 +1,7 @@
 """Keeps the leases of this process alive while their streams run."""
 
 import asyncio
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 import structlog
 
@@ -10,6 +9,7 @@ from grok2api.domain.account import Lease
 from grok2api.domain.ids import LeaseId
 from grok2api.errors import StoreUnavailableError
 from grok2api.services.cleanup import end_if_cancelled
+from grok2api.services.endless import Endless
 from grok2api.store.accounts import AccountStore
 
 log = structlog.get_logger(__name__)
@@ -33,38 +33,22 @@ class HeldLease:
         self.is_lost = False
 
 
-class LeaseKeeper:
+class LeaseKeeper(Endless):
     """Renews every held lease at a third of its life, in one task for the whole process.
 
     A worker that dies stops renewing, and its leases free themselves after `ttl_s`.
     """
 
-    __slots__ = ("_accounts", "_gauge", "_group", "_held", "_task", "ttl_s")
+    __slots__ = ("_accounts", "_gauge", "_held", "ttl_s")
 
     def __init__(
         self, accounts: AccountStore, *, ttl_s: float, gauge: LeaseGauge | None = None
     ) -> None:
+        super().__init__()
         self._gauge = gauge
         self._accounts = accounts
         self._held: dict[LeaseId, HeldLease] = {}
-        self._group = asyncio.TaskGroup()
-        self._task: asyncio.Task[None] | None = None
         self.ttl_s = ttl_s
-
-    async def __aenter__(self) -> Self:
-        await self._group.__aenter__()
-        self._task = self._group.create_task(self._renew_for_ever())
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._task is not None:
-            self._task.cancel()
-        await self._group.__aexit__(None, None, None)
 
     def hold(self, lease: Lease) -> HeldLease:
         """Renew `lease` from now on."""
@@ -85,7 +69,7 @@ class LeaseKeeper:
         """How many leases this process holds."""
         return len(self._held)
 
-    async def _renew_for_ever(self) -> None:
+    async def _run_for_ever(self) -> None:
         while True:
             await asyncio.sleep(self.ttl_s / 3)
             await self.renew_all()

@@ -2,8 +2,7 @@
 
 import asyncio
 import secrets
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import msgspec
 import structlog
@@ -21,6 +20,7 @@ from grok2api.errors import (
     UpstreamRejectedError,
 )
 from grok2api.services.cleanup import Cleanup, end_if_cancelled
+from grok2api.services.endless import Endless
 from grok2api.services.leases import HeldLease, LeaseKeeper
 from grok2api.store.accounts import AccountStore, LineFull, NoneReady, Poisonous, WaitingInLine
 from grok2api.store.wakeups import Wakeups
@@ -47,7 +47,7 @@ def build_policy(settings: AccountSettings) -> SelectionPolicy:
     )
 
 
-class Lender:
+class Lender(Endless):
     """Gets leases for the requests of this process, and tells those that wait of their turn.
 
     Use it as an async context manager. A request that gives up leaves nothing behind.
@@ -56,10 +56,8 @@ class Lender:
     __slots__ = (
         "_accounts",
         "_cleanup",
-        "_group",
         "_keeper",
         "_policy",
-        "_task",
         "_turns",
         "_wakeups",
     )
@@ -72,29 +70,13 @@ class Lender:
         cleanup: Cleanup,
         policy: SelectionPolicy,
     ) -> None:
+        super().__init__()
         self._accounts = accounts
         self._wakeups = wakeups
         self._keeper = keeper
         self._cleanup = cleanup
         self._policy = policy
         self._turns: dict[LeaseId, asyncio.Event] = {}
-        self._group = asyncio.TaskGroup()
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        await self._group.__aenter__()
-        self._task = self._group.create_task(self._listen_for_ever())
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._task is not None:
-            self._task.cancel()
-        await self._group.__aexit__(None, None, None)
 
     async def lend(self, wish: Wish, route: Route) -> HeldLease:
         """Return a lease on an account for `wish`, after waiting for one if need be.
@@ -144,7 +126,7 @@ class Lender:
         except StoreUnavailableError as error:
             log.warning("line_not_left", detail=error.detail)
 
-    async def _listen_for_ever(self) -> None:
+    async def _run_for_ever(self) -> None:
         position = ""
         while True:
             try:

@@ -1,6 +1,7 @@
 """Uploads in both forms, the list of an account's files, and their deletion."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from urllib.parse import parse_qs
 
 import msgspec
@@ -38,7 +39,7 @@ class FileCall(Struct, frozen=True):
     upload: Upload | None
 
 
-class FileEndpoint:
+class FileEndpoint(ABC):
     """The ASGI application behind one address about files; subclasses say what is special."""
 
     target: Target
@@ -91,8 +92,9 @@ class FileEndpoint:
     def _visit(self, visit: Visit) -> Visit:
         return visit
 
+    @abstractmethod
     def _answer(self, call: FileCall) -> Answer:
-        raise NotImplementedError
+        """Return what the site says to a call in order."""
 
     def _keep(self, call: FileCall) -> str:
         if call.upload is None:

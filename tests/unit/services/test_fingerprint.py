@@ -105,3 +105,13 @@ def test_half_a_surrogate_pair_is_no_obstacle() -> None:
     lone = ChatRequest(model="m", messages=(Message(Role.USER, (TextPart("\ud83d"),)),))
 
     assert fingerprint(lone)
+
+
+def test_a_file_inside_a_url_counts_by_its_size_and_both_ends() -> None:
+    def of(url: str) -> str:
+        return changed(messages=(Message(Role.USER, (ImagePart(url),)),))
+
+    large = "data:image/png;base64," + "A" * 1_000_000
+
+    assert of(large) == of(large)
+    assert len({of(large), of(large + "A"), of(large[:-1] + "B"), of("B" + large[1:])}) == 4

@@ -12,8 +12,8 @@ import psutil
 from benchmarks.upstream import browser_options
 from grok2api.domain.account import Credentials
 from grok2api.domain.upstream import UpstreamRequest
-from grok2api.providers.base import UpstreamSession
 from grok2api.providers.grok_web.caller import Caller
+from grok2api.providers.session import UpstreamSession
 from tests.e2e.installation import free_port
 
 _CONFIG = """

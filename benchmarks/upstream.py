@@ -10,8 +10,9 @@ from grok2api.domain.account import Credentials, ProviderKind
 from grok2api.domain.catalogue import CATALOGUE
 from grok2api.domain.chat import VISIBLE_EVENTS, ChatRequest, Message, Role, TextPart
 from grok2api.domain.model import Route
-from grok2api.providers.base import ChatBackend, UpstreamSession
+from grok2api.providers.base import ChatBackend
 from grok2api.providers.registry import GrokWebOptions, build_providers
+from grok2api.providers.session import UpstreamSession
 from grok2api.upstream.curl import open_transport
 from grok2api.upstream.transport import Timeouts
 

@@ -28,6 +28,7 @@ class ErrorKind(StrEnum):
     UPSTREAM_UNAVAILABLE = "upstream_unavailable"
     UPSTREAM_PROTOCOL = "upstream_protocol"
     STORE_UNAVAILABLE = "store_unavailable"
+    MEDIA_STORE = "media_store"
     SHUTTING_DOWN = "shutting_down"
     INTERNAL = "internal"
     SETTINGS = "settings"

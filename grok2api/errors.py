@@ -25,6 +25,7 @@ GatewayError
 │   ├── UpstreamUnavailableError         EGRESS if there was no connection     scope UPSTREAM
 │   └── UpstreamProtocolError        bytes we do not understand, or too few    scope UPSTREAM
 ├── StoreUnavailableError
+├── MediaStoreError                  a picture or video cannot be kept or read now
 ├── ShuttingDownError                this worker is about to stop
 ├── InternalError                    our own fault
 └── SettingsError                    a setting, file or folder we cannot work with
@@ -153,13 +154,15 @@ class UpstreamError(GatewayError):
 
     `status` is its HTTP status, or None where there was none. `code` refines the kind for the
     client (such as `upstream_stream_empty`). `is_final`: no account would fare better.
-    `was_sent` is False where the request cannot have reached the upstream.
+    `was_sent` is False where the request cannot have reached the upstream. `may_be_running`: what
+    was asked for may be under way there although this failed.
     """
 
     kind = ErrorKind.UPSTREAM_UNAVAILABLE
     scope = Scope.UPSTREAM
     is_final = False
     was_sent = True
+    may_be_running = False
 
     def __init__(
         self,
@@ -266,6 +269,12 @@ class StoreUnavailableError(GatewayError):
     """Redis did not answer, or cannot write."""
 
     kind = ErrorKind.STORE_UNAVAILABLE
+
+
+class MediaStoreError(GatewayError):
+    """The object store does not answer, or is full."""
+
+    kind = ErrorKind.MEDIA_STORE
 
 
 class ShuttingDownError(GatewayError):

@@ -49,6 +49,22 @@ def _not_the_old_default(value: object, _file: Mapping[str, object]) -> object:
     return "" if value == _OLD_BASIC_INTERVAL_S else value
 
 
+def _old_image_format(value: object, _file: Mapping[str, object]) -> object:
+    """Other words of older files; `url` was a link to the gateway."""
+    return {"url": "local_url", "markdown": "local_md"}.get(str(value), value)
+
+
+def _old_video_format(value: object, _file: Mapping[str, object]) -> object:
+    return {"url": "local_url", "html": "local_html", "markdown": "local_url"}.get(
+        str(value), value
+    )
+
+
+def _not_negative(value: object, _file: Mapping[str, object]) -> object:
+    """Below zero meant no limit."""
+    return max(value, 0) if isinstance(value, int) else value
+
+
 class Alias(Struct, frozen=True):
     """An old key, its key of today, and how its value reads today.
 
@@ -78,6 +94,22 @@ ALIASES = (
     Alias("app.stream", "features.stream"),
     Alias("app.temporary", "features.temporary"),
     Alias("app.thinking", "features.thinking"),
+    Alias("app.image_format", "features.image_format", _old_image_format),
+    Alias("app.video_format", "features.video_format", _old_video_format),
+    Alias("image.timeout", "image.timeout_s"),
+    Alias("image.stream_timeout", "image.idle_timeout_s"),
+    Alias("image.nsfw", "features.enable_nsfw"),
+    Alias("image.image_ws_nsfw", "features.enable_nsfw"),
+    Alias("image.image_ws_final_min_bytes", "image.final_min_bytes"),
+    Alias("image.image_ws_blocked_seconds", "image.final_timeout_s"),
+    Alias("image.final_timeout", "image.final_timeout_s"),
+    Alias("video.timeout", "video.idle_timeout_s"),
+    Alias("video.stream_timeout", "video.idle_timeout_s"),
+    Alias("timeout.video_idle_timeout", "video.idle_timeout_s"),
+    Alias("cache.image_limit_mb", "cache.local.image_max_mb", _not_negative),
+    Alias("cache.video_limit_mb", "cache.local.video_max_mb", _not_negative),
+    Alias("cache.cleanup_target_ratio", "cache.local.low_water"),
+    Alias("cache.cleanup_interval_sec", "cache.local.clean_interval_s"),
     Alias("asset.upload_timeout", "files.upload_timeout_s"),
     Alias("batch.asset_upload_concurrency", "files.upload_concurrency"),
     Alias("batch.refresh_concurrency", "batch.concurrency"),

@@ -11,6 +11,8 @@ from msgspec import Meta, Struct, field
 from grok2api.config.accounts import AccountSettings, RefreshSettings, SelectionSettings
 from grok2api.config.attachments import FileSettings
 from grok2api.config.boot import BootSettings
+from grok2api.config.features import FeatureSettings
+from grok2api.config.media import CacheSettings, ImageSettings, MediaSettings, VideoSettings
 from grok2api.config.responses import ResponsesSettings
 from grok2api.config.site import ProxySettings, UpstreamSettings
 
@@ -19,10 +21,13 @@ __all__ = [
     "AppSettings",
     "BatchSettings",
     "BootSettings",
+    "CacheSettings",
     "ChatSettings",
     "FeatureSettings",
     "FileSettings",
+    "ImageSettings",
     "MaintenanceSettings",
+    "MediaSettings",
     "ModelSettings",
     "PerformanceSettings",
     "ProxySettings",
@@ -34,6 +39,7 @@ __all__ = [
     "Settings",
     "StreamSettings",
     "UpstreamSettings",
+    "VideoSettings",
 ]
 
 
@@ -83,52 +89,6 @@ class ModelSettings(Struct, frozen=True, kw_only=True):
             ),
         ),
     ] = {}
-
-
-class FeatureSettings(Struct, frozen=True, kw_only=True):
-    """What a request gets when it does not say."""
-
-    stream: Annotated[
-        bool,
-        Meta(title="Stream", description="Stream the answer when the request does not say."),
-    ] = False
-    thinking: Annotated[
-        bool,
-        Meta(
-            title="Reasoning",
-            description=(
-                "Show reasoning when the request does not say. The Messages API shows it only "
-                "when asked to."
-            ),
-        ),
-    ] = True
-    temporary: Annotated[
-        bool,
-        Meta(title="Temporary chats", description="Keep conversations out of the site's history."),
-    ] = True
-    memory: Annotated[
-        bool,
-        Meta(title="Memory", description="Let the site use what it remembers of the account."),
-    ] = False
-    custom_instruction: Annotated[
-        str,
-        Meta(
-            title="Custom instruction",
-            description="Personality text sent with each chat request; empty: none.",
-            max_length=16_000,
-        ),
-    ] = ""
-    show_search_sources: Annotated[
-        bool,
-        Meta(title="Search sources", description="End answers with a list of the pages searched."),
-    ] = False
-    auto_chat_mode_fallback: Annotated[
-        bool,
-        Meta(
-            title="Fallback of auto",
-            description="Models of mode auto are served by fast, then expert, when it is used up.",
-        ),
-    ] = True
 
 
 class RetrySettings(Struct, frozen=True, kw_only=True):
@@ -297,3 +257,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     batch: BatchSettings = field(default_factory=BatchSettings)
     responses: ResponsesSettings = field(default_factory=ResponsesSettings)
     files: FileSettings = field(default_factory=FileSettings)
+    image: ImageSettings = field(default_factory=ImageSettings)
+    video: VideoSettings = field(default_factory=VideoSettings)
+    media: MediaSettings = field(default_factory=MediaSettings)
+    cache: CacheSettings = field(default_factory=CacheSettings)

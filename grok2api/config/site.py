@@ -29,6 +29,15 @@ class UpstreamSettings(Struct, frozen=True, kw_only=True):
             extra={"form": "an http or https address without a path"},
         ),
     ] = "https://assets.grok.com"
+    imagine_public_url: Annotated[
+        str,
+        Meta(
+            title="Public pictures",
+            description="Where pictures lie that anybody may see.",
+            pattern=r"^https?://[^\s/]+/?$",
+            extra={"form": "an http or https address without a path"},
+        ),
+    ] = "https://imagine-public.x.ai"
     chat_transport: Annotated[
         ChatTransport,
         Meta(

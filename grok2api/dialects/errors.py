@@ -78,6 +78,7 @@ _OPENAI: dict[ErrorKind, _Row] = {
     ErrorKind.UPSTREAM_UNAVAILABLE: _Row(502, _SERVER, "upstream_unavailable", is_exhausted=True),
     ErrorKind.UPSTREAM_PROTOCOL: _Row(502, _SERVER, "upstream_error", is_exhausted=True),
     ErrorKind.STORE_UNAVAILABLE: _Row(503, _SERVER, "store_unavailable", retry_after_s=2),
+    ErrorKind.MEDIA_STORE: _Row(503, _SERVER, "media_store_unavailable", retry_after_s=30),
     ErrorKind.SHUTTING_DOWN: _Row(503, _SERVER, "shutting_down", retry_after_s=1),
     ErrorKind.INTERNAL: _Row(500, _SERVER, "internal_error", hint=_LOG_HINT),
     # The message of a settings error names files and keys of the operator's.
@@ -115,6 +116,7 @@ _ANTHROPIC: dict[ErrorKind, tuple[int, str]] = {
     ErrorKind.UPSTREAM_UNAVAILABLE: (502, _API),
     ErrorKind.UPSTREAM_PROTOCOL: (502, _API),
     ErrorKind.STORE_UNAVAILABLE: (503, _API),
+    ErrorKind.MEDIA_STORE: (503, _API),
     ErrorKind.SHUTTING_DOWN: (529, _OVERLOADED),
     ErrorKind.INTERNAL: (500, _API),
     ErrorKind.SETTINGS: (500, _API),

@@ -31,6 +31,15 @@ class Mode(StrEnum):
     EXPERT = "expert"
     HEAVY = "heavy"
     GROK_4_3 = "grok_4_3"
+    IMAGE_PRO = "image_pro"
+    IMAGE_EDIT = "image_edit"
+    VIDEO = "video"
+    VIDEO_720P = "video_720p"
+
+
+MEDIA_MODES: Final = frozenset({Mode.IMAGE_PRO, Mode.IMAGE_EDIT, Mode.VIDEO, Mode.VIDEO_720P})
+"""What is made instead of a chat; the upstream tells of these windows all at once."""
+CHAT_MODES: Final = tuple(mode for mode in Mode if mode not in MEDIA_MODES)
 
 
 class Status(StrEnum):

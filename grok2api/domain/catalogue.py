@@ -1,6 +1,7 @@
 """The models we know, as data. The order is the order in which they are listed."""
 
 from grok2api.domain.account import Mode, Tier
+from grok2api.domain.images import ImageWay
 from grok2api.domain.model import Capability, Model
 
 CATALOGUE_SINCE_S = 1_767_225_600
@@ -91,7 +92,52 @@ _CHAT_ROWS: tuple[tuple[str, str, Mode, tuple[Tier, ...], int], ...] = (
     ("grok-4.1-expert", "Grok 4.1 Expert", Mode.EXPERT, _FROM_SUPER, HIGH_COST),
 )
 
-CATALOGUE: tuple[Model, ...] = tuple(
-    Model(name=name, title=title, capability=Capability.CHAT, mode=mode, tiers=tiers, cost=cost)
-    for name, title, mode, tiers, cost in _CHAT_ROWS
+_IMAGE_ROWS: tuple[tuple[str, str, ImageWay, int], ...] = (
+    ("grok-imagine-image-lite", "Grok Imagine Image Lite", ImageWay.LITE, LOW_COST),
+    ("grok-imagine-image", "Grok Imagine Image", ImageWay.SPEED, LOW_COST),
+    ("grok-imagine-image-pro", "Grok Imagine Image Pro", ImageWay.QUALITY, LOW_COST),
+    ("grok-imagine-image-2.0", "Grok Imagine Image 2.0", ImageWay.QUALITY, LOW_COST),
+    ("grok-imagine-image-edit", "Grok Imagine Image Edit", ImageWay.EDIT, LOW_COST),
+    ("grok-imagine-1.0", "Grok Imagine 1.0", ImageWay.LITE, HIGH_COST),
+    ("grok-imagine-1.0-edit", "Grok Imagine 1.0 Edit", ImageWay.EDIT, LOW_COST),
+)
+_VIDEO_ROWS: tuple[tuple[str, str], ...] = (
+    ("grok-imagine-video", "Grok Imagine Video"),
+    ("grok-imagine-1.0-video", "Grok Imagine 1.0 Video"),
+)
+_MODE_OF_WAY = {
+    ImageWay.LITE: Mode.FAST,
+    ImageWay.SPEED: Mode.IMAGE_PRO,
+    ImageWay.QUALITY: Mode.IMAGE_PRO,
+    ImageWay.EDIT: Mode.IMAGE_EDIT,
+}
+
+CATALOGUE: tuple[Model, ...] = (
+    *(
+        Model(name=name, title=title, capability=Capability.CHAT, mode=mode, tiers=tiers, cost=cost)
+        for name, title, mode, tiers, cost in _CHAT_ROWS
+    ),
+    # From the least tier up: what an account may make, its own windows say.
+    *(
+        Model(
+            name=name,
+            title=title,
+            capability=Capability.IMAGE_EDIT if way is ImageWay.EDIT else Capability.IMAGE,
+            mode=_MODE_OF_WAY[way],
+            tiers=_FROM_BASIC,
+            cost=cost,
+            way=way,
+        )
+        for name, title, way, cost in _IMAGE_ROWS
+    ),
+    *(
+        Model(
+            name=name,
+            title=title,
+            capability=Capability.VIDEO,
+            mode=Mode.VIDEO_720P,
+            tiers=_FROM_BASIC,
+        )
+        for name, title in _VIDEO_ROWS
+    ),
 )

@@ -5,6 +5,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from grok2api.domain.account import Mode, Pool, ProviderKind, Tier
+from grok2api.domain.images import ImageWay
 
 
 class Capability(StrEnum):
@@ -20,7 +21,9 @@ class Model(Struct, frozen=True):
     """One row of the catalogue.
 
     `tiers` are the tiers that may serve it, in the order in which they are tried.
-    `cost` is in quota units (1 low effort, 4 high effort).
+    `cost` is in quota units (1 low effort, 4 high effort); for pictures and videos, of each. `way`
+    is how an image model makes them. A video model's mode depends on the resolution: its own is
+    that of the best one.
     """
 
     name: str
@@ -29,6 +32,7 @@ class Model(Struct, frozen=True):
     mode: Mode
     tiers: tuple[Tier, ...]
     cost: int = 1
+    way: ImageWay | None = None
     kind: ProviderKind = ProviderKind.GROK_WEB
 
 

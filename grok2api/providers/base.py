@@ -1,6 +1,6 @@
 """What a provider kind is: a record of capabilities. A missing capability is None."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,19 +12,8 @@ from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.files import InputFile
 from grok2api.domain.model import Route
 from grok2api.domain.quota import QuotaReport, Window
-
-
-class UpstreamSession(Struct, frozen=True):
-    """An account in use: what a backend needs of it.
-
-    `remember_user_id` stores what the upstream told about the account's identity. `attachments`
-    are the upstream's ids of the request's files, uploaded to this account.
-    """
-
-    credentials: Credentials
-    user_id: str
-    remember_user_id: Callable[[str], Awaitable[None]]
-    attachments: tuple[str, ...] = ()
+from grok2api.providers.media import AssetBackend, ImageBackend, VideoBackend
+from grok2api.providers.session import UploadedFile, UpstreamSession
 
 
 class ChatBackend(Protocol):
@@ -46,10 +35,12 @@ class ChatBackend(Protocol):
 
 
 class FileBackend(Protocol):
-    """Keeps files at an upstream for one account, so that its chats can name them."""
+    """Keeps files at an upstream for one account, so that its requests can name them."""
 
-    async def upload(self, file: InputFile, session: UpstreamSession) -> str:
-        """Upload `file` to the account and return the id that chats name it by.
+    async def upload(
+        self, file: InputFile, session: UpstreamSession, *, for_media: bool = False
+    ) -> UploadedFile:
+        """Upload `file` to the account; `for_media`: as what a picture or video is made from.
 
         Raises:
             UpstreamError: the upstream did not take it.
@@ -155,3 +146,6 @@ class Provider:
     quota: QuotaBackend | None = None
     settings: SettingsBackend | None = None
     files: FileBackend | None = None
+    assets: AssetBackend | None = None
+    images: ImageBackend | None = None
+    videos: VideoBackend | None = None

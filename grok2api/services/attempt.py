@@ -24,7 +24,8 @@ from grok2api.errors import (
     UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
-from grok2api.providers.base import Provider, UpstreamSession
+from grok2api.providers.base import Provider
+from grok2api.providers.session import UpstreamSession
 from grok2api.services.cleanup import Cleanup
 from grok2api.services.files import FileDesk
 from grok2api.services.leases import HeldLease, LeaseKeeper

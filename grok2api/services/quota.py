@@ -21,7 +21,8 @@ from grok2api.errors import (
     UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
-from grok2api.providers.base import Provider, UpstreamSession
+from grok2api.providers.base import Provider
+from grok2api.providers.session import UpstreamSession
 from grok2api.services.verdict import UNPROVEN_REFUSAL, judge
 from grok2api.store.account_edits import AccountEdits, Finding, Silence
 from grok2api.store.account_pages import POOL_BY_NAME

@@ -8,7 +8,8 @@ from typing import Final
 from grok2api.domain.account import ProviderKind, Status
 from grok2api.domain.ids import AccountId
 from grok2api.errors import InvalidRequestError, UpstreamTimeoutError
-from grok2api.providers.base import Provider, UpstreamSession
+from grok2api.providers.base import Provider
+from grok2api.providers.session import UpstreamSession
 from grok2api.store.account_edits import AccountEdits, Edit
 from grok2api.store.accounts import AccountStore
 

@@ -8,7 +8,8 @@ import structlog
 
 from grok2api.domain.files import InputFile
 from grok2api.errors import GatewayError, InvalidRequestError, UpstreamError
-from grok2api.providers.base import FileBackend, UpstreamSession
+from grok2api.providers.base import FileBackend
+from grok2api.providers.session import UploadedFile, UpstreamSession
 from grok2api.services.cleanup import Cleanup
 
 log = structlog.get_logger(__name__)
@@ -28,8 +29,10 @@ class Uploads:
         self._session: UpstreamSession | None = None
         self._ids: list[str] = []
 
-    async def put(self, files: Sequence[InputFile], session: UpstreamSession) -> tuple[str, ...]:
-        """Upload `files` and return their ids at the upstream, in order.
+    async def put(
+        self, files: Sequence[InputFile], session: UpstreamSession, *, for_media: bool = False
+    ) -> tuple[UploadedFile, ...]:
+        """Upload `files` and return what they are at the upstream, in order.
 
         Raises:
             InvalidRequestError: this upstream takes no files.
@@ -43,7 +46,10 @@ class Uploads:
         self._session = session
         failure: UpstreamError | None = None
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._put_one(backend, file, session)) for file in files]
+            tasks = [
+                group.create_task(self._put_one(backend, file, session, for_media=for_media))
+                for file in files
+            ]
             waiting = set(tasks)
             while waiting and failure is None:
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -55,7 +61,8 @@ class Uploads:
         if failure is not None:
             failure.was_sent = False  # the file perhaps, but not the question
             raise failure
-        return tuple(str(task.result()) for task in tasks)
+        results = [task.result() for task in tasks]
+        return tuple(done for done in results if isinstance(done, UploadedFile))
 
     def discard(self) -> None:
         """Have what was uploaded deleted, if that is wanted; returns at once."""
@@ -64,16 +71,16 @@ class Uploads:
             self._cleanup.start(_delete_all(self._backend, ids, self._session))
 
     async def _put_one(
-        self, backend: FileBackend, file: InputFile, session: UpstreamSession
-    ) -> str | UpstreamError:
+        self, backend: FileBackend, file: InputFile, session: UpstreamSession, *, for_media: bool
+    ) -> UploadedFile | UpstreamError:
         # An error is told as a value: before Python 3.13 a TaskGroup whose task fails leaves its
         # own task marked as cancelled.
         try:
-            file_id = await backend.upload(file, session)
+            uploaded = await backend.upload(file, session, for_media=for_media)
         except UpstreamError as error:
             return error
-        self._ids.append(file_id)
-        return file_id
+        self._ids.append(uploaded.id)
+        return uploaded
 
 
 async def _delete_all(backend: FileBackend, ids: list[str], session: UpstreamSession) -> None:

@@ -10,9 +10,9 @@ from grok2api.clock import SystemClock
 from grok2api.domain.account import Credentials, Mode, Tier
 from grok2api.domain.chat import ChatRequest, EventBatch, Message, Role, TextPart
 from grok2api.domain.model import Capability, Model, Route
-from grok2api.providers.base import UpstreamSession
 from grok2api.providers.grok_web.client import GrokWebChat
 from grok2api.providers.grok_web.options import ChatTransport, GrokWebOptions
+from grok2api.providers.session import UpstreamSession
 from grok2api.simulator.options import SimulatorOptions
 from grok2api.upstream.curl import CurlTransport, open_transport
 from grok2api.upstream.transport import Timeouts

@@ -166,7 +166,7 @@ async def test_upload_that_hangs_is_given_up(counterpart: Counterpart) -> None:
 
 async def test_deletion_leaves_nothing_and_may_be_repeated(counterpart: Counterpart) -> None:
     files, session = files_of(counterpart), upstream_session()
-    file_id = await files.upload(FILE, session)
+    file_id = (await files.upload(FILE, session)).id
 
     await files.delete(file_id, session)
     await files.delete(file_id, session)

@@ -13,9 +13,9 @@ from grok2api.domain.account import Credentials, Mode, Tier
 from grok2api.domain.chat import ChatEvent, ChatRequest, Message, Role, TextPart
 from grok2api.domain.model import Capability, Model, Route
 from grok2api.domain.upstream import UpstreamRequest, UpstreamStatus
-from grok2api.providers.base import UpstreamSession
 from grok2api.providers.grok_web.client import GrokWebChat
 from grok2api.providers.grok_web.options import GrokWebOptions
+from grok2api.providers.session import UpstreamSession
 from grok2api.upstream.transport import (
     Exit,
     HandshakeRefusedError,

@@ -29,12 +29,13 @@ from grok2api.errors import (
     UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
-from grok2api.providers.base import ImportEntry, UpstreamSession
+from grok2api.providers.base import ImportEntry
 from grok2api.providers.grok_web import gateway, http_stream
 from grok2api.providers.grok_web.client import GrokWebChat
 from grok2api.providers.grok_web.codec.http_decoder import HttpDecoder
 from grok2api.providers.grok_web.deadline import Deadline
 from grok2api.providers.registry import build_providers
+from grok2api.providers.session import UpstreamSession
 from tests.providers.conftest import (
     DONE,
     REQUEST,

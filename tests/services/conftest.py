@@ -14,13 +14,8 @@ from grok2api.domain.account import Credentials, Mode, Pool, ProviderKind, Tier
 from grok2api.domain.chat import ChatRequest, EventBatch, Message, Role, TextPart
 from grok2api.domain.ids import AccountId
 from grok2api.domain.model import Route
-from grok2api.providers.base import (
-    ImportEntry,
-    ImportFinding,
-    ImportRefusal,
-    Provider,
-    UpstreamSession,
-)
+from grok2api.providers.base import ImportEntry, ImportFinding, ImportRefusal, Provider
+from grok2api.providers.session import UpstreamSession
 from grok2api.services.attempt import DispatchParts
 from grok2api.services.chat import ChatService
 from grok2api.services.cleanup import Cleanup

@@ -11,7 +11,8 @@ from grok2api.domain.ids import AccountId
 from grok2api.domain.quota import PLANS, QuotaReport, Reading
 from grok2api.domain.tier_votes import infer_tier, read_votes
 from grok2api.errors import UpstreamError, UpstreamUnavailableError
-from grok2api.providers.base import Provider, UpstreamSession
+from grok2api.providers.base import Provider
+from grok2api.providers.session import UpstreamSession
 from grok2api.services.quota import QuotaService, Refreshed
 from grok2api.store import keys
 from grok2api.store.account_edits import AccountEdits

@@ -28,7 +28,7 @@ from grok2api.errors import (
     UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
-from grok2api.providers.base import UpstreamSession
+from grok2api.providers.session import UpstreamSession
 from grok2api.services.dispatch import TurnRecord
 from tests.services.conftest import Bench, Play, ask
 

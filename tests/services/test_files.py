@@ -31,7 +31,7 @@ from grok2api.errors import (
     UpstreamRejectedError,
     UpstreamUnavailableError,
 )
-from grok2api.providers.base import UpstreamSession
+from grok2api.providers.session import UploadedFile, UpstreamSession
 from grok2api.services.chat import ChatService
 from grok2api.services.cleanup import Cleanup
 from grok2api.services.dispatch import Dispatcher, TurnRecord
@@ -252,7 +252,9 @@ class ScriptedFiles:
     began: asyncio.Event = field(default_factory=asyncio.Event)
     may_delete: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def upload(self, file: InputFile, session: UpstreamSession) -> str:
+    async def upload(
+        self, file: InputFile, session: UpstreamSession, *, for_media: bool = False
+    ) -> UploadedFile:
         self.began.set()
         failure = self.failures.pop(0) if self.failures else None
         if failure is not None:
@@ -260,7 +262,7 @@ class ScriptedFiles:
         self.uploads.append((session.credentials.session, file.name))
         if self.hangs and len(self.uploads) > 1:
             await asyncio.Event().wait()
-        return f"id-{len(self.uploads)}"
+        return UploadedFile(f"id-{len(self.uploads)}")
 
     async def delete(self, file_id: str, session: UpstreamSession) -> None:
         await self.may_delete.wait()
@@ -283,12 +285,12 @@ class FileBench:
         return [account.windows[Mode.FAST].remaining for account in accounts]
 
     async def says(self, session: UpstreamSession) -> AsyncIterator[EventBatch]:
-        self.attached.append(session.attachments)
+        self.attached.append(tuple(file.id for file in session.attachments))
         yield [TextDelta("A cat.")]
         yield [Finished()]
 
     async def fails(self, session: UpstreamSession) -> AsyncIterator[EventBatch]:
-        self.attached.append(session.attachments)
+        self.attached.append(tuple(file.id for file in session.attachments))
         if self.attached:
             raise UpstreamUnavailableError("down", status=503)
         yield []

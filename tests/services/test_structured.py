@@ -23,7 +23,7 @@ from grok2api.domain.chat import (
 )
 from grok2api.domain.tools import AnswerFormat, ChoiceKind, FormatKind, Tool, ToolChoice
 from grok2api.errors import InvalidRequestError, UpstreamRateLimitError, UpstreamRejectedError
-from grok2api.providers.base import UpstreamSession
+from grok2api.providers.session import UpstreamSession
 from grok2api.services.dispatch import TurnRecord
 from tests.services.conftest import Bench, Play, ask
 

@@ -28,8 +28,9 @@ from grok2api.domain.ids import AccountId
 from grok2api.domain.model import Route
 from grok2api.domain.quota import QuotaReport, Reading
 from grok2api.errors import UpstreamUnavailableError
-from grok2api.providers.base import Provider, UpstreamSession
+from grok2api.providers.base import Provider
 from grok2api.providers.grok_web.credentials import GrokWebCredentials
+from grok2api.providers.session import UploadedFile, UpstreamSession
 from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.attempt import DispatchParts
 from grok2api.services.chat import ChatService
@@ -133,9 +134,11 @@ class Drawer:
     def __init__(self) -> None:
         self.files: dict[str, InputFile] = {}
 
-    async def upload(self, file: InputFile, session: UpstreamSession) -> str:
+    async def upload(
+        self, file: InputFile, session: UpstreamSession, *, for_media: bool = False
+    ) -> UploadedFile:
         self.files[file.ref] = file
-        return f"file_{len(self.files)}"
+        return UploadedFile(f"file_{len(self.files)}")
 
     async def delete(self, file_id: str, session: UpstreamSession) -> None:
         return

@@ -7,7 +7,6 @@ from typing import Final
 
 from grok2api.domain.account import Mode
 from grok2api.domain.upstream import UpstreamRequest
-from grok2api.providers.base import UpstreamSession
 from grok2api.providers.grok_web.codec import requests, uploads
 from grok2api.providers.grok_web.codec.credits import credits_query
 from grok2api.providers.grok_web.codec.identity import (
@@ -27,6 +26,7 @@ from grok2api.providers.grok_web.codec.identity import (
 from grok2api.providers.grok_web.codec.preference import preference_change
 from grok2api.providers.grok_web.codec.quota import quota_query
 from grok2api.providers.grok_web.options import GrokWebOptions
+from grok2api.providers.session import UpstreamSession
 from grok2api.upstream.transport import Exit
 
 _LETTERS: Final = string.ascii_lowercase
@@ -54,7 +54,8 @@ class Caller:
     def http_turn(self, session: UpstreamSession, prompt: str, mode: str) -> UpstreamRequest:
         """Build the request of a turn over HTTP."""
         headers = self._json_headers(session)
-        return requests.http_turn(self._url, headers, prompt, mode, self.turn, session.attachments)
+        attachments = tuple(file.id for file in session.attachments)
+        return requests.http_turn(self._url, headers, prompt, mode, self.turn, attachments)
 
     def upload(self, session: UpstreamSession, body: bytes, boundary: str) -> UpstreamRequest:
         """Build the request that uploads a file; a `boundary` of "" says that the body is JSON."""

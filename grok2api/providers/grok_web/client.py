@@ -15,7 +15,6 @@ from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.model import Route
 from grok2api.domain.upstream import UpstreamStatus
 from grok2api.errors import Scope, StoreUnavailableError, UpstreamError
-from grok2api.providers.base import UpstreamSession
 from grok2api.providers.grok_web.caller import Caller
 from grok2api.providers.grok_web.calls import check_answer
 from grok2api.providers.grok_web.codec.gateway_decoder import GatewayDecoder
@@ -31,6 +30,7 @@ from grok2api.providers.grok_web.gateway import GatewayBatches, Heartbeat, open_
 from grok2api.providers.grok_web.http_stream import HttpBatches
 from grok2api.providers.grok_web.options import GrokWebOptions
 from grok2api.providers.grok_web.sifted import SiftedBatches
+from grok2api.providers.session import UpstreamSession
 from grok2api.upstream.transport import HandshakeRefusedError, Timeouts, Transport
 
 log = structlog.get_logger(__name__)
@@ -96,7 +96,7 @@ class GrokWebChat:
                     conversation_id=conversation_id,
                     message_id=str(uuid.uuid4()),
                     at_ms=int(self._clock.now_s() * _MS_PER_S),
-                    attachments=session.attachments,
+                    attachments=tuple(file.id for file in session.attachments),
                 ):
                     await socket.send(message)
                 yield GatewayBatches(socket, decoder, first, deadline)

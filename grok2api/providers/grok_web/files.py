@@ -8,7 +8,6 @@ from typing import Final
 from grok2api.clock import Clock
 from grok2api.domain.files import InputFile
 from grok2api.errors import UpstreamError
-from grok2api.providers.base import UpstreamSession
 from grok2api.providers.grok_web.caller import Caller
 from grok2api.providers.grok_web.calls import CallAnswer, Calls
 from grok2api.providers.grok_web.codec.uploads import (
@@ -18,6 +17,7 @@ from grok2api.providers.grok_web.codec.uploads import (
     read_json_answer,
 )
 from grok2api.providers.grok_web.options import GrokWebOptions
+from grok2api.providers.session import UploadedFile, UpstreamSession
 from grok2api.upstream.transport import Transport
 
 DELETE_TIMEOUT_S: Final = 15.0
@@ -41,7 +41,9 @@ class GrokWebFiles:
         self._uploads: Calls = build(timeout_s=options.upload_timeout_s)
         self._deletes: Calls = build(timeout_s=DELETE_TIMEOUT_S)
 
-    async def upload(self, file: InputFile, session: UpstreamSession) -> str:
+    async def upload(
+        self, file: InputFile, session: UpstreamSession, *, for_media: bool = False
+    ) -> UploadedFile:
         """Upload one file; see `FileBackend.upload`."""
         async with self._slots:
             is_direct = self._form == "direct"
@@ -54,7 +56,7 @@ class GrokWebFiles:
             read = read_direct_answer if is_direct else read_json_answer
             return await self._uploads.ask(
                 partial(self._caller.upload, session, body, boundary),
-                lambda answer: read(answer.body),
+                lambda answer: UploadedFile(read(answer.body)),
             )
 
     async def delete(self, file_id: str, session: UpstreamSession) -> None:

@@ -12,13 +12,13 @@ from grok2api.domain.account import Mode, Tier
 from grok2api.domain.quota import PLANS, Credits, QuotaReport, Reading
 from grok2api.domain.tier_votes import VOTES, infer_tier, read_votes
 from grok2api.errors import AccountForbiddenError, CredentialRejectedError, UpstreamError
-from grok2api.providers.base import UpstreamSession
 from grok2api.providers.grok_web.caller import Caller
 from grok2api.providers.grok_web.calls import CallAnswer, Calls
 from grok2api.providers.grok_web.codec.credits import parse_credits
 from grok2api.providers.grok_web.codec.grpc_web import expect_message
 from grok2api.providers.grok_web.codec.quota import NOT_AVAILABLE, parse_window
 from grok2api.providers.grok_web.options import GrokWebOptions
+from grok2api.providers.session import UpstreamSession
 from grok2api.upstream.transport import Transport
 
 log = structlog.get_logger(__name__)

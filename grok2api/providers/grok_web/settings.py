@@ -3,11 +3,11 @@
 from functools import partial
 
 from grok2api.clock import Clock
-from grok2api.providers.base import UpstreamSession
 from grok2api.providers.grok_web.caller import Caller
 from grok2api.providers.grok_web.calls import CallAnswer, Calls
 from grok2api.providers.grok_web.codec.grpc_web import expect_message
 from grok2api.providers.grok_web.options import GrokWebOptions
+from grok2api.providers.session import UpstreamSession
 from grok2api.upstream.transport import Transport
 
 

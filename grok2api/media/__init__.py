@@ -1,0 +1,1 @@
+"""Stored pictures and videos: one object store, a local folder or S3, behind one class."""

@@ -22,6 +22,7 @@
 -- @include mark
 -- @include first_reset
 -- @include judge_windows
+-- @include lose_number
 -- @include fill_window
 -- @include drop_waiter
 -- @include fits

@@ -29,6 +29,7 @@
 -- @include grant
 -- @include offer
 -- @include put_back
+-- @include return_units
 -- @include end_lease
 -- @include forget_account
 -- @include handle_due

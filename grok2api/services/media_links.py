@@ -18,7 +18,7 @@ from grok2api.errors import InvalidRequestError, PermissionDeniedError
 VIEW_TTL_S: Final = 3600.0
 """How long an operator's link opens."""
 MAX_STEP_S: Final = 3600
-"""Links made within so many seconds are the same, so that whoever has fetched one need not again."""
+"""Links made within so many seconds are the same, so that nobody fetches the same file again."""
 SIGNATURE_BYTES: Final = 24
 
 _PATHS: Final = {MediaKind.IMAGE: "/v1/files/image", MediaKind.VIDEO: "/v1/files/video"}

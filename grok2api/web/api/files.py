@@ -17,7 +17,7 @@ from grok2api.web.state import state_of
 
 ENDLESS_S: Final = 31_536_000
 BY_KEY: Final = "private, no-cache"
-"""For files that a key opened: kept, but asked about again, since the address alone says nothing."""
+"""For files that a key opened: the address alone says nothing, so it is asked about again."""
 
 
 async def image(request: Request) -> Response:

@@ -146,7 +146,7 @@ def test_nothing_given_is_a_change() -> None:
         ("", False),
     ],
 )
-def test_part_continues_only_the_same_state(header: str | None, is_allowed: bool) -> None:
+def test_part_continues_only_the_same_state(header: str | None, is_allowed: object) -> None:
     assert STATE.allow_range(header) is is_allowed
 
 

@@ -41,6 +41,7 @@ from grok2api.services.dispatch import Dispatcher
 from grok2api.services.explain import Explainer
 from grok2api.services.files import FileDesk
 from grok2api.services.health import Health
+from grok2api.services.images import ImageService
 from grok2api.services.leases import LeaseKeeper
 from grok2api.services.lender import Lender, build_policy
 from grok2api.services.media import MediaLibrary, build_media_library
@@ -48,6 +49,7 @@ from grok2api.services.media_links import MediaLinks
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import build_operator
 from grok2api.services.overview import Overview
+from grok2api.services.pictures import Pictures
 from grok2api.services.responses import Responses, open_responses
 from grok2api.services.sessions import Sessions
 from grok2api.services.summaries import Summaries
@@ -339,6 +341,7 @@ class EdgeMaker:
         media: MediaLibrary,
     ) -> AppState:
         store = AccountStore(redis, self._cipher)
+        links = MediaLinks((LINK_KEY,), settings.media, SystemClock())
         parts = DispatchParts(
             accounts=store,
             providers={provider.kind: provider},
@@ -350,13 +353,22 @@ class EdgeMaker:
             account=settings.account,
             chat=settings.chat,
             files=files,
+            pictures=Pictures(
+                media,
+                links,
+                settings.features,
+                public_url=settings.upstream.imagine_public_url,
+                max_mb=settings.image.max_mb,
+            ),
         )
+        dispatcher = Dispatcher(parts)
         models = ModelCatalog(store, aliases=settings.models.aliases)
         keys = ClientKeys(ClientKeyStore(redis), SystemClock(), configured=(API_KEY,))
         return AppState(
             settings=settings,
             responses=responses,
-            chat=ChatService(models, Dispatcher(parts), count_tokens=len),
+            chat=ChatService(models, dispatcher, count_tokens=len),
+            images=ImageService(dispatcher, patience_s=settings.image.timeout_s),
             models=models,
             keys=keys,
             admin_auth=AdminAuth(SetupStore(redis), SystemClock(), password=settings.app.app_key),
@@ -377,7 +389,7 @@ class EdgeMaker:
             ),
             sessions=Sessions(SessionStore(redis)),
             media=media,
-            links=MediaLinks((LINK_KEY,), settings.media, SystemClock()),
+            links=links,
             health=Health(lambda: ping(redis)),
             clock=SystemClock(),
             metrics=open_metrics(None, models=(MODEL,)),

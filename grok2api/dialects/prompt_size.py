@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from grok2api.dialects.image_size import read_image_size
 from grok2api.domain.chat import ChatRequest, ContentPart, FilePart, ImagePart, TextPart
+from grok2api.domain.image_size import read_image_size
 from grok2api.domain.tools import Tool
 
 OVERHEAD_TOKENS = 4

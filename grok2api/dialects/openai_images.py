@@ -11,7 +11,7 @@ from msgspec import Struct
 from grok2api.dialects.errors import render_openai_error
 from grok2api.dialects.openai_images_request import ImageOrder
 from grok2api.dialects.prompt_size import OVERHEAD_TOKENS, count_image_tokens
-from grok2api.domain.files import find_type
+from grok2api.domain.files import IMAGE_TYPES, find_type
 from grok2api.domain.image_size import Size, read_image_size
 from grok2api.domain.images import ImageEvent, ImageMade, ImagePreview, ImageWay
 from grok2api.errors import GatewayError
@@ -28,6 +28,7 @@ _encode = msgspec.json.Encoder().encode
 _AUTO: Final = "auto"
 _NO_TOKENS: Final = InputDetails(0, 0)
 _JPEG: Final = "jpeg"
+_MAGIC_BYTES: Final = 64
 
 
 class ShownImage(Struct, frozen=True):
@@ -58,8 +59,9 @@ class _Look(Struct, frozen=True):
 
 
 def find_media_type(content: bytes) -> str:
-    """Return the media type of a picture that the upstream made."""
-    return find_type(content[:64], "", "")
+    """Return the media type of a picture that the upstream made, "" if it is none we know."""
+    media_type = find_type(content[:_MAGIC_BYTES], "", "")
+    return media_type if media_type in IMAGE_TYPES else ""
 
 
 def count_input(prompt_tokens: int, references: Iterable[bytes]) -> InputDetails:

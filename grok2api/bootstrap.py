@@ -35,6 +35,8 @@ from grok2api.services.dispatch import Dispatcher
 from grok2api.services.explain import Explainer
 from grok2api.services.health import Health
 from grok2api.services.leases import LeaseKeeper
+from grok2api.services.media import build_media_library
+from grok2api.services.media_links import MediaLinks
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import Operator
 from grok2api.services.reaper import Reaper
@@ -134,6 +136,8 @@ async def open_gateway(
             operator=join_operator(boot, redis, transport, settings),
             explainer=join_explainer(redis, accounts, models, keys, settings),
             sessions=Sessions(SessionStore(redis)),
+            media=build_media_library(redis, boot.data_dir, settings, cleanup),
+            links=MediaLinks(boot.secret_keys, settings.media, clock),
             health=Health(partial(ping, redis)),
             clock=clock,
             metrics=metrics,

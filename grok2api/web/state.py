@@ -12,6 +12,8 @@ from grok2api.services.chat import ChatService
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.explain import Explainer
 from grok2api.services.health import Health
+from grok2api.services.media import MediaLibrary
+from grok2api.services.media_links import MediaLinks
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import Operator
 from grok2api.services.overview import Overview
@@ -37,6 +39,8 @@ class AppState:
     overview: Overview
     explainer: Explainer
     sessions: Sessions
+    media: MediaLibrary
+    links: MediaLinks
     health: Health
     clock: Clock
     metrics: Metrics

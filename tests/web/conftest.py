@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx2
 import msgspec
@@ -42,6 +43,8 @@ from grok2api.services.files import FileDesk
 from grok2api.services.health import Health
 from grok2api.services.leases import LeaseKeeper
 from grok2api.services.lender import Lender, build_policy
+from grok2api.services.media import MediaLibrary, build_media_library
+from grok2api.services.media_links import MediaLinks
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import build_operator
 from grok2api.services.overview import Overview
@@ -68,6 +71,7 @@ from grok2api.web.server import GuardedProtocol
 from grok2api.web.state import AppState
 
 API_KEY = "sk-test-0123456789abcdefghijklmnop"
+LINK_KEY = b"k" * 32
 SESSION = "eyJhbGciOiJIUzI1NiJ9.planted-session-secret"
 MODEL = "grok-chat-fast"
 WAIT_S = 20.0
@@ -251,9 +255,10 @@ TEST_SETTINGS = Settings(
 class EdgeMaker:
     """Starts gateways with settings of the test's choice."""
 
-    def __init__(self, redis_url: str, cipher: SecretCipher) -> None:
+    def __init__(self, redis_url: str, cipher: SecretCipher, data_dir: Path) -> None:
         self._redis_url = redis_url
         self._cipher = cipher
+        self._data_dir = data_dir
 
     @asynccontextmanager
     async def __call__(self, settings: Settings = TEST_SETTINGS) -> AsyncIterator[Edge]:
@@ -285,6 +290,7 @@ class EdgeMaker:
                 open_fetcher(4, GuardRules(), timeout_s=5.0) as fetcher,
             ):
                 files = FileDesk(fetcher, settings.files)
+                media = build_media_library(redis, self._data_dir, settings, cleanup)
                 states.append(
                     self._build(
                         settings,
@@ -295,6 +301,7 @@ class EdgeMaker:
                         provider,
                         responses=responses,
                         files=files,
+                        media=media,
                     )
                 )
                 yield states[0]
@@ -329,6 +336,7 @@ class EdgeMaker:
         *,
         responses: Responses,
         files: FileDesk,
+        media: MediaLibrary,
     ) -> AppState:
         store = AccountStore(redis, self._cipher)
         parts = DispatchParts(
@@ -368,6 +376,8 @@ class EdgeMaker:
                 policy=build_policy(settings.account),
             ),
             sessions=Sessions(SessionStore(redis)),
+            media=media,
+            links=MediaLinks((LINK_KEY,), settings.media, SystemClock()),
             health=Health(lambda: ping(redis)),
             clock=SystemClock(),
             metrics=open_metrics(None, models=(MODEL,)),
@@ -375,8 +385,8 @@ class EdgeMaker:
 
 
 @pytest.fixture
-def make_edge(redis_url: str, cipher: SecretCipher) -> EdgeMaker:
-    return EdgeMaker(redis_url, cipher)
+def make_edge(redis_url: str, cipher: SecretCipher, tmp_path: Path) -> EdgeMaker:
+    return EdgeMaker(redis_url, cipher, tmp_path)
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ from grok2api.services.client_keys import ClientKeys
 from grok2api.services.dispatch import Dispatcher
 from grok2api.services.explain import Explainer
 from grok2api.services.health import Health
+from grok2api.services.images import ImageService
 from grok2api.services.leases import LeaseKeeper
 from grok2api.services.media import build_media_library
 from grok2api.services.media_links import MediaLinks
@@ -125,9 +126,10 @@ async def open_gateway(
             files=files,
         )
         keys = join_keys(redis, settings)
+        dispatcher = Dispatcher(parts)
         yield AppState(
             settings=settings,
-            chat=ChatService(models, Dispatcher(parts), count_tokens=estimate_tokens),
+            chat=ChatService(models, dispatcher, count_tokens=estimate_tokens),
             models=models,
             keys=keys,
             responses=await enter(responses),
@@ -136,6 +138,8 @@ async def open_gateway(
             operator=join_operator(boot, redis, transport, settings),
             explainer=join_explainer(redis, accounts, models, keys, settings),
             sessions=Sessions(SessionStore(redis)),
+            files=files,
+            images=ImageService(dispatcher, patience_s=settings.image.first_event_timeout_s),
             media=build_media_library(redis, boot.data_dir, settings, cleanup),
             links=MediaLinks(boot.secret_keys, settings.media, clock),
             health=Health(partial(ping, redis)),

@@ -41,6 +41,7 @@ from grok2api.services.dispatch import Dispatcher
 from grok2api.services.explain import Explainer
 from grok2api.services.files import FileDesk
 from grok2api.services.health import Health
+from grok2api.services.images import ImageService
 from grok2api.services.leases import LeaseKeeper
 from grok2api.services.lender import Lender, build_policy
 from grok2api.services.media import MediaLibrary, build_media_library
@@ -69,6 +70,7 @@ from grok2api.upstream.guard import GuardRules
 from grok2api.web.application import build_app
 from grok2api.web.server import GuardedProtocol
 from grok2api.web.state import AppState
+from tests.web.painter import Painter
 
 API_KEY = "sk-test-0123456789abcdefghijklmnop"
 LINK_KEY = b"k" * 32
@@ -173,6 +175,8 @@ class Edge:
     client: httpx2.AsyncClient
     preferences: Preferences
     books: Books
+    painter: Painter
+    drawer: Drawer
 
     async def leases_are_free(self) -> None:
         """Wait until no account is held any more."""
@@ -263,8 +267,15 @@ class EdgeMaker:
     @asynccontextmanager
     async def __call__(self, settings: Settings = TEST_SETTINGS) -> AsyncIterator[Edge]:
         script, preferences, books = Script(), Preferences(), Books()
+        painter, drawer = Painter(), Drawer()
         provider = Provider(
-            ProviderKind.GROK_WEB, GrokWebCredentials(), script, books, preferences, Drawer()
+            ProviderKind.GROK_WEB,
+            GrokWebCredentials(),
+            script,
+            books,
+            preferences,
+            drawer,
+            images=painter,
         )
         states: list[AppState] = []
 
@@ -323,7 +334,19 @@ class EdgeMaker:
             url = f"http://127.0.0.1:{port}"
             headers = {"authorization": f"Bearer {API_KEY}"}
             async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=WAIT_S) as client:
-                yield Edge(url, port, states[0], script, store, server, client, preferences, books)
+                yield Edge(
+                    url,
+                    port,
+                    states[0],
+                    script,
+                    store,
+                    server,
+                    client,
+                    preferences,
+                    books,
+                    painter,
+                    drawer,
+                )
 
     def _build(
         self,
@@ -351,12 +374,15 @@ class EdgeMaker:
             chat=settings.chat,
             files=files,
         )
+        dispatcher = Dispatcher(parts)
         models = ModelCatalog(store, aliases=settings.models.aliases)
         keys = ClientKeys(ClientKeyStore(redis), SystemClock(), configured=(API_KEY,))
         return AppState(
             settings=settings,
             responses=responses,
-            chat=ChatService(models, Dispatcher(parts), count_tokens=len),
+            chat=ChatService(models, dispatcher, count_tokens=len),
+            files=files,
+            images=ImageService(dispatcher, patience_s=30.0),
             models=models,
             keys=keys,
             admin_auth=AdminAuth(SetupStore(redis), SystemClock(), password=settings.app.app_key),

@@ -139,7 +139,7 @@ async def open_gateway(
             explainer=join_explainer(redis, accounts, models, keys, settings),
             sessions=Sessions(SessionStore(redis)),
             files=files,
-            images=ImageService(dispatcher, patience_s=settings.image.first_event_timeout_s),
+            images=ImageService(dispatcher, patience_s=settings.image.timeout_s),
             media=build_media_library(redis, boot.data_dir, settings, cleanup),
             links=MediaLinks(boot.secret_keys, settings.media, clock),
             health=Health(partial(ping, redis)),

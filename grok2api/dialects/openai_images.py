@@ -11,9 +11,9 @@ from msgspec import Struct
 from grok2api.dialects.errors import render_openai_error
 from grok2api.dialects.openai_images_request import ImageOrder
 from grok2api.dialects.prompt_size import OVERHEAD_TOKENS, count_image_tokens
-from grok2api.domain.files import IMAGE_TYPES, find_type
 from grok2api.domain.image_size import Size, read_image_size
 from grok2api.domain.images import ImageEvent, ImageMade, ImagePreview, ImageWay
+from grok2api.domain.media import sniff_media_type
 from grok2api.errors import GatewayError
 from grok2api.wire.openai.images import (
     ImageOut,
@@ -46,7 +46,10 @@ class _Look(Struct, frozen=True):
 
     @classmethod
     def of(cls, content: bytes) -> "_Look":
-        return cls(read_image_size(content), find_media_type(content).removeprefix("image/"))
+        return cls(
+            read_image_size(content),
+            sniff_media_type(content[:_MAGIC_BYTES]).removeprefix("image/"),
+        )
 
     @property
     def size_text(self) -> str:
@@ -56,12 +59,6 @@ class _Look(Struct, frozen=True):
     def background(self) -> str:
         """JPEG has no transparency; of the others nothing is known."""
         return "opaque" if self.output_format == _JPEG else ""
-
-
-def find_media_type(content: bytes) -> str:
-    """Return the media type of a picture that the upstream made, "" if it is none we know."""
-    media_type = find_type(content[:_MAGIC_BYTES], "", "")
-    return media_type if media_type in IMAGE_TYPES else ""
 
 
 def count_input(prompt_tokens: int, references: Iterable[bytes]) -> InputDetails:

@@ -143,7 +143,7 @@ class Drawer:
     async def upload(
         self, file: InputFile, session: UpstreamSession, *, for_media: bool = False
     ) -> UploadedFile:
-        self.files[file.ref] = file
+        self.files[file.ref] = msgspec.structs.replace(file)
         return UploadedFile(f"file_{len(self.files)}")
 
     async def delete(self, file_id: str, session: UpstreamSession) -> None:
@@ -382,7 +382,7 @@ class EdgeMaker:
             responses=responses,
             chat=ChatService(models, dispatcher, count_tokens=len),
             files=files,
-            images=ImageService(dispatcher, patience_s=30.0),
+            images=ImageService(dispatcher, patience_s=settings.image.timeout_s),
             models=models,
             keys=keys,
             admin_auth=AdminAuth(SetupStore(redis), SystemClock(), password=settings.app.app_key),

@@ -17,7 +17,6 @@ from grok2api.dialects.openai_images import (
     ImageStreamRenderer,
     ShownImage,
     count_input,
-    find_media_type,
     measure_images,
     render_images,
 )
@@ -39,7 +38,7 @@ from grok2api.dialects.openai_images_request import (
 )
 from grok2api.domain.client_key import ClientKey
 from grok2api.domain.images import ImageBatch, ImageMade, ImagePreview
-from grok2api.domain.media import MediaKind
+from grok2api.domain.media import MediaKind, sniff_media_type
 from grok2api.domain.model import Capability, Route
 from grok2api.errors import MediaStoreError, StoreUnavailableError
 from grok2api.services.dispatch import TurnRecord
@@ -76,6 +75,7 @@ WARNING_HEADER: Final = "x-grok2api-warning"
 MAX_FORM_FILES: Final = 16
 """Read so far that the client can be told how many are too many."""
 _INLINE_BYTES: Final = 64 * 1024
+_MAGIC_BYTES: Final = 64
 _NOT_KEPT: Final = "response_format: the pictures could not be kept, so here they are themselves"
 
 
@@ -165,7 +165,7 @@ class _ImageCall:
     async def _keep(self, content: bytes) -> ShownImage:
         """Keep a picture. One that cannot be kept has been paid for: it goes into the answer."""
         try:
-            media_type = find_media_type(content)
+            media_type = sniff_media_type(content[:_MAGIC_BYTES])
             media = await self.state.media.put(MediaKind.IMAGE, content, media_type)
         except (MediaStoreError, StoreUnavailableError) as error:
             log.warning("image_not_kept", error=error.kind.value, detail=error.detail)

@@ -3,7 +3,6 @@ import struct
 from typing import Any
 
 import msgspec
-import pytest
 from openai.types import (
     ImageEditCompletedEvent,
     ImageEditPartialImageEvent,
@@ -16,7 +15,6 @@ from grok2api.dialects.openai_images import (
     ImageStreamRenderer,
     ShownImage,
     count_input,
-    find_media_type,
     measure_images,
     render_images,
 )
@@ -92,14 +90,6 @@ def test_golden_answer() -> None:
 def test_input_counts_the_prompt_and_every_reference() -> None:
     assert count_input(3, []) == InputDetails(7, 0)
     assert count_input(3, [png(75, 100), png(75, 100)]) == InputDetails(7, 20)
-
-
-@pytest.mark.parametrize(
-    ("content", "kind"),
-    [(png(1, 1), "image/png"), (JPEG, "image/jpeg"), (b"a text", ""), (b"", "")],
-)
-def test_bytes_tell_the_type(content: bytes, kind: str) -> None:
-    assert find_media_type(content) == kind
 
 
 def play(renderer: ImageStreamRenderer, *batches: list[ImageEvent]) -> list[dict[str, Any]]:

@@ -112,6 +112,7 @@ async def open_gateway(
             operator=join_operator(boot, redis, transport, settings),
             explainer=join_explainer(redis, accounts, models, keys, settings),
             sessions=Sessions(SessionStore(redis)),
+            files=parts.files,
             media=media.library,
             links=media.links,
             health=Health(partial(ping, redis)),

@@ -71,6 +71,7 @@ from grok2api.upstream.guard import GuardRules
 from grok2api.web.application import build_app
 from grok2api.web.server import GuardedProtocol
 from grok2api.web.state import AppState
+from tests.web.painter import Painter
 
 API_KEY = "sk-test-0123456789abcdefghijklmnop"
 LINK_KEY = b"k" * 32
@@ -143,7 +144,7 @@ class Drawer:
     async def upload(
         self, file: InputFile, session: UpstreamSession, *, for_media: bool = False
     ) -> UploadedFile:
-        self.files[file.ref] = file
+        self.files[file.ref] = msgspec.structs.replace(file)
         return UploadedFile(f"file_{len(self.files)}")
 
     async def delete(self, file_id: str, session: UpstreamSession) -> None:
@@ -175,6 +176,8 @@ class Edge:
     client: httpx2.AsyncClient
     preferences: Preferences
     books: Books
+    painter: Painter
+    drawer: Drawer
 
     async def leases_are_free(self) -> None:
         """Wait until no account is held any more."""
@@ -265,8 +268,15 @@ class EdgeMaker:
     @asynccontextmanager
     async def __call__(self, settings: Settings = TEST_SETTINGS) -> AsyncIterator[Edge]:
         script, preferences, books = Script(), Preferences(), Books()
+        painter, drawer = Painter(), Drawer()
         provider = Provider(
-            ProviderKind.GROK_WEB, GrokWebCredentials(), script, books, preferences, Drawer()
+            ProviderKind.GROK_WEB,
+            GrokWebCredentials(),
+            script,
+            books,
+            preferences,
+            drawer,
+            images=painter,
         )
         states: list[AppState] = []
 
@@ -325,7 +335,19 @@ class EdgeMaker:
             url = f"http://127.0.0.1:{port}"
             headers = {"authorization": f"Bearer {API_KEY}"}
             async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=WAIT_S) as client:
-                yield Edge(url, port, states[0], script, store, server, client, preferences, books)
+                yield Edge(
+                    url,
+                    port,
+                    states[0],
+                    script,
+                    store,
+                    server,
+                    client,
+                    preferences,
+                    books,
+                    painter,
+                    drawer,
+                )
 
     def _build(
         self,
@@ -368,6 +390,7 @@ class EdgeMaker:
             settings=settings,
             responses=responses,
             chat=ChatService(models, dispatcher, count_tokens=len),
+            files=files,
             images=ImageService(dispatcher, patience_s=settings.image.timeout_s),
             models=models,
             keys=keys,

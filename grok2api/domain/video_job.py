@@ -13,6 +13,10 @@ FAILED_CODE: Final = "video_generation_failed"
 REJECTED_CODE: Final = "content_policy_violation"
 UNKNOWN_CODE: Final = "video_state_unknown"
 """The upstream may have made it, but nobody can find out; it was not asked a second time."""
+UNKNOWN_MESSAGE: Final = (
+    "The server stopped while the video was being made, or lost its answer, and what became of it "
+    "cannot be found out. It was not asked for a second time."
+)
 DOWNLOAD_CODE: Final = "video_download_failed"
 STORE_CODE: Final = "media_store_unavailable"
 NO_ACCOUNT_CODE: Final = "no_account_available"

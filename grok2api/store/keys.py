@@ -254,6 +254,7 @@ def video_state() -> dict[str, str]:
         "ends": video_ends(),
         "open": video_open(),
         "tokens": video_tokens(),
+    }
 
 
 def media_index(kind: MediaKind) -> str:

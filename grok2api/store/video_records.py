@@ -8,7 +8,13 @@ from msgspec import Struct
 
 from grok2api.domain.ids import ClientKeyId, MediaId, VideoJobId
 from grok2api.domain.video import VideoState
-from grok2api.domain.video_job import UNKNOWN_CODE, KeptQuestion, VideoJob, VideoWork
+from grok2api.domain.video_job import (
+    UNKNOWN_CODE,
+    UNKNOWN_MESSAGE,
+    KeptQuestion,
+    VideoJob,
+    VideoWork,
+)
 from grok2api.errors import SettingsError
 from grok2api.store import keys, reads
 from grok2api.store.cipher import SecretCipher
@@ -16,10 +22,6 @@ from grok2api.store.connection import RedisClient
 from grok2api.store.video_replies import VideoRecord
 
 MAX_PAGE: Final = 100
-UNKNOWN_MESSAGE: Final = (
-    "The server stopped while the video was being made, and what became of it cannot be found out. "
-    "It was not asked for a second time."
-)
 _RECORD = msgspec.msgpack.Decoder(VideoRecord)
 _QUESTION = msgspec.msgpack.Decoder(KeptQuestion)
 _WORK = msgspec.msgpack.Decoder(VideoWork)

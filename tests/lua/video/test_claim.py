@@ -3,7 +3,7 @@ import pytest
 from grok2api.domain.video import VideoState
 from grok2api.store import keys
 from grok2api.store.cipher import SecretCipher
-from grok2api.store.videos import VideoStore
+from grok2api.store.videos import DeadClaim, VideoStore
 from tests.lua.video.conftest import ASKED, LIMITS, MINE, ONE, TTL_S, TWO, new, question
 
 
@@ -99,6 +99,7 @@ async def test_a_job_that_no_key_opens_fails(videos, redis):
 
     dead = await other.claim(ttl_s=TTL_S)
 
+    assert isinstance(dead, DeadClaim)
     assert dead.question is None
     assert (await videos.look()).error_code == "video_generation_failed"
     assert await other.find(MINE, ONE) is None

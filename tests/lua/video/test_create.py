@@ -1,10 +1,11 @@
 import pytest
 
+from grok2api.domain.ids import VideoJobId
 from grok2api.store import keys
 from grok2api.store.videos import TOKEN_S, VideoLimits
 from tests.lua.video.conftest import MINE, ONE, THEIRS, THREE, TWO, VideoMaker, ending, new
 
-FOUR = "video_4"
+FOUR = VideoJobId("video_4")
 
 
 async def test_a_new_job_is_accepted_and_shows_what_was_asked(videos):
@@ -89,7 +90,7 @@ async def test_an_owner_has_a_number_of_unfinished_jobs(videos):
 
     await videos.cancel(TWO)
 
-    assert await videos.create("video_5") == ["Created"]
+    assert await videos.create(VideoJobId("video_5")) == ["Created"]
 
 
 async def test_the_oldest_that_has_ended_gives_way(videos):
@@ -128,7 +129,7 @@ async def test_ended_jobs_are_forgotten_in_time(videos, redis, view):
 
 async def test_lists_page_by_age_in_both_directions(videos: VideoMaker):
     await videos.create(ONE, TWO, THREE)
-    await videos.create("video_0", owner=THEIRS)
+    await videos.create(VideoJobId("video_0"), owner=THEIRS)
 
     first = await videos.store.list(MINE, limit=2)
     assert first is not None

@@ -33,6 +33,7 @@ class AppState:
 
     settings: Settings
     chat: ChatService
+    images: ImageService
     models: ModelCatalog
     keys: ClientKeys
     responses: Responses
@@ -42,7 +43,6 @@ class AppState:
     explainer: Explainer
     sessions: Sessions
     files: FileDesk
-    images: ImageService
     media: MediaLibrary
     links: MediaLinks
     health: Health

@@ -49,6 +49,7 @@ from grok2api.services.media_links import MediaLinks
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import build_operator
 from grok2api.services.overview import Overview
+from grok2api.services.pictures import Pictures
 from grok2api.services.responses import Responses, open_responses
 from grok2api.services.sessions import Sessions
 from grok2api.services.summaries import Summaries
@@ -362,6 +363,7 @@ class EdgeMaker:
         media: MediaLibrary,
     ) -> AppState:
         store = AccountStore(redis, self._cipher)
+        links = MediaLinks((LINK_KEY,), settings.media, SystemClock())
         parts = DispatchParts(
             accounts=store,
             providers={provider.kind: provider},
@@ -373,6 +375,13 @@ class EdgeMaker:
             account=settings.account,
             chat=settings.chat,
             files=files,
+            pictures=Pictures(
+                media,
+                links,
+                settings.features,
+                public_url=settings.upstream.imagine_public_url,
+                max_mb=settings.image.max_mb,
+            ),
         )
         dispatcher = Dispatcher(parts)
         models = ModelCatalog(store, aliases=settings.models.aliases)
@@ -403,7 +412,7 @@ class EdgeMaker:
             ),
             sessions=Sessions(SessionStore(redis)),
             media=media,
-            links=MediaLinks((LINK_KEY,), settings.media, SystemClock()),
+            links=links,
             health=Health(lambda: ping(redis)),
             clock=SystemClock(),
             metrics=open_metrics(None, models=(MODEL,)),

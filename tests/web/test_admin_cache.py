@@ -201,9 +201,7 @@ async def test_file_that_is_not_there_is_not_found(operator: Operator) -> None:
     ],
 )
 async def test_what_is_no_name_is_refused(operator: Operator, name: str, code: str) -> None:
-    refused = await operator.refused(
-        "POST", "/cache/item/delete", {"type": "image", "name": name}
-    )
+    refused = await operator.refused("POST", "/cache/item/delete", {"type": "image", "name": name})
 
     assert refused == (400, "name", code)
 

@@ -10,9 +10,8 @@ import msgspec
 import pytest
 
 from grok2api.config.media import MediaSettings
-from grok2api.config.schema import AppSettings, SecuritySettings, Settings
+from grok2api.config.schema import AppSettings, Settings
 from grok2api.domain.media import MediaKind, StoredMedia
-from grok2api.errors import MediaStoreError
 from tests.web.conftest import TEST_SETTINGS, WAIT_S, Edge, EdgeMaker
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
@@ -183,7 +182,9 @@ async def test_file_that_the_client_has_is_not_sent_again(
     first = await stranger.get(link)
 
     by_tag = await stranger.get(link, headers={"if-none-match": first.headers["etag"]})
-    by_date = await stranger.get(link, headers={"if-modified-since": first.headers["last-modified"]})
+    by_date = await stranger.get(
+        link, headers={"if-modified-since": first.headers["last-modified"]}
+    )
     changed = await stranger.get(link, headers={"if-none-match": '"another"'})
 
     assert (by_tag.status_code, by_tag.content) == (304, b"")

@@ -16,6 +16,7 @@ from grok2api.services.affinity import find_affinity
 from grok2api.services.dispatch import TurnRecord
 from grok2api.web.facts import RequestFacts, facts_of
 from grok2api.web.presence import client_present
+from grok2api.web.public_url import public_url
 from grok2api.web.state import AppState, state_of
 from grok2api.web.streaming import MODE_HEADER, StreamContext, StreamPace, Write
 
@@ -113,7 +114,7 @@ def note_request(request: Request, parsed: ChatRequest, caller: ClientKey | None
     facts.affinity = affinity.rule.value
     facts.is_stream = state.settings.features.stream if parsed.stream is None else parsed.stream
     note_model(request, parsed.model)
-    return msgspec.structs.replace(parsed, affinity=affinity)
+    return msgspec.structs.replace(parsed, affinity=affinity, public_url=public_url(request))
 
 
 def note_model(request: Request, name: str) -> Route:

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from grok2api.assembly import (
+    join_chat,
     join_dispatch,
     join_explainer,
     join_keys,
@@ -26,7 +27,6 @@ from grok2api.maintenance.jobs.quota_refresh import build_quota_refresh
 from grok2api.maintenance.leader import Leader
 from grok2api.maintenance.runner import Runner
 from grok2api.services.admin_auth import AdminAuth
-from grok2api.services.chat import ChatService
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.dispatch import Dispatcher
 from grok2api.services.explain import Explainer
@@ -46,7 +46,6 @@ from grok2api.store.server_facts import ServerFacts, read_server_facts
 from grok2api.store.sessions import SessionStore
 from grok2api.store.setup import SetupStore
 from grok2api.telemetry.metrics import open_metrics
-from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.upstream.curl import open_transport
 from grok2api.web.state import AppState
 
@@ -97,13 +96,14 @@ async def open_gateway(
         transport = await enter(open_transport(performance.upstream_connections))
         media = await enter(join_media(boot, redis, settings))
         parts = await enter(join_dispatch(boot, redis, transport, settings, media, gauge=metrics))
-        accounts, dispatcher = parts.accounts, Dispatcher(parts)
+        accounts = parts.accounts
+        images = ImageService(Dispatcher(parts), patience_s=settings.image.timeout_s)
         models = join_models(accounts, settings)
         keys = join_keys(redis, settings)
         yield AppState(
             settings=settings,
-            chat=ChatService(models, dispatcher, count_tokens=estimate_tokens),
-            images=ImageService(dispatcher, patience_s=settings.image.timeout_s),
+            chat=join_chat(models, parts, images, settings),
+            images=images,
             models=models,
             keys=keys,
             responses=await enter(join_responses(redis, cipher, settings)),

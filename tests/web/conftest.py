@@ -26,7 +26,7 @@ from grok2api.domain.account import Credentials, Mode, Pool, ProviderKind, Tier
 from grok2api.domain.chat import ChatRequest, EventBatch, Finished, TextDelta
 from grok2api.domain.files import InputFile
 from grok2api.domain.ids import AccountId
-from grok2api.domain.model import Route
+from grok2api.domain.model import Capability, Route
 from grok2api.domain.quota import QuotaReport, Reading
 from grok2api.errors import UpstreamUnavailableError
 from grok2api.providers.base import Provider
@@ -41,6 +41,7 @@ from grok2api.services.dispatch import Dispatcher
 from grok2api.services.explain import Explainer
 from grok2api.services.files import FileDesk
 from grok2api.services.health import Health
+from grok2api.services.image_chat import ImageChat
 from grok2api.services.images import ImageService
 from grok2api.services.leases import LeaseKeeper
 from grok2api.services.lender import Lender, build_policy
@@ -384,14 +385,21 @@ class EdgeMaker:
             ),
         )
         dispatcher = Dispatcher(parts)
+        images = ImageService(dispatcher, patience_s=settings.image.timeout_s)
+        drawer = ImageChat(images, files, parts.pictures, is_sensitive=True)
         models = ModelCatalog(store, aliases=settings.models.aliases)
         keys = ClientKeys(ClientKeyStore(redis), SystemClock(), configured=(API_KEY,))
         return AppState(
             settings=settings,
             responses=responses,
-            chat=ChatService(models, dispatcher, count_tokens=len),
+            chat=ChatService(
+                models,
+                dispatcher,
+                count_tokens=len,
+                others={Capability.IMAGE: drawer, Capability.IMAGE_EDIT: drawer},
+            ),
             files=files,
-            images=ImageService(dispatcher, patience_s=settings.image.timeout_s),
+            images=images,
             models=models,
             keys=keys,
             admin_auth=AdminAuth(SetupStore(redis), SystemClock(), password=settings.app.app_key),

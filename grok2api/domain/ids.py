@@ -4,6 +4,7 @@ from typing import NewType
 
 AccountId = NewType("AccountId", str)
 BatchId = NewType("BatchId", str)
+CallId = NewType("CallId", str)
 ClientKeyId = NewType("ClientKeyId", str)
 LeaseId = NewType("LeaseId", str)
 MediaId = NewType("MediaId", str)

@@ -45,4 +45,7 @@ def read_options(settings: Settings) -> GrokWebOptions:
         upload_form=settings.files.upload_form,
         upload_timeout_s=settings.files.upload_timeout_s,
         upload_concurrency=settings.files.upload_concurrency,
+        video_protocol=settings.video.protocol,
+        video_timeout_s=settings.video.timeout_s,
+        video_idle_timeout_s=settings.video.idle_timeout_s,
     )

@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from grok2api.config.media import MediaProtocol
 from grok2api.upstream.transport import Timeouts
 
 ChatTransport = Literal["auto", "websocket", "http"]
@@ -18,6 +19,8 @@ class GrokWebOptions(Struct, frozen=True, kw_only=True):
     `cf_cookies` serve accounts that bring no clearance cookies of their own. `quota_timeout_s`,
     `settings_timeout_s` and `upload_timeout_s` are for one call as a whole. `upload_form` is the
     page's own, `direct`, or the older `json`; at most `upload_concurrency` uploads run at a time.
+    `video_protocol` is `auto` for the page's own form, and the older one where only that will do;
+    `video_timeout_s` is for one part, `video_idle_timeout_s` for the longest silence in it.
     """
 
     grok_url: str = "https://grok.com"
@@ -41,6 +44,9 @@ class GrokWebOptions(Struct, frozen=True, kw_only=True):
     upload_form: UploadForm = "direct"
     upload_timeout_s: float = 60.0
     upload_concurrency: int = 10
+    video_protocol: MediaProtocol = "auto"
+    video_timeout_s: float = 900.0
+    video_idle_timeout_s: float = 180.0
 
     def __repr__(self) -> str:
         return f"GrokWebOptions(grok_url={self.grok_url!r}, chat_transport={self.chat_transport!r})"

@@ -9,6 +9,7 @@ from grok2api.providers.grok_web.files import GrokWebFiles
 from grok2api.providers.grok_web.options import GrokWebOptions
 from grok2api.providers.grok_web.quota import GrokWebQuota
 from grok2api.providers.grok_web.settings import GrokWebSettings
+from grok2api.providers.grok_web.videos import GrokWebVideos
 from grok2api.upstream.transport import Transport
 
 
@@ -21,4 +22,5 @@ def build_grok_web(transport: Transport, options: GrokWebOptions, clock: Clock) 
         quota=GrokWebQuota(transport, options, clock),
         settings=GrokWebSettings(transport, options, clock),
         files=GrokWebFiles(transport, options, clock),
+        videos=GrokWebVideos(transport, options, clock),
     )

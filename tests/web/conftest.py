@@ -66,6 +66,7 @@ from grok2api.upstream.guard import GuardRules
 from grok2api.web.application import build_app
 from grok2api.web.server import GuardedProtocol
 from grok2api.web.state import AppState
+from tests.services.shelf import Shelf
 
 API_KEY = "sk-test-0123456789abcdefghijklmnop"
 SESSION = "eyJhbGciOiJIUzI1NiJ9.planted-session-secret"
@@ -169,6 +170,7 @@ class Edge:
     client: httpx2.AsyncClient
     preferences: Preferences
     books: Books
+    shelf: Shelf
 
     async def leases_are_free(self) -> None:
         """Wait until no account is held any more."""
@@ -257,9 +259,9 @@ class EdgeMaker:
 
     @asynccontextmanager
     async def __call__(self, settings: Settings = TEST_SETTINGS) -> AsyncIterator[Edge]:
-        script, preferences, books = Script(), Preferences(), Books()
+        script, preferences, books, shelf = Script(), Preferences(), Books(), Shelf()
         provider = Provider(
-            ProviderKind.GROK_WEB, GrokWebCredentials(), script, books, preferences, Drawer()
+            ProviderKind.GROK_WEB, GrokWebCredentials(), script, books, preferences, Drawer(), shelf
         )
         states: list[AppState] = []
 
@@ -316,7 +318,9 @@ class EdgeMaker:
             url = f"http://127.0.0.1:{port}"
             headers = {"authorization": f"Bearer {API_KEY}"}
             async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=WAIT_S) as client:
-                yield Edge(url, port, states[0], script, store, server, client, preferences, books)
+                yield Edge(
+                    url, port, states[0], script, store, server, client, preferences, books, shelf
+                )
 
     def _build(
         self,

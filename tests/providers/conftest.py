@@ -16,6 +16,7 @@ from grok2api.domain.upstream import UpstreamRequest, UpstreamStatus
 from grok2api.providers.grok_web.client import GrokWebChat
 from grok2api.providers.grok_web.options import GrokWebOptions
 from grok2api.providers.session import UpstreamSession
+from grok2api.upstream.frames import MAX_MESSAGE_BYTES
 from grok2api.upstream.transport import (
     Exit,
     HandshakeRefusedError,
@@ -145,7 +146,12 @@ class PlayedSite:
 
     @asynccontextmanager
     async def connect(
-        self, request: UpstreamRequest, exit_: Exit, timeouts: Timeouts
+        self,
+        request: UpstreamRequest,
+        exit_: Exit,
+        timeouts: Timeouts,
+        *,
+        limit_bytes: int = MAX_MESSAGE_BYTES,
     ) -> AsyncIterator[UpstreamSocket]:
         self.requests.append(request)
         self.exits.append(exit_)

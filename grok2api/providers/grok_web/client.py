@@ -62,8 +62,19 @@ class GrokWebChat:
         token = secrets.token_hex(TOKEN_BYTES) if request.tools else ""
         prompt = build_prompt(request, token)
         sieve = build_sieve(request, token, _make_call_id)
+        async with self.open_turn(prompt, route.mode, session) as batches:
+            yield batches if sieve is None else SiftedBatches(batches, sieve)
+
+    @asynccontextmanager
+    async def open_turn(
+        self, prompt: str, mode: Mode, session: UpstreamSession
+    ) -> AsyncIterator[GatewayBatches | HttpBatches]:
+        """Open a turn that says `prompt` as it stands.
+
+        Raises:
+            UpstreamError: before or while streaming; nothing is retried here.
+        """
         deadline = Deadline(self._clock, self._options.total_timeout_s)
-        mode = route.mode
         user_id = await self._find_user_id(session) if mode in _GATEWAY_MODES else ""
         opened = (
             self._over_gateway(prompt, word_of(mode), session, user_id, deadline)
@@ -71,7 +82,7 @@ class GrokWebChat:
             else self._over_http(prompt, word_of(mode), session, deadline)
         )
         async with opened as batches:
-            yield batches if sieve is None else SiftedBatches(batches, sieve)
+            yield batches
 
     @asynccontextmanager
     async def _over_gateway(

@@ -19,6 +19,7 @@ from grok2api.errors import (
 from grok2api.providers.grok_web.caller import Caller
 from grok2api.providers.grok_web.calls import Calls, check_answer
 from grok2api.providers.grok_web.codec import video
+from grok2api.providers.grok_web.codec.edits import read_post
 from grok2api.providers.grok_web.codec.identity import canonical_uuid
 from grok2api.providers.grok_web.codec.video_decoder import VideoDecoder
 from grok2api.providers.grok_web.deadline import Deadline
@@ -154,11 +155,11 @@ class GrokWebVideos:
 
     async def _post_image(self, url: str, session: UpstreamSession) -> str:
         build = partial(self._caller.image_post, session, url)
-        return await self._posts.ask(build, lambda answer: video.read_post(answer.body))
+        return await self._posts.ask(build, lambda answer: read_post(answer.body, "").id)
 
     async def _post_video(self, prompt: str, session: UpstreamSession) -> str:
         build = partial(self._caller.video_post, session, prompt)
-        return await self._posts.ask(build, lambda answer: video.read_post(answer.body))
+        return await self._posts.ask(build, lambda answer: read_post(answer.body, "").id)
 
 
 def _choose_older(request: VideoRequest, protocol: str) -> bool:

@@ -16,7 +16,6 @@ from grok2api.providers.grok_web.codec.video import (
     image_post,
     needs_older,
     page_of,
-    read_post,
     read_upscaled,
     uploaded_url,
     upscaling,
@@ -165,18 +164,6 @@ def test_posts_hold_what_they_are_about_and_nothing_empty() -> None:
         "mediaType": "MEDIA_POST_TYPE_IMAGE",
         "mediaUrl": CONTENT,
     }
-
-
-def test_post_is_known_by_its_id() -> None:
-    assert read_post(b'{"post":{"id":"post-0001","prompt":"p","videos":[{"id":"v"}]}}') == (
-        "post-0001"
-    )
-
-
-@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"post":null}', b'{"post":{"id":" "}}'])
-def test_post_without_an_id_is_not_understood(body: bytes) -> None:
-    with pytest.raises(UpstreamProtocolError):
-        read_post(body)
 
 
 def test_upscaling_names_the_video() -> None:

@@ -7,19 +7,17 @@ from urllib.parse import quote
 
 from grok2api.domain.upstream import UpstreamRequest
 from grok2api.domain.video import Preset, VideoPart, VideoPlan, VideoRequest
-from grok2api.errors import UpstreamError, UpstreamProtocolError
+from grok2api.errors import UpstreamProtocolError
 from grok2api.providers.grok_web import wire
 from grok2api.providers.grok_web.codec.failure import decode_json
 from grok2api.providers.grok_web.codec.identity import Headers
 from grok2api.providers.grok_web.codec.loose import as_mapping, first_text
 from grok2api.providers.grok_web.codec.urls import asset_url
 
-PAGE: Final = "/imagine"
-"""The page of the site that asks for all of this."""
-
 MAX_SECONDS: Final = 15
 """Longest video that the page's own form makes."""
 
+_PAGE: Final = "/imagine"
 _MODEL: Final = "imagine-video-gen"
 _FLAGS: Final = {
     Preset.FUN: "--mode=extremely-crazy",
@@ -42,7 +40,7 @@ def needs_older(request: VideoRequest) -> bool:
 def page_of(plan: VideoPlan, done: Sequence[VideoPart]) -> str:
     """Return the page that would ask for the part after `done`."""
     is_extension = bool(plan.parent_post and done)
-    return f"{PAGE}/post/{quote(plan.parent_post, safe='')}" if is_extension else PAGE
+    return f"{_PAGE}/post/{quote(plan.parent_post, safe='')}" if is_extension else _PAGE
 
 
 def generation(
@@ -74,18 +72,6 @@ def upscaling(base_url: str, headers: Headers, video_id: str) -> UpstreamRequest
     return UpstreamRequest("POST", f"{base_url}/rest/media/video/upscale", headers, body)
 
 
-def read_post(body: bytes) -> str:
-    """Return the id of a post that was made.
-
-    Raises:
-        UpstreamProtocolError: there is none in the answer.
-    """
-    post_id = first_text(as_mapping(as_mapping(decode_json(body)).get("post")), "id")
-    if not post_id:
-        raise _unnamed("The upstream made a post and did not name it.")
-    return post_id
-
-
 def read_upscaled(body: bytes, assets_url: str) -> str:
     """Return where the larger video lies.
 
@@ -94,7 +80,9 @@ def read_upscaled(body: bytes, assets_url: str) -> str:
     """
     url = asset_url(assets_url, first_text(as_mapping(decode_json(body)), "hdMediaUrl"))
     if not url:
-        raise _unnamed("The upstream does not say where the larger video is.")
+        raise UpstreamProtocolError(
+            "The upstream does not say where the larger video is.", code="upstream_protocol_error"
+        )
     return url
 
 
@@ -194,7 +182,3 @@ def _extension(request: VideoRequest, plan: VideoPlan, done: Sequence[VideoPart]
 def _post(base_url: str, headers: Headers, members: dict[str, str]) -> UpstreamRequest:
     body = _encode({name: value for name, value in members.items() if value})
     return UpstreamRequest("POST", f"{base_url}/rest/media/post/create", headers, body)
-
-
-def _unnamed(message: str) -> UpstreamError:
-    return UpstreamProtocolError(message, code="upstream_protocol_error")

@@ -145,6 +145,12 @@ async def send_answer(send: Send, answer: Answer, *, is_handshake: bool = False)
     await send({"type": f"{prefix}.response.body", "body": answer.body, "more_body": False})
 
 
+def own_address(scope: Scope) -> str:
+    """Return the origin that the client of a request has called, without a final slash."""
+    host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+    return f"{'https' if scope['scheme'] in ('https', 'wss') else 'http'}://{host}"
+
+
 async def run_while(
     work: Coroutine[object, object, None], watch: Coroutine[object, object, Verdict]
 ) -> Verdict | None:

@@ -14,6 +14,7 @@ from grok2api.simulator.site.chat_stream import StreamChat
 from grok2api.simulator.site.files import DirectUpload, FileDeletion, FileList, OlderUpload
 from grok2api.simulator.site.grpc import answer_credits, answer_preference, keep_preference
 from grok2api.simulator.site.imagine_socket import ImagineSocket
+from grok2api.simulator.site.media_calls import MediaQuota, PostCreation, Upscale
 from grok2api.simulator.site.pages import SmallCall, answer_page, answer_quota, answer_session
 from grok2api.simulator.studio import PUBLIC_FOLDER
 from grok2api.simulator.world import World
@@ -57,6 +58,9 @@ def create_simulator(options: SimulatorOptions) -> Starlette:
         WebSocketRoute("/ws/imagine/listen", ImagineSocket(world)),
         Route("/users/{user}/{path:path}", AssetHost(world), methods=["GET"]),
         Route(f"{PUBLIC_FOLDER}/{{name}}", PublicHost(world), methods=["GET"]),
+        Route("/rest/media/imagine/quota_info", MediaQuota(world), methods=["POST"]),
+        Route("/rest/media/post/create", PostCreation(world), methods=["POST"]),
+        Route("/rest/media/video/upscale", Upscale(world), methods=["POST"]),
         Route("/rest/assets", FileList(world), methods=["GET"]),
         Route("/rest/assets-metadata/{asset}", FileDeletion(world), methods=["DELETE"]),
         Route("/rest/rate-limits", SmallCall(world, "quota", answer_quota), methods=["POST"]),

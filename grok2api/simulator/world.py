@@ -63,6 +63,11 @@ class World:
             make_uuid("user-response", *place),
         )
 
+    def name_media(self, account: Account, kind: str, count: int) -> tuple[str, ...]:
+        """Return new ids for what the account has made next."""
+        place = (self.options.seed, account.user_id, account.next_serial())
+        return tuple(make_uuid(kind, *place, number) for number in range(count))
+
     def find_conversation(self, account: Account, conversation: str) -> Conversation | None:
         """Return a conversation that belongs to the account."""
         found = self._conversations.get(conversation)

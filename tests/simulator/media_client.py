@@ -91,7 +91,7 @@ async def read_round(connection: ClientConnection, ends: int) -> list[Json]:
     return seen
 
 
-async def imagine(site: Site, prompt: str, n: int = 1, **changes: object) -> list[Json]:
+async def imagine(site: Site, prompt: str, n: int = 1, **changes: Any) -> list[Json]:
     """Ask for pictures on a new socket; return the frames of the round."""
     async with imagine_socket(site) as connection:
         await send(connection, reset(), ask(prompt, n, **changes))

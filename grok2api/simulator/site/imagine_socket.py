@@ -16,7 +16,6 @@ from grok2api.simulator.frames.imagine_payloads import (
     check_message,
 )
 from grok2api.simulator.gallery import Form
-from grok2api.simulator.identity import make_uuid
 from grok2api.simulator.ledger import Call, Submission, hash_prompt
 from grok2api.simulator.pictures import Picture
 from grok2api.simulator.script.directives import DirectiveError, Script, build_script
@@ -179,9 +178,8 @@ class _Talk:
 
     def _prepare(self, asked: AskContent, script: Script) -> Round:
         account, world = self._account, self._world
-        place = (world.options.seed, account.user_id, account.next_serial())
         count = max(asked.properties.num_generations - script.fewer, 0) + script.extra
-        ids = tuple(make_uuid("imagine", *place, slot) for slot in range(count))
+        ids = world.name_media(account, "imagine", count)
         address = own_address(self._scope)
         ratio = asked.properties.aspect_ratio
 

@@ -8,6 +8,7 @@ from starlette.types import Scope, Send
 
 from grok2api.simulator.connections import Connection, connection_of, pack_message
 from grok2api.simulator.frames.socket_frames import BINARY_MESSAGE
+from grok2api.simulator.ledger import Call
 from grok2api.simulator.script.directives import Script
 from grok2api.simulator.site.gate import Answer
 
@@ -99,6 +100,18 @@ class BodyLine:
         """End the body as the framing wants it."""
         if self._script.framing == "sse":
             await self._body(b"data: [DONE]\n\n")
+        await self.end()
+
+    async def break_off(self, call: Call) -> None:
+        """End the answer as badly as the script wants it."""
+        if self._script.end == "silence":
+            await self.strike("hang")
+        call.fail()
+        if self._script.end == "reset":
+            await self.strike("reset")
+            return
+        if self._script.end == "truncate":
+            await self.truncate(b'{"result":{"response":{"token":"cut off"}}}')
         await self.end()
 
     async def strike(self, silent_fault: str) -> None:

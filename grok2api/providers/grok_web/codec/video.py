@@ -53,7 +53,7 @@ def generation(
     """Build the request for the part after `done`; the plan's post says in which form."""
     body = _older_body(request, plan, done) if plan.parent_post else _current_body(request, plan)
     url = f"{base_url}/rest/app-chat/conversations/new"
-    return UpstreamRequest("POST", url, headers, _encode(body))
+    return UpstreamRequest("POST", url, headers, _encode(body), is_only_once=True)
 
 
 def video_post(base_url: str, headers: Headers, prompt: str) -> UpstreamRequest:

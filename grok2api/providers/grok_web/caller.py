@@ -74,9 +74,9 @@ class Caller:
         self, session: UpstreamSession, body: bytes, boundary: str, *, for_media: bool = False
     ) -> UpstreamRequest:
         """Build the request that uploads a file; a `boundary` of "" says that the body is JSON."""
+        if not boundary:  # the older form came from the chat page, whatever it was for
+            return uploads.json_upload(self._url, self._json_headers(session), body)
         page = IMAGINE_PAGE if for_media else "/"
-        if not boundary:
-            return uploads.json_upload(self._url, self._json_headers(session, page=page), body)
         headers = upload_headers(self._browser, self._cookie(session), boundary, page=page)
         return uploads.direct_upload(self._url, headers, body)
 

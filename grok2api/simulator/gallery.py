@@ -11,6 +11,8 @@ from grok2api.simulator.clip import clip_pieces, clip_size
 from grok2api.simulator.pictures import Picture, draw_jpeg, draw_png
 
 _MAX_ITEMS = 20_000
+LARGER = "-hd"
+"""What the id of a video in a higher resolution ends with."""
 _MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
     {"png": "image/png", "jpeg": "image/jpeg", "video": "video/mp4"}
 )
@@ -111,12 +113,12 @@ class Gallery:
             if item.asset_id and item.user_id == user_id and item.ready_at_s <= now_s
         ]
 
-    def drop(self, user_id: str, part: str) -> bool:
-        """Forget every file of the account whose path has `part`; False if there was none."""
+    def drop(self, user_id: str, asset_id: str) -> bool:
+        """Forget every file of the account that belongs to an asset; False if there was none."""
         paths = [
             path
             for path, item in self._items.items()
-            if item.user_id == user_id and part in path.split("/")
+            if item.user_id == user_id and item.picture.id.removesuffix(LARGER) == asset_id
         ]
         for path in paths:
             del self._items[path]

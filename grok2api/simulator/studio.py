@@ -3,7 +3,7 @@
 from grok2api.clock import Clock
 from grok2api.simulator.accounts import Account
 from grok2api.simulator.files import Files
-from grok2api.simulator.gallery import Form, Gallery, Item
+from grok2api.simulator.gallery import LARGER, Form, Gallery, Item
 from grok2api.simulator.pictures import SIZES, Picture
 
 PUBLIC_FOLDER = "/imagine-public/images"
@@ -72,7 +72,7 @@ class Studio:
         source = video.picture
         larger = Picture(
             key=source.key,
-            id=f"{source.id}-hd",
+            id=source.id + LARGER,
             width=source.width,
             height=source.height,
             min_bytes=source.min_bytes,

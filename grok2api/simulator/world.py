@@ -10,7 +10,9 @@ from grok2api.simulator.gallery import Gallery
 from grok2api.simulator.identity import make_uuid
 from grok2api.simulator.ledger import Ledger
 from grok2api.simulator.options import SimulatorOptions
+from grok2api.simulator.script.directives import Script
 from grok2api.simulator.script.queue import Scripts
+from grok2api.simulator.script.turn import Turn, pictures
 from grok2api.simulator.studio import Studio
 
 _MAX_CONVERSATIONS = 10_000
@@ -67,6 +69,13 @@ class World:
         """Return new ids for what the account has made next."""
         place = (self.options.seed, account.user_id, account.next_serial())
         return tuple(make_uuid(kind, *place, number) for number in range(count))
+
+    def draw(self, account: Account, script: Script, turn: Turn) -> None:
+        """Put the pictures of a chat's answer to where it will say they are."""
+        for drawn in pictures(script, turn):
+            if drawn.is_finished:
+                key = (turn.prompt, drawn.id)
+                self.studio.store(account, self.studio.paint(drawn.id, "auto", *key))
 
     def find_conversation(self, account: Account, conversation: str) -> Conversation | None:
         """Return a conversation that belongs to the account."""

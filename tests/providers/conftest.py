@@ -86,7 +86,7 @@ DONE = to_socket_event("response.done", response={"id": "r-1", "status": "comple
 
 
 class PlayedSocket:
-    """A gateway socket. It confirms sessions by itself; then each step is one wake-up."""
+    """A socket. It confirms sessions of chats by itself; then each step is one wake-up."""
 
     def __init__(self, *steps: list[bytes] | Exception | None, confirms: bool = True) -> None:
         self.sent: list[dict[str, Any]] = []
@@ -99,7 +99,7 @@ class PlayedSocket:
     async def send(self, message: bytes) -> None:
         decoded = msgspec.json.decode(message)
         self.sent.append(decoded)
-        event = decoded["event"]
+        event = decoded.get("event", {"type": ""})
         if event["type"] == "ping":
             self.pinged.set()
         if event["type"] == "session.create" and self._confirms:

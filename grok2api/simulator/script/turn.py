@@ -77,6 +77,10 @@ class Picture(Struct, frozen=True):
     percent: int
     is_moderated: bool
 
+    @property
+    def is_finished(self) -> bool:
+        return self.percent == _DONE_PERCENT and not self.is_moderated
+
 
 class Noise(Struct, frozen=True):
     """A frame that every client must survive; a huge one ends its answer at most."""

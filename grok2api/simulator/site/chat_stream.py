@@ -115,6 +115,7 @@ class StreamChat:
         answer = scripted_answer(script) or self._refuse_turn(job)
         if answer is None and plan.is_accepted and not script.fault:
             job.account.spend(job.post.modeId)
+            self._world.draw(job.account, script, turn)
             job.account.entry.attached += len(job.post.fileAttachments)
         await asyncio.sleep(script.stall_headers_ms / 1000)
         if script.fault in SILENT_FAULTS:

@@ -9,6 +9,13 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.utils import ClientDisconnected
 
 from grok2api.simulator.accounts import Account
+from grok2api.simulator.frames.imagine_frames import (
+    Round,
+    compose_round,
+    encode_error,
+    moderated_slots,
+    scripted_error,
+)
 from grok2api.simulator.frames.imagine_payloads import (
     IMAGINE_DECODER,
     AskContent,
@@ -20,13 +27,6 @@ from grok2api.simulator.ledger import Call, Submission, hash_prompt
 from grok2api.simulator.pictures import Picture
 from grok2api.simulator.script.directives import DirectiveError, Script, build_script
 from grok2api.simulator.script.faults import SILENT_FAULTS
-from grok2api.simulator.script.imagine import (
-    Round,
-    compose_round,
-    encode_error,
-    moderated_slots,
-    scripted_error,
-)
 from grok2api.simulator.site.chat_socket import pass_door
 from grok2api.simulator.site.checks import check_bare_handshake, fold_headers, read_cookies
 from grok2api.simulator.site.gate import Visit, admit

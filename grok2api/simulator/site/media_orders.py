@@ -6,12 +6,12 @@ from msgspec import UNSET, Struct
 
 from grok2api.simulator.accounts import Account
 from grok2api.simulator.frames.edit_payloads import EditPost, OlderEditPost
+from grok2api.simulator.frames.media_frames import Edit, Video
 from grok2api.simulator.frames.media_payloads import MediaPost
 from grok2api.simulator.frames.video_payloads import OlderVideoPost, strip_flag
 from grok2api.simulator.gallery import Segment
 from grok2api.simulator.ledger import Submission
 from grok2api.simulator.script.directives import Script
-from grok2api.simulator.script.media import Edit, Video
 from grok2api.simulator.site.media_rules import config_of
 from grok2api.simulator.world import World
 

@@ -9,13 +9,13 @@ from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
 from grok2api.simulator.accounts import Account
+from grok2api.simulator.frames.imagine_frames import moderated_slots
+from grok2api.simulator.frames.media_frames import compose_edit, compose_video
 from grok2api.simulator.frames.media_payloads import MediaPost, check_media_post, read_media_post
 from grok2api.simulator.frames.stream_frames import StreamFrames
 from grok2api.simulator.ledger import Call, hash_prompt
 from grok2api.simulator.script.directives import DirectiveError, Script
 from grok2api.simulator.script.faults import FAULTS, SILENT_FAULTS
-from grok2api.simulator.script.imagine import moderated_slots
-from grok2api.simulator.script.media import compose_edit, compose_video
 from grok2api.simulator.script.turn import find_failure
 from grok2api.simulator.site.checks import check_post, fold_headers, read_cookies
 from grok2api.simulator.site.gate import Visit, admit, from_fault, refuse, scripted_answer

@@ -41,11 +41,12 @@ def scan(value: object, depth: int = 0) -> Iterator[tuple[str, bool]]:
             yield from scan(entry, depth + 1)
     elif isinstance(value, dict):
         url = first_text(value, "imageUrl", "image_url", "url")
-        if url and value.get("moderated") is True:
-            yield url, True
+        percent = as_percent(value.get("progress"))
+        is_withheld = value.get("moderated") is True
+        if url and (is_withheld or percent == _DONE):
+            yield url, is_withheld
+        if url and (is_withheld or percent is not None):
             return
-        if url and as_percent(value.get("progress")) == _DONE:
-            yield url, False
         for entry in value.values():
             yield from scan(entry, depth + 1)
 

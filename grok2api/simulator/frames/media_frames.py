@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
+from grok2api.simulator.frames.imagine_frames import moderated_slots
 from grok2api.simulator.frames.stream_frames import StreamFrames
 from grok2api.simulator.script.directives import Script
-from grok2api.simulator.script.imagine import moderated_slots
 
 _DONE_PERCENT = 100
 

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Final
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from grok2api.domain.account import Outcome, ProviderKind, Status
 from grok2api.domain.ids import AccountId
@@ -27,7 +27,12 @@ log = structlog.get_logger(__name__)
 
 MAX_ASSETS: Final = 10_000
 """Files of one account that are looked at in one go."""
+MAX_PAGES: Final = 1000
+"""Pages of one account's list that are asked for in one go."""
 DELETIONS_AT_ONCE: Final = 10
+"""Files of one account that are deleted at the same time."""
+MAX_DELETIONS: Final = 50
+"""Files that this process deletes at the same time."""
 LIMIT_S: Final = 60.0
 """After this long nothing more is begun; the rest is for the next time."""
 
@@ -76,7 +81,7 @@ class Assets:
         StoreUnavailableError: Redis did not answer.
     """
 
-    __slots__ = ("_edits", "_providers", "_store")
+    __slots__ = ("_edits", "_providers", "_slots", "_store")
 
     def __init__(
         self,
@@ -87,6 +92,7 @@ class Assets:
         self._store = store
         self._edits = edits
         self._providers = providers
+        self._slots = asyncio.Semaphore(MAX_DELETIONS)
 
     async def page(self, account_id: AccountId, token: str = "") -> AssetPage:
         """Return the first files of an account, or those of the page that `token` names."""
@@ -123,10 +129,42 @@ class Assets:
         deadline = _deadline()
         try:
             found, is_whole = await _list(opened, deadline)
-            return await _delete_all(opened, found, deadline, is_whole=is_whole)
+            cleared = await self._delete_all(opened, found, deadline)
         except UpstreamError as error:
             await self._note(account_id, error)
             raise
+        return cleared if is_whole else structs.replace(cleared, is_whole=False)
+
+    async def _delete_all(self, opened: _Opened, found: list[Asset], deadline: float) -> Cleared:
+        waiting = iter(found)
+        deleted, failures = 0, list[str]()
+
+        async def work() -> None:
+            nonlocal deleted
+            while True:
+                async with self._slots:
+                    asset = None if _now() > deadline else next(waiting, None)
+                    if asset is None:
+                        return
+                    try:
+                        await opened.backend.delete(asset.id, opened.session)
+                    except UpstreamError as error:
+                        if judge(error).outcome in _REFUSALS:
+                            raise  # every other one would be refused as well
+                        failures.append(error.code or error.kind)
+                    else:
+                        deleted += 1
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(DELETIONS_AT_ONCE, len(found))):
+                    group.create_task(work())
+        except* UpstreamError as refusals:
+            refusal = refusals.exceptions[0]
+        else:
+            is_done = deleted + len(failures) == len(found)
+            return Cleared(deleted, len(failures), is_done, failures[-1] if failures else "")
+        raise refusal
 
     async def _open(self, account_id: AccountId) -> _Opened:
         account = (await self._store.find([account_id])).get(account_id)
@@ -159,48 +197,18 @@ async def _list(opened: _Opened, deadline: float) -> tuple[list[Asset], bool]:
     """Return an account's files, each once, and whether these are all."""
     found = dict[str, Asset]()
     token, seen = "", {""}
-    while True:
+    for _ in range(MAX_PAGES):
         page = await opened.backend.list_page(opened.session, token)
         room = MAX_ASSETS - len(found)
         fresh = {asset.id: asset for asset in page.assets if asset.id not in found}
         found.update(islice(fresh.items(), room))
         token = page.next_token
-        if token in seen or not page.assets:  # an upstream that repeats itself has no more
+        if token in seen:  # an upstream that repeats itself has no more
             return list(found.values()), len(fresh) <= room
         if len(fresh) >= room or _now() > deadline:
-            return list(found.values()), False
+            break
         seen.add(token)
-
-
-async def _delete_all(
-    opened: _Opened, found: list[Asset], deadline: float, *, is_whole: bool
-) -> Cleared:
-    waiting = iter(found)
-    deleted, failures = 0, list[str]()
-
-    async def work() -> None:
-        nonlocal deleted
-        while _now() < deadline and (asset := next(waiting, None)) is not None:
-            try:
-                await opened.backend.delete(asset.id, opened.session)
-            except UpstreamError as error:
-                if judge(error).outcome in _REFUSALS:
-                    raise  # every other one would be refused as well
-                failures.append(error.code or error.kind)
-            else:
-                deleted += 1
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(DELETIONS_AT_ONCE, len(found))):
-                group.create_task(work())
-    except* UpstreamError as refusals:
-        refusal = refusals.exceptions[0]
-    else:
-        is_done = deleted + len(failures) == len(found)
-        word = failures[-1] if failures else ""
-        return Cleared(deleted, len(failures), is_whole and is_done, word)
-    raise refusal
+    return list(found.values()), False
 
 
 def _deadline() -> float:

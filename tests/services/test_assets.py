@@ -114,6 +114,16 @@ async def test_upstream_that_repeats_itself_is_not_listed_for_ever(bench: Bench)
     assert found.count == 3
 
 
+async def test_list_that_never_ends_is_given_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assets, "MAX_PAGES", 2)
+
+    found = await bench.assets.count(await bench.add("a", 10))
+
+    assert (found.count, found.is_whole) == (6, False)
+
+
 async def test_account_with_too_many_files_is_counted_in_part(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,7 +111,7 @@ def _current_body(request: VideoRequest, plan: VideoPlan) -> dict[str, Any]:
     # The page sends exactly these eight members.
     return {
         "modelName": _MODEL,
-        "message": f"{plan.prompt} {_FLAGS[Preset.CUSTOM]}",
+        "message": f"{plan.prompt} {_FLAGS[Preset.CUSTOM]}".lstrip(),
         "enableImageStreaming": True,
         "enableSideBySide": True,
         "sendFinalMetadata": True,
@@ -135,7 +135,7 @@ def _older_body(
     return {
         "temporary": True,
         "modelName": _MODEL,
-        "message": f"{plan.prompt} {_FLAGS[request.preset]}",
+        "message": f"{plan.prompt} {_FLAGS[request.preset]}".lstrip(),
         "enableSideBySide": True,
         "responseMetadata": {
             "experiments": [],

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from msgspec import Struct, structs
 
 from grok2api.simulator.accounts import Account
-from grok2api.simulator.frames.upload_payloads import Upload
+from grok2api.simulator.frames.upload_payloads import IMAGINE_SOURCE, OLDER_SOURCE, Upload
 from grok2api.simulator.gallery import Item
 from grok2api.simulator.identity import make_uuid
 from grok2api.simulator.ledger import SeenFile
@@ -35,6 +35,7 @@ class Files:
         self._count = 0
         self._bytes = 0
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._workable: set[str] = set()
 
     def keep(self, account: Account, upload: Upload, now_s: float) -> str:
         """Keep a file for the account that uploaded it; return its id."""
@@ -42,8 +43,9 @@ class Files:
         file_id = make_uuid("file", self._seed, account.user_id, serial)
         digest = hashlib.sha256(upload.content).hexdigest()[:_DIGEST_CHARS]
         size = len(upload.content)
-        seen = SeenFile(upload.name, upload.media_type, size, digest, upload.source)
-        account.entry.note_upload(file_id, seen)
+        account.entry.note_upload(file_id, SeenFile(upload.name, upload.media_type, size, digest))
+        if upload.source in (IMAGINE_SOURCE, OLDER_SOURCE):
+            self._workable.add(file_id)
         self._kept[file_id] = _Kept(upload, now_s, serial)
         self._bytes += size
         while self._bytes > _MAX_BYTES:
@@ -59,12 +61,17 @@ class Files:
         """Delete a file of the account; False if it has none of this id."""
         if file_id in account.entry.files:
             self._forget(file_id)
+            self._workable.discard(file_id)
         return account.entry.note_deletion(file_id)
 
     def read(self, account: Account, file_id: str) -> Upload | None:
         """Return a file of the account, if its bytes are still there."""
         kept = self._kept.get(file_id) if file_id in account.entry.files else None
         return None if kept is None else kept.upload
+
+    def is_workable(self, file_id: str) -> bool:
+        """Whether a file was uploaded to be worked on, or in the form that does not tell."""
+        return file_id in self._workable
 
     def place(self, file_id: str) -> tuple[int, float]:
         """Return the how manieth a file is, and when it came."""

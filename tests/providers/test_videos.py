@@ -36,7 +36,7 @@ POST = "/rest/media/post/create"
 WHOAMI = "/api/auth/session"
 UPSCALE = "/rest/media/video/upscale"
 REQUEST = VideoRequest(model="grok-imagine-video", prompt="a boat")
-PLAN = VideoPlan(prompt="a boat")
+PLAN = VideoPlan(prompt="a boat", owner=USER_ID)
 PNG = InputFile("r", "a.png", "image/png", b"x")
 PATH = "users/u-1/generated/vid-1/generated_video.mp4"
 
@@ -85,8 +85,7 @@ async def test_owner_is_found_out_before_the_first_video(desk: Desk) -> None:
     desk.user_id = ""
     desk.site.answers[WHOAMI] = answer({"session": {"userId": USER_ID}})
 
-    await videos_of(desk).prepare(REQUEST, desk.session())
-
+    assert await videos_of(desk).prepare(REQUEST, desk.session()) == PLAN
     assert desk.remembered == [USER_ID]
 
 
@@ -94,7 +93,9 @@ async def test_owner_that_is_not_told_is_done_without(desk: Desk) -> None:
     desk.user_id = ""
     desk.site.answers[WHOAMI] = answer({})
 
-    assert await videos_of(desk).prepare(REQUEST, desk.session()) == PLAN
+    plan = await videos_of(desk).prepare(REQUEST, desk.session())
+
+    assert plan == VideoPlan(prompt="a boat")
 
 
 async def test_dead_session_is_seen_before_anything_is_asked_for(desk: Desk) -> None:
@@ -116,7 +117,7 @@ async def test_older_protocol_is_spoken_where_only_that_will_do(
 
     plan = await videos_of(desk).prepare(request, desk.session())
 
-    assert plan == VideoPlan(prompt="a boat", parent_post="post-1")
+    assert plan == VideoPlan(prompt="a boat", owner=USER_ID, parent_post="post-1")
     assert dict(asked(desk)[0].headers)["Referer"] == "https://grok.com/imagine"
 
 
@@ -142,7 +143,7 @@ async def test_every_reference_has_a_post_and_the_first_is_the_parent(desk: Desk
         "https://assets.grok.com/x/content",
         f"https://assets.grok.com/users/{USER_ID}/f-2/content",
     )
-    assert plan == VideoPlan(prompt="a boat", parent_post="post-1", references=urls)
+    assert plan == VideoPlan(prompt="a boat", owner=USER_ID, parent_post="post-1", references=urls)
     assert [msgspec.json.decode(request.body) for request in asked(desk)] == [
         {"mediaType": "MEDIA_POST_TYPE_IMAGE", "mediaUrl": url} for url in urls
     ]
@@ -293,8 +294,6 @@ async def test_video_that_came_late_is_taken_all_the_same(desk: Desk) -> None:
 
 
 async def test_asset_lies_with_its_owner(desk: Desk) -> None:
-    desk.user_id = ""
-    desk.site.answers[WHOAMI] = answer({"session": {"userId": USER_ID}})
     desk.site.answers[ASK] = PlayedStream([progress(100, assetId="a-1")])
 
     made = (await render(desk))[-1]
@@ -333,10 +332,11 @@ async def test_nameless_video_cannot_be_made_larger(desk: Desk) -> None:
 
 async def test_place_of_a_lost_video_is_known_from_its_ids(desk: Desk) -> None:
     videos, session = videos_of(desk), desk.session()
-
-    assert videos.guess_url(VideoPart(video_id="v"), session) == (
-        f"https://assets.grok.com/users/{USER_ID}/generated/v/generated_video.mp4"
-    )
-    assert videos.guess_url(VideoPart(), session) == ""
     desk.user_id = ""
-    assert videos.guess_url(VideoPart(video_id="v"), desk.session()) == ""
+    nameless = desk.session()
+    url = f"https://assets.grok.com/users/{USER_ID}/generated/v/generated_video.mp4"
+
+    assert videos.guess_url(VideoPart(video_id="v"), session) == url
+    assert videos.guess_url(VideoPart(video_id="v", owner=USER_ID), nameless) == url
+    assert videos.guess_url(VideoPart(video_id="v"), nameless) == ""
+    assert videos.guess_url(VideoPart(), session) == ""

@@ -40,9 +40,6 @@ from grok2api.providers.grok_web.options import GrokWebOptions
 from grok2api.providers.session import UpstreamSession
 from grok2api.upstream.transport import Exit
 
-IMAGINE_PAGE: Final = "/imagine"
-"""The page of the site that makes pictures and videos."""
-
 _LETTERS: Final = string.ascii_lowercase
 _LETTERS_AND_DIGITS: Final = _LETTERS + string.digits
 

@@ -1,6 +1,5 @@
 """The stream in which one part of a video is made: batches."""
 
-from collections.abc import Awaitable, Callable
 from typing import Self
 
 from grok2api.domain.video import VideoEvent
@@ -11,24 +10,14 @@ from grok2api.upstream.transport import UpstreamStream
 
 
 class VideoBatches:
-    """What the site reports; bytes that arrive together are one batch.
+    """What the site reports; bytes that arrive together are one batch."""
 
-    `find_user_id` is asked only where the site names the video and not its address.
-    """
+    __slots__ = ("_deadline", "_decoder", "_stream")
 
-    __slots__ = ("_deadline", "_decoder", "_find_user_id", "_stream")
-
-    def __init__(
-        self,
-        stream: UpstreamStream,
-        decoder: VideoDecoder,
-        deadline: Deadline,
-        find_user_id: Callable[[], Awaitable[str]],
-    ) -> None:
+    def __init__(self, stream: UpstreamStream, decoder: VideoDecoder, deadline: Deadline) -> None:
         self._stream = stream
         self._decoder = decoder
         self._deadline = deadline
-        self._find_user_id = find_user_id
 
     def __aiter__(self) -> Self:
         return self
@@ -52,7 +41,7 @@ class VideoBatches:
         decoder = self._decoder
         data = b"" if decoder.is_ended else await self._stream.read()
         if not data:
-            return decoder.close(await self._find_user_id() if decoder.wants_owner else "")
+            return decoder.close()
         events = decoder.feed(data)
         if not decoder.is_over:  # a video that is there is never too late
             self._deadline.check()

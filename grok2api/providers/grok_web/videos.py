@@ -67,17 +67,22 @@ class GrokWebVideos:
         """
         try:
             is_older = _choose_older(request, self._options.video_protocol)
-            user_id = await self._find_user_id(session)
+            owner = await self._find_owner(session)
             if not is_older:
-                return VideoPlan(prompt=request.prompt)
-            references = [self._url_of(file, user_id) for file in session.attachments]
+                return VideoPlan(prompt=request.prompt, owner=owner)
+            references = [self._url_of(file, owner) for file in session.attachments]
             posts = [await self._post_image(url, session) for url in references] or [
                 await self._post_video(request.prompt, session)
             ]
         except UpstreamError as error:
             error.was_sent = False  # a post perhaps, but not the video
             raise
-        return VideoPlan(prompt=request.prompt, parent_post=posts[0], references=tuple(references))
+        return VideoPlan(
+            prompt=request.prompt,
+            owner=owner,
+            parent_post=posts[0],
+            references=tuple(references),
+        )
 
     @asynccontextmanager
     async def render(
@@ -88,7 +93,7 @@ class GrokWebVideos:
         session: UpstreamSession,
     ) -> AsyncIterator[VideoBatches]:
         """Ask for the next part; see `VideoBackend.render`."""
-        decoder = VideoDecoder(assets_url=self._options.assets_url)
+        decoder = VideoDecoder(assets_url=self._options.assets_url, owner=plan.owner)
         asked = self._caller.video(session, request, plan, parts)
         deadline = Deadline(self._clock, self._options.video_timeout_s)
         status: int | None = None
@@ -98,8 +103,7 @@ class GrokWebVideos:
                 status = stream.status
                 await check_answer(stream, now_s=self._clock.now_s())
                 is_taken = True
-                find_user_id = partial(self._find_user_id, session)
-                yield VideoBatches(stream, decoder, deadline, find_user_id)
+                yield VideoBatches(stream, decoder, deadline)
         except UpstreamError as error:
             if not is_taken:
                 error.may_be_running = _may_run(error, status)
@@ -122,10 +126,10 @@ class GrokWebVideos:
 
     def guess_url(self, part: VideoPart, session: UpstreamSession) -> str:
         """Say where a lost part will lie; see `VideoBackend.guess_url`."""
-        user_id = canonical_uuid(session.user_id)
-        return video.generated_url(self._options.assets_url, user_id, part.video_id)
+        owner = canonical_uuid(session.user_id) or part.owner
+        return video.generated_url(self._options.assets_url, owner, part.video_id)
 
-    async def _find_user_id(self, session: UpstreamSession) -> str:
+    async def _find_owner(self, session: UpstreamSession) -> str:
         """Return whose videos these are, "" where the site does not tell now.
 
         It is asked once per account, and early: with it a lost video can be found again.
@@ -144,8 +148,8 @@ class GrokWebVideos:
             log.info("user_id_not_found", error=error.kind, detail=error.detail)
             return ""
 
-    def _url_of(self, file: UploadedFile, user_id: str) -> str:
-        url = file.url or video.uploaded_url(self._options.assets_url, user_id, file.id)
+    def _url_of(self, file: UploadedFile, owner: str) -> str:
+        url = file.url or video.uploaded_url(self._options.assets_url, owner, file.id)
         if not url:
             raise UpstreamProtocolError(
                 "The upstream took a file and did not say where it is.",

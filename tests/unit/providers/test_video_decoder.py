@@ -33,18 +33,18 @@ def progress(percent: object, **members: object) -> bytes:
     return frame(streamingVideoGenerationResponse=known)
 
 
-def part(asset_id: str = "", url: str = "") -> VideoPart:
-    return VideoPart(video_id="vid-1", post_id="post-9", asset_id=asset_id, url=url)
+def part(asset_id: str = "", url: str = "", owner: str = "") -> VideoPart:
+    return VideoPart(owner=owner, video_id="vid-1", post_id="post-9", asset_id=asset_id, url=url)
 
 
-def read(*pieces: bytes, user_id: str = "") -> tuple[list[VideoEvent], VideoDecoder]:
-    decoder = VideoDecoder(assets_url=ASSETS)
+def read(*pieces: bytes, owner: str = "") -> tuple[list[VideoEvent], VideoDecoder]:
+    decoder = VideoDecoder(assets_url=ASSETS, owner=owner)
     events = [event for piece in pieces for event in decoder.feed(piece)]
-    return events + decoder.close(user_id), decoder
+    return events + decoder.close(), decoder
 
 
-def error_of(*pieces: bytes, user_id: str = "") -> UpstreamError:
-    events, decoder = read(*pieces, user_id=user_id)
+def error_of(*pieces: bytes, owner: str = "") -> UpstreamError:
+    events, decoder = read(*pieces, owner=owner)
     assert not any(isinstance(event, VideoMade) for event in events)
     assert decoder.error is not None
     return decoder.error
@@ -132,19 +132,24 @@ def test_attachments_may_be_all_that_names_the_video(files: list[object]) -> Non
 def test_first_attachment_is_an_asset_where_none_is_an_address() -> None:
     stream = frame(modelResponse={"fileAttachments": ["file-1", "file-2"]})
 
-    assert read(stream, user_id=USER)[0] == [
-        VideoMade(VideoPart(asset_id="file-1", url=f"{ASSETS}/users/{USER}/file-1/content"))
+    assert read(stream, owner=USER)[0] == [
+        VideoMade(
+            VideoPart(owner=USER, asset_id="file-1", url=f"{ASSETS}/users/{USER}/file-1/content")
+        )
     ]
 
 
 def test_asset_of_a_known_owner_is_enough() -> None:
-    decoder = VideoDecoder(assets_url=ASSETS)
-    decoder.feed(progress(100, assetId="asset-1"))
+    events, _ = read(progress(100, assetId="asset-1"), owner=USER)
 
-    assert decoder.wants_owner
-    assert decoder.close(USER) == [
-        VideoMade(part("asset-1", f"{ASSETS}/users/{USER}/asset-1/content"))
+    assert events == [
+        VideoStep(100, part("asset-1", owner=USER)),
+        VideoMade(part("asset-1", f"{ASSETS}/users/{USER}/asset-1/content", USER)),
     ]
+
+
+def test_asset_of_an_unknown_owner_is_no_video() -> None:
+    assert error_of(progress(100, assetId="asset-1")).code == "video_incomplete"
 
 
 @pytest.mark.parametrize(
@@ -157,12 +162,7 @@ def test_asset_of_a_known_owner_is_enough() -> None:
     ],
 )
 def test_asset_that_may_not_be_finished_is_no_video(stream: bytes) -> None:
-    decoder = VideoDecoder(assets_url=ASSETS)
-    decoder.feed(stream)
-
-    assert not decoder.wants_owner
-    assert decoder.close(USER) == [] or decoder.error is not None
-    assert decoder.error is not None
+    error_of(stream, owner=USER)
 
 
 def test_withheld_video_is_refused_content() -> None:
@@ -170,7 +170,7 @@ def test_withheld_video_is_refused_content() -> None:
         progress(99),
         progress(100, assetId="vid-1", videoUrl=PATH, moderated=True),
         frame(modelResponse={"fileAttachments": [PATH]}),
-        user_id=USER,
+        owner=USER,
     )
 
     assert type(error) is ContentRejectedError
@@ -246,11 +246,12 @@ def test_ids_of_two_videos_are_not_mixed() -> None:
         progress(50, assetId="a"),
         progress(60, videoId="vid-2", videoPostId="post-2"),
         progress(100, videoId="vid-2", videoUrl=PATH, videoPostId=None),
+        owner=USER,
     )
 
     assert events[1:] == [
-        VideoStep(60, VideoPart(video_id="vid-2", post_id="post-2")),
-        VideoMade(VideoPart(video_id="vid-2", post_id="post-2", url=URL)),
+        VideoStep(60, VideoPart(owner=USER, video_id="vid-2", post_id="post-2")),
+        VideoMade(VideoPart(owner=USER, video_id="vid-2", post_id="post-2", url=URL)),
     ]
 
 
@@ -274,8 +275,8 @@ def test_odd_frames_cost_nothing(odd: bytes) -> None:
 
 @given(st.binary())
 def test_no_bytes_break_the_decoder(data: bytes) -> None:
-    decoder = VideoDecoder(assets_url=ASSETS)
+    decoder = VideoDecoder(assets_url=ASSETS, owner=USER)
     decoder.feed(data)
-    decoder.close(USER)
+    decoder.close()
 
     assert decoder.is_over

@@ -12,12 +12,12 @@ from grok2api.providers.grok_web import wire
 from grok2api.providers.grok_web.codec.failure import decode_json
 from grok2api.providers.grok_web.codec.identity import Headers
 from grok2api.providers.grok_web.codec.loose import as_mapping, first_text
+from grok2api.providers.grok_web.codec.media_quota import IMAGINE_PAGE
 from grok2api.providers.grok_web.codec.urls import asset_url
 
 MAX_SECONDS: Final = 15
 """Longest video that the page's own form makes."""
 
-_PAGE: Final = "/imagine"
 _MODEL: Final = "imagine-video-gen"
 _FLAGS: Final = {
     Preset.FUN: "--mode=extremely-crazy",
@@ -40,7 +40,9 @@ def needs_older(request: VideoRequest) -> bool:
 def page_of(plan: VideoPlan, done: Sequence[VideoPart]) -> str:
     """Return the page that would ask for the part after `done`."""
     is_extension = bool(plan.parent_post and done)
-    return f"{_PAGE}/post/{quote(plan.parent_post, safe='')}" if is_extension else _PAGE
+    if not is_extension:
+        return IMAGINE_PAGE
+    return f"{IMAGINE_PAGE}/post/{quote(plan.parent_post, safe='')}"
 
 
 def generation(

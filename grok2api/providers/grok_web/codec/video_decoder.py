@@ -35,8 +35,9 @@ _DONE: Final = 100
 class VideoDecoder:
     """Turns the bytes of a video's stream into events; `VideoMade` is the last one.
 
-    `is_ended` says that nothing more need be read: then, or at the end of the stream, comes
-    `close`. `error` is set when there is no video; `is_over` after either.
+    `owner` is the account's id at the site, "" where it is not known. `is_ended` says that nothing
+    more need be read: then, or at the end of the stream, comes `close`. `error` is set when there
+    is no video; `is_over` after either.
     """
 
     __slots__ = (
@@ -52,10 +53,12 @@ class VideoDecoder:
         "is_over",
     )
 
-    def __init__(self, *, assets_url: str, limit_bytes: int = MAX_OBJECT_BYTES) -> None:
+    def __init__(
+        self, *, assets_url: str, owner: str = "", limit_bytes: int = MAX_OBJECT_BYTES
+    ) -> None:
         self._assets_url = assets_url
         self._scanner = JsonScanner(wire.VIDEO_FRAME.decode, limit_bytes=limit_bytes)
-        self._part = VideoPart()
+        self._part = VideoPart(owner=owner)
         self._last = VideoStep(0, self._part)
         self._is_complete = False
         self._is_moderated = False
@@ -69,13 +72,6 @@ class VideoDecoder:
         """Frames that were left out."""
         return self._unknown + self._scanner.malformed
 
-    @property
-    def wants_owner(self) -> bool:
-        """Whether `close` finds the video only if it is told whose it is."""
-        is_cut = self._scanner.is_inside or self._scanner.is_too_large
-        is_made = self._is_complete and bool(self._part.asset_id)
-        return is_made and not (self.is_over or is_cut or self._is_moderated)
-
     def feed(self, data: bytes) -> list[VideoEvent]:
         """Return the events that `data` completes."""
         out: list[VideoEvent] = []
@@ -85,19 +81,19 @@ class VideoDecoder:
         self.is_ended = self._scanner.has_end_mark or self._scanner.is_too_large
         return out
 
-    def close(self, user_id: str = "") -> list[VideoEvent]:
-        """Return what is left at the end of the stream, a video of this user's perhaps."""
+    def close(self) -> list[VideoEvent]:
+        """Return what is left at the end of the stream: the video, where only its id was told."""
         out: list[VideoEvent] = []
         if self.is_over:
             return out
-        url = uploaded_url(self._assets_url, user_id, self._part.asset_id)
+        url = uploaded_url(self._assets_url, self._part.owner, self._part.asset_id)
         if self._scanner.is_too_large:
             self._fail(refusal.too_large())
         elif self._is_moderated:
             self._fail(refusal.content_rejected(status=None, detail="the video was withheld"))
         elif self._scanner.is_inside:
             self._fail(_truncated())
-        elif self.wants_owner and url:
+        elif self._is_complete and url:
             self._finish(url, out)
         else:
             self._fail(_incomplete(self._last.percent))
@@ -171,8 +167,9 @@ def _merge(known: VideoPart, progress: Loose) -> VideoPart:
     """Return the ids of a part; a frame about another video has nothing in common with `known`."""
     video_id = first_text(progress, "videoId")
     if video_id and known.video_id not in {"", video_id}:
-        known = VideoPart()
+        known = VideoPart(owner=known.owner)
     return VideoPart(
+        owner=known.owner,
         video_id=video_id or known.video_id,
         post_id=first_text(progress, "videoPostId") or known.post_id,
         asset_id=first_text(progress, "assetId") or known.asset_id,

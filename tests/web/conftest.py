@@ -54,6 +54,8 @@ from grok2api.services.pictures import Pictures
 from grok2api.services.responses import Responses, open_responses
 from grok2api.services.sessions import Sessions
 from grok2api.services.summaries import Summaries
+from grok2api.services.video_chat import VideoChat
+from grok2api.services.videos import Videos, open_videos
 from grok2api.store.account_edits import AccountEdits
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore, NewAccount
@@ -72,6 +74,7 @@ from grok2api.upstream.guard import GuardRules
 from grok2api.web.application import build_app
 from grok2api.web.server import GuardedProtocol
 from grok2api.web.state import AppState
+from tests.web.filmer import Filmer
 from tests.web.painter import Painter
 
 API_KEY = "sk-test-0123456789abcdefghijklmnop"
@@ -137,15 +140,18 @@ class Preferences:
 
 
 class Drawer:
-    """An upstream that keeps every file it is given."""
+    """An upstream that keeps every file it is given; `for_media` are those to make media of."""
 
     def __init__(self) -> None:
         self.files: dict[str, InputFile] = {}
+        self.for_media: list[str] = []
 
     async def upload(
         self, file: InputFile, session: UpstreamSession, *, for_media: bool = False
     ) -> UploadedFile:
         self.files[file.ref] = msgspec.structs.replace(file)
+        if for_media:
+            self.for_media.append(file.ref)
         return UploadedFile(f"file_{len(self.files)}")
 
     async def delete(self, file_id: str, session: UpstreamSession) -> None:
@@ -179,6 +185,7 @@ class Edge:
     books: Books
     painter: Painter
     drawer: Drawer
+    filmer: Filmer
 
     async def leases_are_free(self) -> None:
         """Wait until no account is held any more."""
@@ -269,7 +276,7 @@ class EdgeMaker:
     @asynccontextmanager
     async def __call__(self, settings: Settings = TEST_SETTINGS) -> AsyncIterator[Edge]:
         script, preferences, books = Script(), Preferences(), Books()
-        painter, drawer = Painter(), Drawer()
+        painter, drawer, filmer = Painter(), Drawer(), Filmer()
         provider = Provider(
             ProviderKind.GROK_WEB,
             GrokWebCredentials(),
@@ -278,6 +285,8 @@ class EdgeMaker:
             preferences,
             drawer,
             images=painter,
+            videos=filmer,
+            assets=filmer,
         )
         states: list[AppState] = []
 
@@ -302,22 +311,45 @@ class EdgeMaker:
                 ) as responses,
                 open_fetcher(4, GuardRules(), timeout_s=5.0) as fetcher,
             ):
-                files = FileDesk(fetcher, settings.files)
+                store = AccountStore(redis, self._cipher)
                 media = build_media_library(redis, self._data_dir, settings, cleanup)
-                states.append(
-                    self._build(
-                        settings,
-                        redis,
-                        cleanup,
-                        lender,
-                        keeper,
-                        provider,
-                        responses=responses,
-                        files=files,
-                        media=media,
-                    )
+                links = MediaLinks((LINK_KEY,), settings.media, SystemClock())
+                models = ModelCatalog(store, aliases=settings.models.aliases)
+                parts = DispatchParts(
+                    accounts=store,
+                    providers={provider.kind: provider},
+                    lender=lender,
+                    keeper=keeper,
+                    cleanup=cleanup,
+                    clock=SystemClock(),
+                    retry=settings.retry,
+                    account=settings.account,
+                    chat=settings.chat,
+                    files=FileDesk(fetcher, settings.files),
+                    pictures=Pictures(
+                        media,
+                        links,
+                        settings.features,
+                        public_url=settings.upstream.imagine_public_url,
+                        max_mb=settings.image.max_mb,
+                    ),
                 )
-                yield states[0]
+                async with open_videos(
+                    redis, self._cipher, parts, media, models, settings.video
+                ) as videos:
+                    states.append(
+                        self._build(
+                            settings,
+                            redis,
+                            parts,
+                            models,
+                            responses=responses,
+                            videos=videos,
+                            media=media,
+                            links=links,
+                        )
+                    )
+                    yield states[0]
 
         async with (
             open_redis(self._redis_url) as redis,
@@ -348,46 +380,33 @@ class EdgeMaker:
                     books,
                     painter,
                     drawer,
+                    filmer,
                 )
 
     def _build(
         self,
         settings: Settings,
         redis: RedisClient,
-        cleanup: Cleanup,
-        lender: Lender,
-        keeper: LeaseKeeper,
-        provider: Provider,
+        parts: DispatchParts,
+        models: ModelCatalog,
         *,
         responses: Responses,
-        files: FileDesk,
+        videos: Videos,
         media: MediaLibrary,
+        links: MediaLinks,
     ) -> AppState:
-        store = AccountStore(redis, self._cipher)
-        links = MediaLinks((LINK_KEY,), settings.media, SystemClock())
-        parts = DispatchParts(
-            accounts=store,
-            providers={provider.kind: provider},
-            lender=lender,
-            keeper=keeper,
-            cleanup=cleanup,
-            clock=SystemClock(),
-            retry=settings.retry,
-            account=settings.account,
-            chat=settings.chat,
-            files=files,
-            pictures=Pictures(
-                media,
-                links,
-                settings.features,
-                public_url=settings.upstream.imagine_public_url,
-                max_mb=settings.image.max_mb,
-            ),
-        )
+        store, files = parts.accounts, parts.files
         dispatcher = Dispatcher(parts)
         images = ImageService(dispatcher, patience_s=settings.image.timeout_s)
         drawer = ImageChat(images, files, parts.pictures, is_sensitive=True)
-        models = ModelCatalog(store, aliases=settings.models.aliases)
+        filmer = VideoChat(
+            videos,
+            files,
+            links,
+            parts.cleanup,
+            settings.features.video_format,
+            is_older=settings.video.protocol == "older",
+        )
         keys = ClientKeys(ClientKeyStore(redis), SystemClock(), configured=(API_KEY,))
         return AppState(
             settings=settings,
@@ -396,16 +415,19 @@ class EdgeMaker:
                 models,
                 dispatcher,
                 count_tokens=len,
-                others={Capability.IMAGE: drawer, Capability.IMAGE_EDIT: drawer},
+                others={
+                    Capability.IMAGE: drawer,
+                    Capability.IMAGE_EDIT: drawer,
+                    Capability.VIDEO: filmer,
+                },
             ),
             files=files,
             images=images,
+            videos=videos,
             models=models,
             keys=keys,
             admin_auth=AdminAuth(SetupStore(redis), SystemClock(), password=settings.app.app_key),
-            operator=build_operator(
-                redis, self._cipher, {provider.kind: provider}, settings, SystemClock()
-            ),
+            operator=build_operator(redis, self._cipher, parts.providers, settings, SystemClock()),
             overview=Overview(
                 store, LeaderStore(redis), strategy=settings.account.selection.strategy
             ),

@@ -276,9 +276,7 @@ async def test_a_job_can_be_cancelled_at_every_step(
         else:
             await worker.videos.cancel(MINE, job.id)
             assert (await bench.end(job)).state.value == "cancelled"
-        async with asyncio.timeout(10):
-            while worker.runner.running:
-                await asyncio.sleep(0.01)
+        await worker.idle()
 
     is_asked = stage not in ("upload", "prepare")
     assert await bench.used() == (int(is_asked), 0)

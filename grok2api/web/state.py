@@ -11,12 +11,17 @@ from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.chat import ChatService
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.explain import Explainer
+from grok2api.services.files import FileDesk
 from grok2api.services.health import Health
+from grok2api.services.images import ImageService
+from grok2api.services.media import MediaLibrary
+from grok2api.services.media_links import MediaLinks
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import Operator
 from grok2api.services.overview import Overview
 from grok2api.services.responses import Responses
 from grok2api.services.sessions import Sessions
+from grok2api.services.videos import Videos
 from grok2api.telemetry.metrics import Metrics
 from grok2api.web.drain import Drain
 
@@ -29,6 +34,8 @@ class AppState:
 
     settings: Settings
     chat: ChatService
+    images: ImageService
+    videos: Videos
     models: ModelCatalog
     keys: ClientKeys
     responses: Responses
@@ -37,6 +44,9 @@ class AppState:
     overview: Overview
     explainer: Explainer
     sessions: Sessions
+    files: FileDesk
+    media: MediaLibrary
+    links: MediaLinks
     health: Health
     clock: Clock
     metrics: Metrics

@@ -1,4 +1,4 @@
-"""Windows of pictures and videos, asked beside those of chat: what fails alone and what does not."""
+"""Windows of pictures and videos, asked beside those of chat: what fails alone, what does not."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager

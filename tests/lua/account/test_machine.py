@@ -164,15 +164,19 @@ class AccountMachine(RuleBasedStateMachine):
                 wish.units, round(policy.lease_ttl_s * 1000), reply.ends_at_ms
             )
         if is_swept:
-            choices = [names for names in allowed if names]
-            assert isinstance(reply, Lease) == bool(choices), (reply, allowed)
+            orders = [[names for names in order if names] for order in allowed]
+            assert isinstance(reply, Lease) == bool(orders[0]), (reply, allowed)
             if isinstance(reply, Lease):
-                any_of = set().union(*choices) if wish.session else choices[0]
+                choices = orders[0] if wish.session else [order[0] for order in orders]
+                any_of = set().union(*choices)
                 assert (reply.account_id, reply.pool, reply.mode) in any_of
         return lease_id
 
-    def _find_allowed(self, wish: Wish) -> list[set[tuple[AccountId, Pool, Mode]]]:
-        """Return who may be chosen, in the order in which modes, tags and pools are tried."""
+    def _find_allowed(self, wish: Wish) -> list[list[set[tuple[AccountId, Pool, Mode]]]]:
+        """Return who may be chosen, in each order in which modes, tags and pools may be tried.
+
+        Of several tags each comes first in its turn.
+        """
         seen = self.look()
 
         def may_serve(name: str, pool: Pool, mode: Mode, tag: str) -> bool:
@@ -187,11 +191,15 @@ class AccountMachine(RuleBasedStateMachine):
                 and (not tag or tag in model.tags)
             )
 
+        tags = wish.tags or ("",)
         return [
-            {(AccountId(n), pool, mode) for n in seen.records if may_serve(n, pool, mode, tag)}
-            for mode in wish.modes
-            for tag in wish.tags or ("",)
-            for pool in wish.pools
+            [
+                {(AccountId(n), pool, mode) for n in seen.records if may_serve(n, pool, mode, tag)}
+                for mode in wish.modes
+                for tag in tags[first:] + tags[:first]
+                for pool in wish.pools
+            ]
+            for first in range(len(tags))
         ]
 
     @rule(lease_id=leases, ttl_s=TTL_S)

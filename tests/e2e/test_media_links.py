@@ -1,17 +1,12 @@
 """Links on a whole installation: any worker opens them, and slow readers cost no memory."""
 
-import asyncio
 import os
-import subprocess
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
 
-import httpx2
 import psutil
 import pytest
 
-from tests.e2e.installation import Installation, wait_until
+from tests.e2e.installation import Installation
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 

@@ -173,6 +173,7 @@ class Edge:
     client: httpx2.AsyncClient
     preferences: Preferences
     books: Books
+    data_dir: Path
 
     async def leases_are_free(self) -> None:
         """Wait until no account is held any more."""
@@ -323,7 +324,18 @@ class EdgeMaker:
             url = f"http://127.0.0.1:{port}"
             headers = {"authorization": f"Bearer {API_KEY}"}
             async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=WAIT_S) as client:
-                yield Edge(url, port, states[0], script, store, server, client, preferences, books)
+                yield Edge(
+                    url,
+                    port,
+                    states[0],
+                    script,
+                    store,
+                    server,
+                    client,
+                    preferences,
+                    books,
+                    self._data_dir,
+                )
 
     def _build(
         self,

@@ -4,7 +4,7 @@ An object appears whole or not at all, and never changes once it is there.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -12,18 +12,22 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import obstore
+import structlog
 from msgspec import Struct
 from obstore.store import LocalStore, S3Store
 
 from grok2api.clock import Clock, SystemClock
 from grok2api.config.media import MediaSettings
 from grok2api.domain.media import MediaKind, parse_place
+from grok2api.errors import MediaStoreError
 from grok2api.media.failure import explained
 from grok2api.media.spool import SpoolFile, sweep
 
 if TYPE_CHECKING:
     from obstore import GetResult, ObjectMeta
     from obstore.store import S3Config
+
+log = structlog.get_logger(__name__)
 
 PIECE_BYTES: Final = 256 * 1024
 """The most that one piece of a stream has."""
@@ -33,6 +37,7 @@ _PART_BYTES: Final = 5 * 1024 * 1024
 _PARTS_AT_ONCE: Final = 2
 _SLOWEST_BYTES_PER_S: Final = 128 * 1024
 _SHORT_S: Final = 60.0
+_CLOCK: Final = SystemClock()
 _DELETED_AT_ONCE: Final = 8
 _FOLDER_MODE: Final = 0o700
 
@@ -130,13 +135,14 @@ class ObjectStore:
             except FileNotFoundError:
                 return None
 
-    async def delete(self, places: Sequence[str]) -> None:
-        """Remove objects; those that are not there are fine."""
+    async def delete(self, places: Sequence[str]) -> list[str]:
+        """Remove objects; return the places where there is nothing now."""
+        gone = []
         for at in range(0, len(places), _DELETED_AT_ONCE):
             some = places[at : at + _DELETED_AT_ONCE]
-            with explained("delete"):
-                async with asyncio.timeout(_SHORT_S):
-                    await asyncio.gather(*(self._delete(_check(place)) for place in some))
+            done = await asyncio.gather(*(self._delete(_check(place)) for place in some))
+            gone += [place for place, is_gone in zip(some, done, strict=True) if is_gone]
+        return gone
 
     async def list(self, kind: MediaKind) -> AsyncGenerator[list[StoredObject], None]:
         """Yield all objects of a kind in no order, up to a thousand at a time."""
@@ -153,11 +159,15 @@ class ObjectStore:
             async with asyncio.timeout(_SHORT_S):
                 return await obstore.get_async(self._store, path, options={"range": (start, end)})
 
-    async def _delete(self, path: str) -> None:
+    async def _delete(self, path: str) -> bool:
         try:
-            await obstore.delete_async(self._store, path)
-        except FileNotFoundError:
-            return
+            with explained("delete"):
+                async with asyncio.timeout(_SHORT_S):
+                    await _ignore_missing(obstore.delete_async(self._store, path))
+        except MediaStoreError as error:
+            log.warning("object_not_removed", detail=error.detail)
+            return False
+        return True
 
     def _put_locally(self, path: Path, content: bytes) -> None:
         # In one go, so that a caller who is cancelled leaves nothing half done.
@@ -171,7 +181,7 @@ class ObjectStore:
 
 
 def open_object_store(
-    settings: MediaSettings, data_dir: Path, clock: Clock | None = None
+    settings: MediaSettings, data_dir: Path, clock: Clock = _CLOCK
 ) -> ObjectStore:
     """Return the store that settings name: an S3-compatible one, or the data folder.
 
@@ -186,7 +196,8 @@ def open_object_store(
         for path in (folder, spool):
             path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
             path.chmod(_FOLDER_MODE)
-    build = partial(ObjectStore, spool=spool, clock=clock or SystemClock())
+        sweep(spool, clock.now_s())
+    build = partial(ObjectStore, spool=spool, clock=clock)
     if not settings.url:
         return build(LocalStore(folder), folder=folder)
     return build(_open_s3(settings), folder=None)
@@ -227,6 +238,13 @@ def _check(place: str) -> str:
     if parse_place(place) is None:
         raise ValueError("no place of media")
     return place
+
+
+async def _ignore_missing(work: Awaitable[None]) -> None:
+    try:
+        await work
+    except FileNotFoundError:
+        return
 
 
 def _move(source: Path, target: Path) -> None:

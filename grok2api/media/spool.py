@@ -4,6 +4,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from typing import Final
@@ -68,7 +69,8 @@ def sweep(folder: Path, now_s: float) -> int:
     """Remove files that processes left behind which died a day ago; return how many."""
     count = 0
     for path in folder.iterdir():
-        if path.stat().st_mtime < now_s - _KEPT_S:
-            path.unlink(missing_ok=True)
-            count += 1
+        with suppress(FileNotFoundError):  # another process does the same
+            if path.stat().st_mtime < now_s - _KEPT_S:
+                path.unlink()
+                count += 1
     return count

@@ -29,6 +29,7 @@ from grok2api.errors import GatewayError, MediaStoreError, NotFoundError
 from grok2api.media.objects import ObjectStore, open_object_store, write_limit_s
 from grok2api.media.spool import SpoolFile
 from grok2api.services.cleanup import Cleanup
+from grok2api.services.media_removal import erase
 from grok2api.store.connection import RedisClient
 from grok2api.store.media import MediaIndex
 from grok2api.store.media_replies import Full, Reserved, StaleEpoch, TooLarge
@@ -253,12 +254,7 @@ class MediaLibrary:
             await self._erase(kind, places)
 
     async def _erase(self, kind: MediaKind, places: Sequence[str]) -> None:
-        """Remove objects that the index has given up. What fails is left to the leader."""
-        try:
-            await self._objects.delete(places)
-            await self._index.drop(kind, places)
-        except GatewayError as error:
-            log.warning("media_not_removed", count=len(places), detail=error.detail)
+        await erase(self._objects, self._index, kind, places)
 
     async def _forget(self, media: StoredMedia) -> None:
         place = await self._index.remove(media.kind, media.id, place=media.place)

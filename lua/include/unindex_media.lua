@@ -4,6 +4,6 @@ local function unindex_media(keys, media_id, kept, now)
   for _, set in ipairs({ keys.used, keys.created, keys.seen }) do
     redis.call('ZREM', set, media_id)
   end
-  redis.call('HINCRBY', keys.counts, 'bytes', -kept.size)
+  redis.call('HINCRBY', keys.counts, 'bytes', 0 - kept.size)
   redis.call('ZADD', keys.ends, string.format('%.0f', now + 60000), kept.place)
 end

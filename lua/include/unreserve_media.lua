@@ -3,7 +3,7 @@ local function unreserve_media(keys, place)
   local size = tonumber(redis.call('HGET', keys.coming, place))
   if size then
     redis.call('HDEL', keys.coming, place)
-    redis.call('HINCRBY', keys.counts, 'reserved', string.format('%.0f', -size))
+    redis.call('HINCRBY', keys.counts, 'reserved', 0 - size)
   end
   return size
 end

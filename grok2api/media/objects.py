@@ -115,15 +115,20 @@ class ObjectStore:
             raise FileNotFoundError(place)
         if start >= end:
             return
-        result = await self._get(path, start, end)
-        parts = aiter(result.stream(min_chunk_size=PIECE_BYTES))
-        while True:
-            with explained("read"):
-                part = await anext(parts, None)
-            if part is None:
-                return
-            for at in range(0, len(part), PIECE_BYTES):
-                yield bytes(part[at : at + PIECE_BYTES])
+        parts = aiter((await self._get(path, start, end)).stream(min_chunk_size=PIECE_BYTES))
+        try:
+            while True:
+                with explained("read"):
+                    # It waits for ever for bytes that a damaged disk has lost.
+                    async with asyncio.timeout(_SHORT_S):
+                        part = await anext(parts, None)
+                if part is None:
+                    return
+                for at in range(0, len(part), PIECE_BYTES):
+                    yield bytes(part[at : at + PIECE_BYTES])
+        finally:
+            # The traceback of whatever ends this would keep the file open.
+            del parts
 
     async def size_of(self, place: str) -> int | None:
         """Return the size of an object; None if there is none."""

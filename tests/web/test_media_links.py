@@ -15,6 +15,7 @@ import pytest
 from grok2api.config.media import MediaSettings
 from grok2api.config.schema import AppSettings, Settings
 from grok2api.domain.media import MediaKind, StoredMedia
+from grok2api.media import objects
 from tests.web.conftest import TEST_SETTINGS, WAIT_S, Edge, EdgeMaker, wait_until
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
@@ -397,7 +398,10 @@ async def ask(edge: Edge, link: str) -> tuple[asyncio.StreamReader, asyncio.Stre
     return reader, writer
 
 
-async def test_answer_that_breaks_off_does_not_end_well(edge: Edge) -> None:
+async def test_answer_that_breaks_off_does_not_end_well(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "_SHORT_S", 1.0)
     film = await put_large(edge)
     reader, writer = await ask(edge, edge.state.links.link(film))
 

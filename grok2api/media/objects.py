@@ -5,6 +5,7 @@ An object appears whole or not at all, and never changes once it is there.
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -21,10 +22,11 @@ from grok2api.config.media import MediaSettings
 from grok2api.domain.media import MediaKind, parse_place
 from grok2api.errors import MediaStoreError
 from grok2api.media.failure import explained
+from grok2api.media.local_file import read_file
 from grok2api.media.spool import SpoolFile, sweep
 
 if TYPE_CHECKING:
-    from obstore import GetResult, ObjectMeta
+    from obstore import GetOptions, ObjectMeta
     from obstore.store import S3Config
 
 log = structlog.get_logger(__name__)
@@ -33,6 +35,8 @@ PIECE_BYTES: Final = 256 * 1024
 """The most that one piece of a stream has."""
 LIST_AT_ONCE: Final = 1000
 
+# What every slow reader holds twice; and large blocks, made in threads, do not come back.
+_LOCAL_PIECE_BYTES: Final = 64 * 1024
 _PART_BYTES: Final = 5 * 1024 * 1024
 _PARTS_AT_ONCE: Final = 2
 _SLOWEST_BYTES_PER_S: Final = 128 * 1024
@@ -113,22 +117,13 @@ class ObjectStore:
         path = _check(place)
         if await self.size_of(place) != size_bytes:
             raise FileNotFoundError(place)
-        if start >= end:
-            return
-        parts = aiter((await self._get(path, start, end)).stream(min_chunk_size=PIECE_BYTES))
-        try:
-            while True:
-                with explained("read"):
-                    # It waits for ever for bytes that a damaged disk has lost.
-                    async with asyncio.timeout(_SHORT_S):
-                        part = await anext(parts, None)
-                if part is None:
-                    return
-                for at in range(0, len(part), PIECE_BYTES):
-                    yield bytes(part[at : at + PIECE_BYTES])
-        finally:
-            # The traceback of whatever ends this would keep the file open.
-            del parts
+        if self._folder is not None:
+            pieces = read_file(self._folder / path, start, end, piece_bytes=_LOCAL_PIECE_BYTES)
+        else:
+            pieces = self._fetch(path, start, end)
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
 
     async def size_of(self, place: str) -> int | None:
         """Return the size of an object; None if there is none."""
@@ -159,10 +154,27 @@ class ObjectStore:
                 return
             yield [_read_meta(meta) for meta in batch]
 
-    async def _get(self, path: str, start: int, end: int) -> "GetResult":
+    async def _fetch(self, path: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        if start >= end:
+            return
         with explained("read"):
             async with asyncio.timeout(_SHORT_S):
-                return await obstore.get_async(self._store, path, options={"range": (start, end)})
+                asked: GetOptions = {"range": (start, end)}
+                result = await obstore.get_async(self._store, path, options=asked)
+        parts = aiter(result.stream(min_chunk_size=PIECE_BYTES))
+        del result
+        try:
+            while True:
+                with explained("read"):
+                    async with asyncio.timeout(_SHORT_S):
+                        part = await anext(parts, None)
+                if part is None:
+                    return
+                for at in range(0, len(part), PIECE_BYTES):
+                    yield bytes(part[at : at + PIECE_BYTES])
+        finally:
+            # The traceback of whatever ends this would keep the connection open.
+            del parts
 
     async def _delete(self, path: str) -> bool:
         try:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-PIECE_BYTES: Final = 256 * 1024
+PIECE_BYTES: Final = 128 * 1024
 """The most that one piece of a stream has."""
 LIST_AT_ONCE: Final = 1000
 
@@ -108,7 +108,7 @@ class ObjectStore:
     async def stream(
         self, place: str, start: int, end: int, *, size_bytes: int
     ) -> AsyncGenerator[bytes, None]:
-        """Yield the bytes from `start` to before `end`, in pieces of up to 256 KiB.
+        """Yield the bytes from `start` to before `end`, in pieces of up to 128 KiB.
 
         Raises:
             FileNotFoundError: there is no object of `size_bytes` bytes.

@@ -123,7 +123,7 @@ class MediaLibrary:
     async def read(
         self, media: StoredMedia, start: int = 0, end: int | None = None
     ) -> AsyncGenerator[bytes, None]:
-        """Yield bytes from `start` to before `end`, in pieces of up to 256 KiB.
+        """Yield bytes from `start` to before `end`, in pieces of up to 128 KiB.
 
         Raises:
             NotFoundError: its bytes are gone; the index forgets it.

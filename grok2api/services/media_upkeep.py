@@ -126,7 +126,11 @@ class MediaUpkeep:
 
     async def _look_for_missing(self, kind: MediaKind, began_ms: int, epoch: int) -> None:
         while True:
-            unseen = await self._upkeep.list_unseen(kind, before_ms=began_ms, limit=_LOOKED_AT_ONCE)
+            unseen = _current(
+                await self._upkeep.list_unseen(
+                    kind, before_ms=began_ms, limit=_LOOKED_AT_ONCE, epoch=epoch
+                )
+            )
             for media in unseen:
                 if await self._objects.size_of(media.place) == media.size_bytes:
                     seen = [_see(media)]

@@ -90,14 +90,11 @@ async def test_fifty_slow_readers_of_a_large_file_cost_no_memory(install: Instal
 
     async with AsyncExitStack() as stack:
         clients = [SlowClient(here.port, link) for _ in range(CLIENTS)]
-        for client in clients:
-            await client.connect(stack)
+        for slow in clients:
+            await slow.connect(stack)
         while clients[0].taken < TAKEN_BYTES:
-            await asyncio.gather(*(client.take(MB // 2) for client in clients))
+            await asyncio.gather(*(slow.take(MB // 2) for slow in clients))
             most = max(most, resident_bytes(workers))
-            print(
-                (most - before) >> 20,
-            )
         connected = sum(len(worker.net_connections()) for worker in workers)
 
     assert connected >= CLIENTS

@@ -2,21 +2,32 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 
 from grok2api.clock import SystemClock
 from grok2api.config.schema import BootSettings, Settings
 from grok2api.domain.account import ProviderKind
+from grok2api.domain.model import Capability
 from grok2api.providers.base import Provider
 from grok2api.providers.registry import build_providers, read_options
+from grok2api.services.attempt import DispatchParts
+from grok2api.services.chat import ChatService
 from grok2api.services.cleanup import Cleanup
 from grok2api.services.client_keys import ClientKeys
+from grok2api.services.dispatch import Dispatcher
 from grok2api.services.explain import Explainer
 from grok2api.services.files import FileDesk
-from grok2api.services.leases import LeaseKeeper
+from grok2api.services.image_chat import ImageChat
+from grok2api.services.images import ImageService
+from grok2api.services.leases import LeaseGauge, LeaseKeeper
 from grok2api.services.lender import READ_WAIT_S, Lender, build_policy
+from grok2api.services.media import MediaLibrary, build_media_library
+from grok2api.services.media_links import MediaLinks
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import Operator, build_operator
 from grok2api.services.overview import Overview
+from grok2api.services.pictures import Pictures
+from grok2api.services.reaper import Reaper
 from grok2api.services.responses import Responses, open_responses
 from grok2api.services.summaries import Summaries
 from grok2api.store.account_edits import AccountEdits
@@ -29,9 +40,72 @@ from grok2api.store.lanes import LaneStore
 from grok2api.store.leader import LeaderStore
 from grok2api.store.responses import ResponseStore
 from grok2api.store.wakeups import Wakeups
+from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.upstream.fetch import open_fetcher
 from grok2api.upstream.guard import GuardRules
 from grok2api.upstream.transport import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class MediaParts:
+    """What keeps pictures and videos, links to them, and shows them in answers."""
+
+    library: MediaLibrary
+    links: MediaLinks
+    pictures: Pictures
+    cleanup: Cleanup
+
+
+@asynccontextmanager
+async def join_media(
+    boot: BootSettings, redis: RedisClient, settings: Settings
+) -> AsyncIterator[MediaParts]:
+    """Open all that has to do with kept pictures and videos."""
+    links = MediaLinks(boot.secret_keys, settings.media, SystemClock())
+    async with Cleanup() as cleanup:
+        library = build_media_library(redis, boot.data_dir, settings, cleanup)
+        pictures = Pictures(
+            library,
+            links,
+            settings.features,
+            public_url=settings.upstream.imagine_public_url,
+            max_mb=settings.image.max_mb,
+        )
+        yield MediaParts(library, links, pictures, cleanup)
+
+
+@asynccontextmanager
+async def join_dispatch(
+    boot: BootSettings,
+    redis: RedisClient,
+    transport: Transport,
+    settings: Settings,
+    media: MediaParts,
+    *,
+    gauge: LeaseGauge | None = None,
+) -> AsyncIterator[DispatchParts]:
+    """Open all that serving a request with an account needs."""
+    accounts = AccountStore(redis, SecretCipher(list(boot.secret_keys)))
+    interval_s = settings.maintenance.lease_reap_interval_s
+    async with (
+        join_files(settings) as files,
+        LeaseKeeper(accounts, ttl_s=settings.account.lease_ttl_s, gauge=gauge) as keeper,
+        Reaper(AccountTimers(redis), interval_s=interval_s),
+        join_lender(boot.redis_url, accounts, keeper, media.cleanup, settings) as lender,
+    ):
+        yield DispatchParts(
+            accounts=accounts,
+            lender=lender,
+            providers=join_providers(transport, settings),
+            keeper=keeper,
+            cleanup=media.cleanup,
+            clock=SystemClock(),
+            retry=settings.retry,
+            account=settings.account,
+            chat=settings.chat,
+            files=files,
+            pictures=media.pictures,
+        )
 
 
 @asynccontextmanager
@@ -126,3 +200,18 @@ def join_operator(
 def join_providers(transport: Transport, settings: Settings) -> dict[ProviderKind, Provider]:
     """Return every kind of upstream, as the settings want it."""
     return build_providers(transport, read_options(settings), SystemClock())
+
+
+def join_chat(
+    models: ModelCatalog, parts: DispatchParts, images: ImageService, settings: Settings
+) -> ChatService:
+    """Return what answers chats, with models of pictures too."""
+    drawer = ImageChat(
+        images, parts.files, parts.pictures, is_sensitive=settings.features.enable_nsfw
+    )
+    return ChatService(
+        models,
+        Dispatcher(parts),
+        count_tokens=estimate_tokens,
+        others={Capability.IMAGE: drawer, Capability.IMAGE_EDIT: drawer},
+    )

@@ -7,14 +7,14 @@ from functools import partial
 from pathlib import Path
 
 from grok2api.assembly import (
+    join_chat,
+    join_dispatch,
     join_explainer,
-    join_files,
     join_keys,
-    join_lender,
+    join_media,
     join_models,
     join_operator,
     join_overview,
-    join_providers,
     join_responses,
 )
 from grok2api.clock import SystemClock
@@ -27,19 +27,13 @@ from grok2api.maintenance.jobs.quota_refresh import build_quota_refresh
 from grok2api.maintenance.leader import Leader
 from grok2api.maintenance.runner import Runner
 from grok2api.services.admin_auth import AdminAuth
-from grok2api.services.attempt import DispatchParts
-from grok2api.services.chat import ChatService
-from grok2api.services.cleanup import Cleanup
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.dispatch import Dispatcher
 from grok2api.services.explain import Explainer
 from grok2api.services.health import Health
-from grok2api.services.leases import LeaseKeeper
-from grok2api.services.media import build_media_library
-from grok2api.services.media_links import MediaLinks
+from grok2api.services.images import ImageService
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import Operator
-from grok2api.services.reaper import Reaper
 from grok2api.services.sessions import Sessions
 from grok2api.services.setup import Setup
 from grok2api.store.account_edits import AccountEdits
@@ -52,7 +46,6 @@ from grok2api.store.server_facts import ServerFacts, read_server_facts
 from grok2api.store.sessions import SessionStore
 from grok2api.store.setup import SetupStore
 from grok2api.telemetry.metrics import open_metrics
-from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.upstream.curl import open_transport
 from grok2api.web.state import AppState
 
@@ -100,44 +93,28 @@ async def open_gateway(
         enter, performance = stack.enter_async_context, settings.performance
         redis = await enter(open_redis(boot.redis_url, pool_size=performance.redis_connections))
         cipher = SecretCipher(list(boot.secret_keys))
-        accounts = AccountStore(redis, cipher)
         transport = await enter(open_transport(performance.upstream_connections))
-        files = await enter(join_files(settings))
-        cleanup = await enter(Cleanup())
-        keeper = await enter(
-            LeaseKeeper(accounts, ttl_s=settings.account.lease_ttl_s, gauge=metrics)
-        )
-        interval_s = settings.maintenance.lease_reap_interval_s
-        await enter(Reaper(AccountTimers(redis), interval_s=interval_s))
-        lender = await enter(join_lender(boot.redis_url, accounts, keeper, cleanup, settings))
-        responses = join_responses(redis, cipher, settings)
+        media = await enter(join_media(boot, redis, settings))
+        parts = await enter(join_dispatch(boot, redis, transport, settings, media, gauge=metrics))
+        accounts = parts.accounts
+        images = ImageService(Dispatcher(parts), patience_s=settings.image.timeout_s)
         models = join_models(accounts, settings)
-        parts = DispatchParts(
-            accounts=accounts,
-            lender=lender,
-            providers=join_providers(transport, settings),
-            keeper=keeper,
-            cleanup=cleanup,
-            clock=clock,
-            retry=settings.retry,
-            account=settings.account,
-            chat=settings.chat,
-            files=files,
-        )
         keys = join_keys(redis, settings)
         yield AppState(
             settings=settings,
-            chat=ChatService(models, Dispatcher(parts), count_tokens=estimate_tokens),
+            chat=join_chat(models, parts, images, settings),
+            images=images,
             models=models,
             keys=keys,
-            responses=await enter(responses),
+            responses=await enter(join_responses(redis, cipher, settings)),
             admin_auth=AdminAuth(SetupStore(redis), clock, password=settings.app.app_key),
             overview=join_overview(redis, accounts, settings),
             operator=join_operator(boot, redis, transport, settings),
             explainer=join_explainer(redis, accounts, models, keys, settings),
             sessions=Sessions(SessionStore(redis)),
-            media=build_media_library(redis, boot.data_dir, settings, cleanup),
-            links=MediaLinks(boot.secret_keys, settings.media, clock),
+            files=parts.files,
+            media=media.library,
+            links=media.links,
             health=Health(partial(ping, redis)),
             clock=clock,
             metrics=metrics,

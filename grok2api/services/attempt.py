@@ -29,6 +29,7 @@ from grok2api.services.cleanup import Cleanup
 from grok2api.services.files import FileDesk
 from grok2api.services.leases import HeldLease, LeaseKeeper
 from grok2api.services.lender import Lender
+from grok2api.services.pictures import Pictures
 from grok2api.services.question import Event, Question
 from grok2api.services.uploads import Uploads
 from grok2api.services.verdict import FailureTally, Verdict, judge, may_repeat_once
@@ -64,6 +65,7 @@ class DispatchParts:
     account: AccountSettings
     chat: ChatSettings
     files: FileDesk
+    pictures: Pictures
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,9 @@ class Dispatcher:
         """
         with await self._parts.files.take_in(request) as intake:
             question = ChatQuestion(
-                intake.request, patience_s=self._parts.chat.first_event_timeout_s
+                intake.request,
+                self._parts.pictures,
+                patience_s=self._parts.chat.first_event_timeout_s,
             )
             asked = self.ask(question, route, build_wish(intake.request, route, caller), record)
             async with aclosing(asked) as batches:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Generic, TypeVar
 
 from grok2api.domain.chat import VISIBLE_EVENTS, ChatEvent, ChatRequest
@@ -12,6 +12,7 @@ from grok2api.domain.model import Route
 from grok2api.errors import InvalidRequestError
 from grok2api.providers.base import Provider
 from grok2api.providers.session import UpstreamSession
+from grok2api.services.pictures import Pictures
 
 Event = TypeVar("Event")
 
@@ -43,16 +44,23 @@ class ChatQuestion(Question[ChatEvent]):
 
     is_media = False
 
-    def __init__(self, request: ChatRequest, *, patience_s: float) -> None:
+    def __init__(self, request: ChatRequest, pictures: Pictures, *, patience_s: float) -> None:
         self._request = request
+        self._pictures = pictures
         self.files = request.files
         self.patience_s = patience_s
 
-    def open(
+    @asynccontextmanager
+    async def open(
         self, provider: Provider, route: Route, session: UpstreamSession
-    ) -> AbstractAsyncContextManager[AsyncIterator[list[ChatEvent]]]:
-        """Ask for the turn's answer."""
-        return provider.chat.stream_chat(self._request, route, session)
+    ) -> AsyncIterator[AsyncIterator[list[ChatEvent]]]:
+        """Ask for the turn's answer; pictures in it are shown as the operator wants."""
+        base = self._request.public_url
+        async with (
+            provider.chat.stream_chat(self._request, route, session) as batches,
+            self._pictures.shown(batches, provider.assets, session, base) as shown,
+        ):
+            yield shown
 
     def is_visible(self, batch: Sequence[ChatEvent]) -> bool:
         return any(isinstance(event, VISIBLE_EVENTS) for event in batch)

@@ -215,6 +215,48 @@ def response_events(owner: ClientKeyId, response_id: ResponseId) -> str:
     return f"{_PREFIX}response:{owner}:{response_id}:events"
 
 
+def video_jobs() -> str:
+    """HASH of all video jobs: "<id>" -> record, msgpack; "<id> question", "<id> work" -> sealed."""
+    return f"{_PREFIX}video:jobs"
+
+
+def video_index() -> str:
+    """ZSET "<owner> <place> <id>" with equal scores, so that the jobs of an owner page by age."""
+    return f"{_PREFIX}video:index"
+
+
+def video_due() -> str:
+    """ZSET unfinished video job -> when the claim on it ends, ms since epoch."""
+    return f"{_PREFIX}video:due"
+
+
+def video_ends() -> str:
+    """ZSET ended video job -> when it is forgotten, ms since epoch."""
+    return f"{_PREFIX}video:ends"
+
+
+def video_open() -> str:
+    """HASH owner -> how many video jobs have not ended."""
+    return f"{_PREFIX}video:open"
+
+
+def video_tokens() -> str:
+    """HASH "<owner> <digest of an Idempotency-Key>" -> the video job that it made, msgpack."""
+    return f"{_PREFIX}video:tokens"
+
+
+def video_state() -> dict[str, str]:
+    """Return the keys that `include/open_videos.lua` declares, by name."""
+    return {
+        "jobs": video_jobs(),
+        "index": video_index(),
+        "due": video_due(),
+        "ends": video_ends(),
+        "open": video_open(),
+        "tokens": video_tokens(),
+    }
+
+
 def media_index(kind: MediaKind) -> str:
     """HASH media id -> where its bytes are and what they are, msgpack."""
     return f"{_PREFIX}media:{kind.value}:index"

@@ -21,6 +21,7 @@ from grok2api.web.api import (
     files,
     models,
     openai_chat,
+    openai_images,
     openai_response_objects as response_objects,
     openai_responses,
 )
@@ -41,6 +42,8 @@ def build_routes() -> list[BaseRoute]:
         Route("/v1/responses/{response_id}", response_objects.delete, methods=["DELETE"]),
         Route("/v1/responses/{response_id}/input_items", response_objects.list_input_items),
         Route("/v1/responses/{response_id}/cancel", response_objects.cancel, methods=["POST"]),
+        Route("/v1/images/generations", openai_images.create_images, methods=["POST"]),
+        Route("/v1/images/edits", openai_images.edit_images, methods=["POST"]),
         Route("/v1/models", models.list_models),
         Route("/v1/models/{model_id:path}", models.retrieve_model),
         Route("/v1/files/image", files.image),

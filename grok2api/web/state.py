@@ -11,7 +11,9 @@ from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.chat import ChatService
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.explain import Explainer
+from grok2api.services.files import FileDesk
 from grok2api.services.health import Health
+from grok2api.services.images import ImageService
 from grok2api.services.media import MediaLibrary
 from grok2api.services.media_links import MediaLinks
 from grok2api.services.models import ModelCatalog
@@ -31,6 +33,7 @@ class AppState:
 
     settings: Settings
     chat: ChatService
+    images: ImageService
     models: ModelCatalog
     keys: ClientKeys
     responses: Responses
@@ -39,6 +42,7 @@ class AppState:
     overview: Overview
     explainer: Explainer
     sessions: Sessions
+    files: FileDesk
     media: MediaLibrary
     links: MediaLinks
     health: Health

@@ -15,18 +15,19 @@ from urllib.parse import urlsplit
 import obstore
 import structlog
 from msgspec import Struct
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
 from grok2api.clock import Clock, SystemClock
 from grok2api.config.media import MediaSettings
 from grok2api.domain.media import MediaKind, parse_place
-from grok2api.errors import MediaStoreError
+from grok2api.errors import MediaStoreError, SettingsError
 from grok2api.media.failure import explained
 from grok2api.media.local_file import read_file
 from grok2api.media.spool import SpoolFile, sweep
 
 if TYPE_CHECKING:
-    from obstore import GetOptions, ObjectMeta
+    from obstore import GetOptions, GetResult, ObjectMeta
     from obstore.store import S3Config
 
 log = structlog.get_logger(__name__)
@@ -115,12 +116,12 @@ class ObjectStore:
             MediaStoreError: the store fails; some pieces may have been yielded.
         """
         path = _check(place)
-        if await self.size_of(place) != size_bytes:
-            raise FileNotFoundError(place)
-        if self._folder is not None:
+        if self._folder is None:
+            pieces = self._fetch(path, start, end, size_bytes)
+        elif await self.size_of(place) == size_bytes:
             pieces = read_file(self._folder / path, start, end, piece_bytes=_LOCAL_PIECE_BYTES)
         else:
-            pieces = self._fetch(path, start, end)
+            raise FileNotFoundError(place)
         async with aclosing(pieces):
             async for piece in pieces:
                 yield piece
@@ -154,15 +155,15 @@ class ObjectStore:
                 return
             yield [_read_meta(meta) for meta in batch]
 
-    async def _fetch(self, path: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
+    async def _fetch(
+        self, path: str, start: int, end: int, size_bytes: int
+    ) -> AsyncGenerator[bytes, None]:
         if start >= end:
             return
-        with explained("read"):
-            async with asyncio.timeout(_SHORT_S):
-                asked: GetOptions = {"range": (start, end)}
-                result = await obstore.get_async(self._store, path, options=asked)
+        result = await self._get(path, start, end, size_bytes)
+        if result is None:
+            raise FileNotFoundError(path)
         parts = aiter(result.stream(min_chunk_size=PIECE_BYTES))
-        del result
         try:
             while True:
                 with explained("read"):
@@ -174,7 +175,22 @@ class ObjectStore:
                     yield bytes(part[at : at + PIECE_BYTES])
         finally:
             # The traceback of whatever ends this would keep the connection open.
-            del parts
+            del parts, result
+
+    async def _get(self, path: str, start: int, end: int, size_bytes: int) -> "GetResult | None":
+        options: GetOptions = {"range": (start, end)}
+        with explained("read"):
+            try:
+                async with asyncio.timeout(_SHORT_S):
+                    result = await obstore.get_async(self._store, path, options=options)
+            except FileNotFoundError:
+                return None
+            except BaseError:
+                # A range behind the end of an object is refused.
+                if await self.size_of(path) == size_bytes:
+                    raise
+                return None
+        return result if result.meta["size"] == size_bytes else None
 
     async def _delete(self, path: str) -> bool:
         try:
@@ -205,19 +221,24 @@ def open_object_store(
     What is received is collected in the data folder first, in both cases.
 
     Raises:
-        MediaStoreError: the data folder cannot be written.
+        SettingsError: the folder cannot be written, or the address makes no sense.
     """
     folder = data_dir / "media"
     spool = folder / "spool"
-    with explained("open"):
+    try:
         for path in (folder, spool):
             path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
             path.chmod(_FOLDER_MODE)
         sweep(spool, clock.now_s())
+    except OSError as error:
+        raise SettingsError(f"The folder {folder} cannot be used: {error.strerror}.") from error
     build = partial(ObjectStore, spool=spool, clock=clock)
     if not settings.url:
         return build(LocalStore(folder), folder=folder)
-    return build(_open_s3(settings), folder=None)
+    try:
+        return build(_open_s3(settings), folder=None)
+    except (BaseError, ValueError) as error:
+        raise SettingsError("media.url and media.s3_* do not name a bucket.") from error
 
 
 def write_limit_s(size_bytes: int) -> float:

@@ -197,7 +197,11 @@ class MediaLibrary:
         media_id = MediaId(digest[:MEDIA_ID_CHARS])
         for _ in range(_TRIES):
             place = build_place(kind, media_id, media_type, secrets.token_hex(4))
-            found = await self._reserve(kind, media_id, place, size)
+            try:
+                found = await self._reserve(kind, media_id, place, size)
+            except asyncio.CancelledError:  # there may be room for it already
+                await self._cleanup.run(self._abandon(kind, place))
+                raise
             if isinstance(found, Reserved):
                 return await self._write(kind, media_id, place, media_type, write)
             if await self._objects.size_of(found.place) == size:
@@ -279,7 +283,7 @@ def build_media_library(
     """Build the library that settings describe.
 
     Raises:
-        MediaStoreError: the data folder cannot be written.
+        SettingsError: the media store cannot be opened.
     """
     objects = open_object_store(settings.media, data_dir)
     return MediaLibrary(objects, MediaIndex(redis), settings.cache.local, cleanup)

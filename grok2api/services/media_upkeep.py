@@ -148,7 +148,7 @@ def build_media_upkeep(redis: RedisClient, data_dir: Path, settings: Settings) -
     """Build the upkeep of the library that settings describe.
 
     Raises:
-        MediaStoreError: the data folder cannot be written.
+        SettingsError: the media store cannot be opened.
     """
     objects = open_object_store(settings.media, data_dir)
     return MediaUpkeep(objects, MediaIndex(redis), MediaUpkeepIndex(redis), settings.cache.local)

@@ -4,9 +4,9 @@ An object appears whole or not at all, and never changes once it is there.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -27,7 +27,7 @@ from grok2api.media.local_file import read_file
 from grok2api.media.spool import SpoolFile, sweep
 
 if TYPE_CHECKING:
-    from obstore import GetOptions, GetResult, ObjectMeta
+    from obstore import GetOptions
     from obstore.store import S3Config
 
 log = structlog.get_logger(__name__)
@@ -153,17 +153,19 @@ class ObjectStore:
                 batch = await anext(batches, None)
             if batch is None:
                 return
-            yield [_read_meta(meta) for meta in batch]
+            yield [
+                StoredObject(meta["path"], meta["size"], meta["last_modified"].timestamp())
+                for meta in batch
+            ]
 
     async def _fetch(
         self, path: str, start: int, end: int, size_bytes: int
     ) -> AsyncGenerator[bytes, None]:
         if start >= end:
             return
-        result = await self._get(path, start, end, size_bytes)
-        if result is None:
+        parts = await self._get(path, start, end, size_bytes)
+        if parts is None:
             raise FileNotFoundError(path)
-        parts = aiter(result.stream(min_chunk_size=PIECE_BYTES))
         try:
             while True:
                 with explained("read"):
@@ -175,9 +177,11 @@ class ObjectStore:
                     yield bytes(part[at : at + PIECE_BYTES])
         finally:
             # The traceback of whatever ends this would keep the connection open.
-            del parts, result
+            del parts
 
-    async def _get(self, path: str, start: int, end: int, size_bytes: int) -> "GetResult | None":
+    async def _get(
+        self, path: str, start: int, end: int, size_bytes: int
+    ) -> AsyncIterator[bytes] | None:
         options: GetOptions = {"range": (start, end)}
         with explained("read"):
             try:
@@ -190,7 +194,9 @@ class ObjectStore:
                 if await self.size_of(path) == size_bytes:
                     raise
                 return None
-        return result if result.meta["size"] == size_bytes else None
+        if result.meta["size"] != size_bytes:
+            return None
+        return aiter(result.stream(min_chunk_size=PIECE_BYTES))
 
     async def _delete(self, path: str) -> bool:
         try:
@@ -289,8 +295,3 @@ def _move(source: Path, target: Path) -> None:
     target.parent.parent.mkdir(mode=_FOLDER_MODE, exist_ok=True)
     target.parent.mkdir(mode=_FOLDER_MODE, exist_ok=True)
     source.rename(target)
-
-
-def _read_meta(meta: "ObjectMeta") -> StoredObject:
-    written: datetime = meta["last_modified"]
-    return StoredObject(meta["path"], meta["size"], written.timestamp())

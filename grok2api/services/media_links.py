@@ -75,10 +75,7 @@ class MediaLinks:
         return self.link_to(media.kind, media.id, base)
 
     def link_to(self, kind: MediaKind, media_id: MediaId, base: str = "") -> str:
-        """Return the link to what is kept under an id; no others than pictures and videos have one.
-
-        Whether it is still kept shows when the link is used.
-        """
+        """Return the link to what is kept under an id."""
         path = _path(kind, media_id, base)
         if self._mode is not LinkMode.SIGNED:
             return path

@@ -80,7 +80,7 @@ def files_of(counterpart: Counterpart, **changes: object) -> GrokWebFiles:
 
 @both_forms
 async def test_upload_is_what_the_site_wants(counterpart: Counterpart, form: UploadForm) -> None:
-    file_id = await files_of(counterpart, upload_form=form).upload(FILE, upstream_session())
+    file_id = (await files_of(counterpart, upload_form=form).upload(FILE, upstream_session())).id
 
     page = await counterpart.site.page("one")
     assert page["violations"] == []
@@ -98,7 +98,7 @@ async def test_upload_is_what_the_site_wants(counterpart: Counterpart, form: Upl
 async def test_whatever_id_the_site_tells_can_be_named(counterpart: Counterpart, kind: str) -> None:
     await counterpart.site.script(f"upload_id={kind}", target="upload")
 
-    file_id = await files_of(counterpart).upload(FILE, upstream_session())
+    file_id = (await files_of(counterpart).upload(FILE, upstream_session())).id
 
     assert file_id in (await counterpart.site.page("one"))["files"]
 
@@ -188,7 +188,7 @@ async def test_no_more_uploads_at_once_than_allowed(counterpart: Counterpart) ->
         assert counterpart.transport.sessions.active == 1
         first.cancel()
 
-    assert second.result() in (await counterpart.site.page("one"))["files"]
+    assert second.result().id in (await counterpart.site.page("one"))["files"]
 
 
 class Gateway(Struct):

@@ -25,6 +25,7 @@ from grok2api.errors import (
 from grok2api.providers.grok_web.options import GrokWebOptions
 from grok2api.providers.grok_web.quota import GrokWebQuota
 from grok2api.providers.grok_web.settings import GrokWebSettings
+from grok2api.upstream.frames import MAX_MESSAGE_BYTES
 from grok2api.upstream.transport import (
     Exit,
     Timeouts,
@@ -179,9 +180,14 @@ class Turnstile:
             self._open -= 1
 
     def connect(
-        self, request: UpstreamRequest, exit_: Exit, timeouts: Timeouts
+        self,
+        request: UpstreamRequest,
+        exit_: Exit,
+        timeouts: Timeouts,
+        *,
+        limit_bytes: int = MAX_MESSAGE_BYTES,
     ) -> AbstractAsyncContextManager[UpstreamSocket]:
-        return self._transport.connect(request, exit_, timeouts)
+        return self._transport.connect(request, exit_, timeouts, limit_bytes=limit_bytes)
 
 
 async def test_an_account_has_two_calls_under_way_at_most(counterpart: Counterpart) -> None:

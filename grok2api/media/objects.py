@@ -5,6 +5,7 @@ An object appears whole or not at all, and never changes once it is there.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from grok2api.config.media import MediaSettings
 from grok2api.domain.media import MediaKind, parse_place
 from grok2api.errors import MediaStoreError, SettingsError
 from grok2api.media.failure import explained
+from grok2api.media.local_file import read_file
 from grok2api.media.spool import SpoolFile, sweep
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ PIECE_BYTES: Final = 128 * 1024
 """The most that one piece of a stream has."""
 LIST_AT_ONCE: Final = 1000
 
+# What every slow reader holds twice; and large blocks, made in threads, do not come back.
+_LOCAL_PIECE_BYTES: Final = 64 * 1024
 _PART_BYTES: Final = 5 * 1024 * 1024
 _PARTS_AT_ONCE: Final = 2
 _SLOWEST_BYTES_PER_S: Final = 128 * 1024
@@ -112,18 +116,15 @@ class ObjectStore:
             MediaStoreError: the store fails; some pieces may have been yielded.
         """
         path = _check(place)
-        if start >= end:
-            return
-        parts = await self._get(path, start, end, size_bytes)
-        if parts is None:
+        if self._folder is None:
+            pieces = self._fetch(path, start, end, size_bytes)
+        elif await self.size_of(place) == size_bytes:
+            pieces = read_file(self._folder / path, start, end, piece_bytes=_LOCAL_PIECE_BYTES)
+        else:
             raise FileNotFoundError(place)
-        while True:
-            with explained("read"):
-                part = await anext(parts, None)
-            if part is None:
-                return
-            for at in range(0, len(part), PIECE_BYTES):
-                yield bytes(part[at : at + PIECE_BYTES])
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
 
     async def size_of(self, place: str) -> int | None:
         """Return the size of an object; None if there is none."""
@@ -156,6 +157,27 @@ class ObjectStore:
                 StoredObject(meta["path"], meta["size"], meta["last_modified"].timestamp())
                 for meta in batch
             ]
+
+    async def _fetch(
+        self, path: str, start: int, end: int, size_bytes: int
+    ) -> AsyncGenerator[bytes, None]:
+        if start >= end:
+            return
+        parts = await self._get(path, start, end, size_bytes)
+        if parts is None:
+            raise FileNotFoundError(path)
+        try:
+            while True:
+                with explained("read"):
+                    async with asyncio.timeout(_SHORT_S):
+                        part = await anext(parts, None)
+                if part is None:
+                    return
+                for at in range(0, len(part), PIECE_BYTES):
+                    yield bytes(part[at : at + PIECE_BYTES])
+        finally:
+            # The traceback of whatever ends this would keep the connection open.
+            del parts
 
     async def _get(
         self, path: str, start: int, end: int, size_bytes: int

@@ -137,7 +137,7 @@ class MediaLibrary:
                 yield piece
         except FileNotFoundError:
             await self._forget(media)
-            raise NotFoundError("This file is no longer kept.") from None
+            raise NotFoundError("This file is no longer kept.", code="file_not_found") from None
         finally:
             await pieces.aclose()
 

@@ -301,6 +301,14 @@ def test_extra_slots_are_nobodys() -> None:
     assert [e.content for e in events if isinstance(e, ImageMade)] == [b"0", b"1"]
 
 
+def test_states_of_something_else_take_no_slot() -> None:
+    other = {"type": "json", "current_status": "warming_up"}
+
+    assert ImageMade(0, b"a", f"{HOST}/{image_id(0)}.png") in play(
+        1, other, start(0), image(0, b"a"), completed(0)
+    )
+
+
 def test_withheld_picture_gives_nothing() -> None:
     decoder = ImagineDecoder(2, LIMITS)
 

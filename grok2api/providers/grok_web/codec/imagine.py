@@ -138,20 +138,19 @@ class ImagineDecoder:
 
     def _take_state(self, frame: ImagineMessage, out: ImageBatch) -> None:
         self._has_state = True
+        if as_text(frame.current_status) not in {"start_stage", "completed"}:
+            return
         place, slot = self._find(frame, _position(frame.order))
         if slot is None or slot.is_over:
             return
-        match frame.current_status:
-            case "start_stage":
-                self._step(place, slot, 0, out)
-            case "completed":
-                slot.is_completed = True
-                slot.is_withheld = frame.moderated is True
-                if slot.final is None:
-                    slot.final = _picture(frame)
-                self._settle(place, slot, out)
-            case _:
-                pass
+        if frame.current_status == "start_stage":
+            self._step(place, slot, 0, out)
+            return
+        slot.is_completed = True
+        slot.is_withheld = frame.moderated is True
+        if slot.final is None:
+            slot.final = _picture(frame)
+        self._settle(place, slot, out)
 
     def _take_picture(self, frame: ImagineMessage, out: ImageBatch) -> None:
         picture = _picture(frame)

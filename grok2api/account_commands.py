@@ -184,7 +184,8 @@ def _as_row(item: _Listed, limit: int) -> Sequence[object]:
 
 
 def _describe_window(window: Window, *, is_stale: bool) -> str:
-    number = "?" if window.total is None else f"{window.remaining}/{window.total}"
+    total = "?" if window.total is None else window.total
+    number = f"{window.remaining}/{total}" if window.is_known else "?"
     return f"{number}{_MARKS[window.source]}{'!' if is_stale else ''}"
 
 

@@ -1,61 +1,52 @@
 """The object graph: the one place that loads settings and joins the parts."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from grok2api.assembly import (
+    join_chat,
+    join_dispatch,
+    join_explainer,
+    join_keys,
+    join_media,
+    join_models,
+    join_operator,
+    join_overview,
+    join_responses,
+)
 from grok2api.clock import SystemClock
 from grok2api.config.loader import load_boot, load_settings, prepare
-from grok2api.config.schema import BootSettings, Settings
-from grok2api.domain.account import ProviderKind
+from grok2api.config.schema import BootSettings
 from grok2api.domain.catalogue import CATALOGUE
 from grok2api.maintenance.jobs.batches import build_batch_job
 from grok2api.maintenance.jobs.lease_reaper import build_lease_reaper
 from grok2api.maintenance.jobs.quota_refresh import build_quota_refresh
 from grok2api.maintenance.leader import Leader
 from grok2api.maintenance.runner import Runner
-from grok2api.providers.base import Provider
-from grok2api.providers.registry import build_providers, read_options
 from grok2api.services.admin_auth import AdminAuth
-from grok2api.services.attempt import DispatchParts
-from grok2api.services.chat import ChatService
-from grok2api.services.cleanup import Cleanup
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.dispatch import Dispatcher
 from grok2api.services.explain import Explainer
-from grok2api.services.files import FileDesk
 from grok2api.services.health import Health
-from grok2api.services.leases import LeaseKeeper
-from grok2api.services.lender import READ_WAIT_S, Lender, build_policy
+from grok2api.services.images import ImageService
 from grok2api.services.models import ModelCatalog
-from grok2api.services.operator import Operator, build_operator
-from grok2api.services.overview import Overview
-from grok2api.services.reaper import Reaper
-from grok2api.services.responses import Responses, open_responses
+from grok2api.services.operator import Operator
 from grok2api.services.sessions import Sessions
 from grok2api.services.setup import Setup
-from grok2api.services.summaries import Summaries
 from grok2api.store.account_edits import AccountEdits
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore
 from grok2api.store.cipher import SecretCipher
-from grok2api.store.client_keys import ClientKeyStore
-from grok2api.store.connection import RedisClient, open_redis, ping
-from grok2api.store.lanes import LaneStore
+from grok2api.store.connection import open_redis, ping
 from grok2api.store.leader import LeaderStore
-from grok2api.store.responses import ResponseStore
 from grok2api.store.server_facts import ServerFacts, read_server_facts
 from grok2api.store.sessions import SessionStore
 from grok2api.store.setup import SetupStore
-from grok2api.store.wakeups import Wakeups
 from grok2api.telemetry.metrics import open_metrics
-from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.upstream.curl import open_transport
-from grok2api.upstream.fetch import open_fetcher
-from grok2api.upstream.guard import GuardRules
-from grok2api.upstream.transport import Transport
 from grok2api.web.state import AppState
 
 ADMIN_CONNECTIONS = 4
@@ -102,42 +93,28 @@ async def open_gateway(
         enter, performance = stack.enter_async_context, settings.performance
         redis = await enter(open_redis(boot.redis_url, pool_size=performance.redis_connections))
         cipher = SecretCipher(list(boot.secret_keys))
-        accounts = AccountStore(redis, cipher)
         transport = await enter(open_transport(performance.upstream_connections))
-        files = await enter(_open_files(settings))
-        cleanup = await enter(Cleanup())
-        keeper = await enter(
-            LeaseKeeper(accounts, ttl_s=settings.account.lease_ttl_s, gauge=metrics)
-        )
-        interval_s = settings.maintenance.lease_reap_interval_s
-        await enter(Reaper(AccountTimers(redis), interval_s=interval_s))
-        lender = await enter(_open_lender(boot.redis_url, accounts, keeper, cleanup, settings))
-        responses = _open_responses(redis, cipher, settings)
-        models = _build_models(accounts, settings)
-        parts = DispatchParts(
-            accounts=accounts,
-            lender=lender,
-            providers=_build_providers(transport, settings),
-            keeper=keeper,
-            cleanup=cleanup,
-            clock=clock,
-            retry=settings.retry,
-            account=settings.account,
-            chat=settings.chat,
-            files=files,
-        )
-        keys = _build_keys(redis, settings)
+        media = await enter(join_media(boot, redis, settings))
+        parts = await enter(join_dispatch(boot, redis, transport, settings, media, gauge=metrics))
+        accounts = parts.accounts
+        images = ImageService(Dispatcher(parts), patience_s=settings.image.timeout_s)
+        models = join_models(accounts, settings)
+        keys = join_keys(redis, settings)
         yield AppState(
             settings=settings,
-            chat=ChatService(models, Dispatcher(parts), count_tokens=estimate_tokens),
+            chat=join_chat(models, parts, images, settings),
+            images=images,
             models=models,
             keys=keys,
-            responses=await enter(responses),
+            responses=await enter(join_responses(redis, cipher, settings)),
             admin_auth=AdminAuth(SetupStore(redis), clock, password=settings.app.app_key),
-            overview=_build_overview(redis, accounts, settings),
-            operator=_build_operator(boot, redis, transport, settings),
-            explainer=_build_explainer(redis, accounts, models, keys, settings),
+            overview=join_overview(redis, accounts, settings),
+            operator=join_operator(boot, redis, transport, settings),
+            explainer=join_explainer(redis, accounts, models, keys, settings),
             sessions=Sessions(SessionStore(redis)),
+            files=parts.files,
+            media=media.library,
+            links=media.links,
             health=Health(partial(ping, redis)),
             clock=clock,
             metrics=metrics,
@@ -158,7 +135,7 @@ async def open_maintenance(boot: BootSettings) -> AsyncIterator[Runner]:
         open_redis(boot.redis_url, pool_size=settings.performance.redis_connections) as redis,
         open_transport(settings.performance.upstream_connections) as transport,
     ):
-        operator = _build_operator(boot, redis, transport, settings)
+        operator = join_operator(boot, redis, transport, settings)
         leader = Leader(LeaderStore(for_leader), ttl_s=settings.maintenance.leader_ttl_s)
         interval_s = settings.maintenance.lease_reap_interval_s
         jobs = [
@@ -182,101 +159,16 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
         open_transport(settings.performance.upstream_connections) as transport,
     ):
         store = AccountStore(redis, SecretCipher(list(boot.secret_keys)))
-        keys = _build_keys(redis, settings)
-        models = _build_models(store, settings)
+        keys = join_keys(redis, settings)
+        models = join_models(store, settings)
         yield AdminTools(
-            operator=_build_operator(boot, redis, transport, settings),
+            operator=join_operator(boot, redis, transport, settings),
             max_concurrency=settings.account.max_concurrency,
             keys=keys,
             models=models,
             setup=Setup(SetupStore(redis), keys, password=settings.app.app_key),
             health=Health(partial(ping, redis)),
-            explainer=_build_explainer(redis, store, models, keys, settings),
+            explainer=join_explainer(redis, store, models, keys, settings),
             sessions=Sessions(SessionStore(redis)),
             read_server_facts=partial(read_server_facts, redis),
         )
-
-
-@asynccontextmanager
-async def _open_lender(
-    redis_url: str,
-    accounts: AccountStore,
-    keeper: LeaseKeeper,
-    cleanup: Cleanup,
-    settings: Settings,
-) -> AsyncIterator[Lender]:
-    policy = build_policy(settings.account)
-    async with (
-        # Its own: reading occupies it.
-        open_redis(redis_url, pool_size=1, timeout_s=2 * READ_WAIT_S) as redis,
-        Lender(accounts, Wakeups(redis), keeper, cleanup, policy) as lender,
-    ):
-        yield lender
-
-
-@asynccontextmanager
-async def _open_files(settings: Settings) -> AsyncIterator[FileDesk]:
-    async with open_fetcher(
-        settings.performance.upstream_connections,
-        GuardRules(),
-        timeout_s=settings.files.fetch_timeout_s,
-    ) as fetcher:
-        yield FileDesk(fetcher, settings.files)
-
-
-def _build_models(accounts: AccountStore, settings: Settings) -> ModelCatalog:
-    return ModelCatalog(
-        accounts,
-        aliases=settings.models.aliases,
-        falls_back=settings.features.auto_chat_mode_fallback,
-    )
-
-
-def _build_explainer(
-    redis: RedisClient,
-    accounts: AccountStore,
-    models: ModelCatalog,
-    keys: ClientKeys,
-    settings: Settings,
-) -> Explainer:
-    return Explainer(
-        store=accounts,
-        edits=AccountEdits(redis),
-        lanes=LaneStore(redis),
-        timers=AccountTimers(redis),
-        models=models,
-        keys=keys,
-        policy=build_policy(settings.account),
-    )
-
-
-def _open_responses(
-    redis: RedisClient, cipher: SecretCipher, settings: Settings
-) -> AbstractAsyncContextManager[Responses]:
-    return open_responses(ResponseStore(redis, cipher), Summaries(cipher), settings.responses)
-
-
-def _build_overview(redis: RedisClient, accounts: AccountStore, settings: Settings) -> Overview:
-    strategy = settings.account.selection.strategy
-    return Overview(accounts, LeaderStore(redis), strategy=strategy)
-
-
-def _build_keys(redis: RedisClient, settings: Settings) -> ClientKeys:
-    return ClientKeys(
-        ClientKeyStore(redis),
-        SystemClock(),
-        configured=settings.app.api_key,
-        allow_anonymous=settings.security.allow_anonymous_api,
-    )
-
-
-def _build_operator(
-    boot: BootSettings, redis: RedisClient, transport: Transport, settings: Settings
-) -> Operator:
-    cipher = SecretCipher(list(boot.secret_keys))
-    providers = _build_providers(transport, settings)
-    return build_operator(redis, cipher, providers, settings, SystemClock())
-
-
-def _build_providers(transport: Transport, settings: Settings) -> dict[ProviderKind, Provider]:
-    return build_providers(transport, read_options(settings), SystemClock())

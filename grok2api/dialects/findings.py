@@ -75,7 +75,7 @@ class Findings:
 
     def markdown(self, *, has_text: bool, show_sources: bool) -> str:
         """Return what follows the text: each image a paragraph, then the sources if wanted."""
-        paragraphs = [f"![image]({_link(image.url)})" for image in self.images]
+        paragraphs = [_show(image) for image in self.images]
         if show_sources and (sources := self.sources):
             paragraphs.append(f"{_SOURCES_HEADING}\n{SOURCES_MARKER}")
             paragraphs.append("\n".join(f"- [{_label(s)}]({_link(s.url)})" for s in sources))
@@ -91,6 +91,10 @@ def strip_sources_section(text: str) -> str:
         return text
     heading_at = text.rfind(_SOURCES_HEADING, 0, marked_at)
     return text[: marked_at if heading_at < 0 else heading_at].rstrip()
+
+
+def _show(image: ImageReady) -> str:
+    return image.url if image.is_bare else f"![image]({_link(image.url)})"
 
 
 def _link(url: str) -> str:

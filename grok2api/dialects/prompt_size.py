@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from grok2api.dialects.image_size import read_image_size
 from grok2api.domain.chat import ChatRequest, ContentPart, FilePart, ImagePart, TextPart
+from grok2api.domain.image_size import read_image_size
 from grok2api.domain.tools import Tool
 
 OVERHEAD_TOKENS = 4
@@ -65,6 +65,11 @@ def _count_image(url: str) -> int:
         size = read_image_size(base64.b64decode(data[:_HEAD_CHARS]))
     except (binascii.Error, ValueError):
         size = None
+    return count_image_tokens(size)
+
+
+def count_image_tokens(size: tuple[int, int] | None) -> int:
+    """Return the tokens of a picture of this width and height; an unknown one counts as large."""
     if size is None:
         return MAX_IMAGE_TOKENS
     scale = min(1.0, _LONG_EDGE / max(1, *size))

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from grok2api.domain.affinity import Affinity, AffinityHints
 from grok2api.domain.files import InputFile
+from grok2api.domain.images import ImageWish
 from grok2api.domain.tools import AnswerFormat, Tool, ToolChoice
 
 
@@ -66,9 +67,11 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     """What a client asks for, in no dialect.
 
     `show_reasoning` is None where the client did not say. `max_output_tokens` and `stop` are
-    applied by us, since the upstream knows neither. `affinity` is the conversation,
-    "" for none; `hints` are what the body says of it. `files` are there once it is dispatched: all
-    that its parts name, whose `url` is then the `ref` of one of them.
+    applied by us, since the upstream knows neither. `images` counts with models of pictures only.
+    `affinity` is the conversation, "" for none; `hints` are what the body says of it. `files` are
+    there once it is dispatched: all that its parts name, whose `url` is then the `ref` of one of
+    them. `public_url` is where the client reaches us, for links in the answer; "" where that cannot
+    be told.
     """
 
     model: str
@@ -84,6 +87,8 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     hints: AffinityHints = AffinityHints()
     affinity: Affinity = Affinity()
     files: tuple[InputFile, ...] = ()
+    images: ImageWish = ImageWish()
+    public_url: str = ""
 
 
 class SourceKind(StrEnum):
@@ -168,10 +173,15 @@ class ImageProgress(Struct, frozen=True, tag="image_progress", gc=False):
 
 
 class ImageReady(Struct, frozen=True, tag="image", gc=False):
-    """A generated image, finished and not withheld. `url` is the upstream's."""
+    """A generated image, finished and not withheld.
+
+    `url` is the upstream's, or a link to where it is kept, or holds the picture itself (`data:`).
+    `is_bare`: it is shown as a URL alone, not as a picture.
+    """
 
     image_id: str
     url: str
+    is_bare: bool = False
 
 
 class ConversationOpened(Struct, frozen=True, tag="conversation", gc=False):

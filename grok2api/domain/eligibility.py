@@ -91,7 +91,8 @@ def _of_status(account: Account, wish: Wish, now_s: float) -> Reason:
         if found.word is Word.NO_UNITS:
             facts |= {"mode": found.mode, "number": found.number, "limit": found.limit}
             facts["until_s"] = found.until_s
-            text = f"All its queries are used up: {found.number} of {found.limit} in {found.mode}."
+            amount = _amount(found.number, found.limit)
+            text = f"All its queries are used up: {amount} in {found.mode}."
         else:
             text = "All its queries are used up."
     elif account.reason and account.status is not Status.DELETED:
@@ -110,8 +111,8 @@ def _of_mode(account: Account, mode: Mode, units: int, now_s: float) -> Reason:
         return Reason(word=Word.RESTING, text=text, mode=mode, until_s=window.rests_until_s)
     if account.credits is not None and account.credits.remaining <= 0:
         return _no_credits(account.credits, mode, now_s)
-    if window.total is not None and window.remaining < units:
-        text = f"{window.remaining} of {window.total} left in {mode}; this needs {units}."
+    if window.is_known and window.remaining < units:
+        text = f"{_amount(window.remaining, window.total)} left in {mode}; this needs {units}."
         return Reason(
             word=Word.NO_UNITS,
             text=text,
@@ -135,15 +136,15 @@ def _no_credits(credits_: Credits, mode: Mode, now_s: float) -> Reason:
 
 
 def _ready(account: Account, mode: Mode, window: Window) -> Reason:
-    if window.total is None:
-        left = f"nobody knows how many queries are left in {mode}"
+    if window.is_known:
+        left = f"{_amount(window.remaining, window.total)} left in {mode}"
     else:
-        left = f"{window.remaining} of {window.total} left in {mode}"
+        left = f"nobody knows how many queries are left in {mode}"
     return Reason(
         word=Word.READY,
         text=f"It can serve this: {left}, {account.open_leases} open.",
         mode=mode,
-        number=None if window.total is None else window.remaining,
+        number=window.remaining if window.is_known else None,
         limit=window.total,
         until_s=0.0,
         open_requests=account.open_leases,
@@ -166,6 +167,10 @@ def _of_slots(account: Account, wish: Wish, max_concurrency: int) -> Reason | No
     if account.id in wish.exclude:
         return Reason(word=Word.EXCLUDED, text="This request has tried it already.")
     return None
+
+
+def _amount(number: int | None, limit: int | None) -> str:
+    return f"{number}" if limit is None else f"{number} of {limit}"
 
 
 def _hope(found: Reason) -> tuple[bool, float]:

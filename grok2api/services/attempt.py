@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic
 
 import msgspec
 import structlog
@@ -12,7 +12,6 @@ import structlog
 from grok2api.clock import Clock
 from grok2api.config.schema import AccountSettings, ChatSettings, RetrySettings
 from grok2api.domain.account import Lease, Outcome, ProviderKind
-from grok2api.domain.chat import VISIBLE_EVENTS, ChatRequest, EventBatch
 from grok2api.domain.ids import AccountId
 from grok2api.domain.model import Route
 from grok2api.errors import (
@@ -30,6 +29,8 @@ from grok2api.services.cleanup import Cleanup
 from grok2api.services.files import FileDesk
 from grok2api.services.leases import HeldLease, LeaseKeeper
 from grok2api.services.lender import Lender
+from grok2api.services.pictures import Pictures
+from grok2api.services.question import Event, Question
 from grok2api.services.uploads import Uploads
 from grok2api.services.verdict import FailureTally, Verdict, judge, may_repeat_once
 from grok2api.store.accounts import AccountStore, Release
@@ -64,6 +65,7 @@ class DispatchParts:
     account: AccountSettings
     chat: ChatSettings
     files: FileDesk
+    pictures: Pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ async def release_lease(accounts: AccountStore, lease: Lease, how: Release) -> N
         log.warning("lease_not_released", account=lease.account_id, detail=error.detail)
 
 
-class Attempt:
+class Attempt(Generic[Event]):
     """Streams one answer from one account and ends its lease with the right outcome."""
 
     __slots__ = (
@@ -91,7 +93,7 @@ class Attempt:
         "_is_used",
         "_parts",
         "_plight",
-        "_request",
+        "_question",
         "_route",
         "_session",
         "_stack",
@@ -104,13 +106,13 @@ class Attempt:
     def __init__(
         self,
         parts: DispatchParts,
-        request: ChatRequest,
+        question: Question[Event],
         route: Route,
         held: HeldLease,
         plight: Plight,
     ) -> None:
         self._parts = parts
-        self._request = request
+        self._question = question
         self._route = msgspec.structs.replace(route, modes=(held.lease.mode,))
         self._held = held
         self._plight = plight
@@ -128,7 +130,7 @@ class Attempt:
             deletes=parts.files.deletes_after_use,
         )
 
-    async def batches(self) -> AsyncGenerator[EventBatch, None]:
+    async def batches(self) -> AsyncGenerator[list[Event], None]:
         """Yield the answer; the first batch holds all that came up to the first visible event.
 
         Raises:
@@ -192,9 +194,12 @@ class Attempt:
         except GatewayError as error:
             log.debug("upstream_close_failed", error=error.kind)
 
-    async def _open(self) -> tuple[AsyncIterator[EventBatch], EventBatch]:
+    async def _open(self) -> tuple[AsyncIterator[list[Event]], list[Event]]:
         # Before the question, so that nothing of it counts as a query, nor as the answer's silence.
-        attachments = await self._uploads.put(self._request.files, self._session)
+        question = self._question
+        attachments = await self._uploads.put(
+            question.files, self._session, for_media=question.is_media
+        )
         self._session = msgspec.structs.replace(self._session, attachments=attachments)
         try:
             return await self._open_once()
@@ -209,8 +214,8 @@ class Attempt:
         await self._close_upstream()
         return await self._open_once()
 
-    async def _open_once(self) -> tuple[AsyncIterator[EventBatch], EventBatch]:
-        limit_s = self._parts.chat.first_event_timeout_s
+    async def _open_once(self) -> tuple[AsyncIterator[list[Event]], list[Event]]:
+        limit_s = self._question.patience_s
         try:
             # The transport's own limits say more: where they are as long, they come first.
             async with asyncio.timeout(limit_s + GRACE_S):
@@ -221,19 +226,19 @@ class Attempt:
                 code="upstream_first_event_timeout",
             ) from None
 
-    async def _wait_for_visible(self) -> tuple[AsyncIterator[EventBatch], EventBatch]:
+    async def _wait_for_visible(self) -> tuple[AsyncIterator[list[Event]], list[Event]]:
         # Until the upstream says no, it may have counted the query, whatever becomes of it: a unit
         # too few is refreshed, one too many would be overspent.
         self._is_used = True
         provider = self._parts.providers[self._held.lease.pool.kind]
         events = await self._stack.enter_async_context(
-            provider.chat.stream_chat(self._request, self._route, self._session)
+            self._question.open(provider, self._route, self._session)
         )
-        held_back: EventBatch = []
+        held_back: list[Event] = []
         async for batch in events:
             self._has_answered = True
             held_back += batch
-            if any(isinstance(event, VISIBLE_EVENTS) for event in batch):
+            if self._question.is_visible(batch):
                 return events, held_back
         raise UpstreamProtocolError(
             "The upstream's answer was empty.", code="upstream_stream_empty"

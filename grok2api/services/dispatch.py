@@ -23,6 +23,7 @@ from grok2api.errors import NoAccountAvailableError, Scope, UpstreamError
 from grok2api.services.attempt import Attempt, AttemptRecord, DispatchParts, Plight
 from grok2api.services.fingerprint import fingerprint
 from grok2api.services.leases import HeldLease
+from grok2api.services.question import ChatQuestion, Event, Question
 from grok2api.services.verdict import FailureTally, may_try_other
 
 log = structlog.get_logger(__name__)
@@ -68,24 +69,28 @@ class Dispatcher:
             UpstreamError: the last failure, when nothing else can be tried.
         """
         with await self._parts.files.take_in(request) as intake:
-            asked = self._ask(intake.request, route, record, caller)
+            question = ChatQuestion(
+                intake.request,
+                self._parts.pictures,
+                patience_s=self._parts.chat.first_event_timeout_s,
+            )
+            asked = self.ask(question, route, build_wish(intake.request, route, caller), record)
             async with aclosing(asked) as batches:
                 async for batch in batches:
                     intake.let_go()  # from here on there is no other account
                     yield batch
 
-    async def _ask(
-        self, request: ChatRequest, route: Route, record: TurnRecord, caller: ClientKey | None
-    ) -> AsyncGenerator[EventBatch, None]:
-        """Yield the answer to a request whose files are at hand; see `stream`."""
+    async def ask(
+        self, question: Question[Event], route: Route, wish: Wish, record: TurnRecord
+    ) -> AsyncGenerator[list[Event], None]:
+        """Yield the answer to a question whose files are at hand; see `stream`."""
         retry, clock = self._parts.retry, self._parts.clock
         started_s = clock.monotonic_s()
-        wish = build_wish(request, route, caller)
         plight = Plight(wish.fingerprint, FailureTally(retry.max_attempts))
         failure: UpstreamError | None = None
         while True:
             held = await self._lend(wish, route, record, failure)
-            attempt = Attempt(self._parts, request, route, held, plight)
+            attempt = Attempt(self._parts, question, route, held, plight)
             record.attempts.append(attempt.record)
             record.mode = held.lease.mode
             tried = (*wish.exclude, attempt.record.account)

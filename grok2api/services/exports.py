@@ -23,7 +23,7 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class ExportedWindow(Struct, frozen=True):
-    """What is left of a mode. `total` is None where nobody knows it."""
+    """What is left of a mode. `total` is None where nobody knows more than what remains now."""
 
     remaining: int
     total: int | None
@@ -35,8 +35,8 @@ class ExportedWindow(Struct, frozen=True):
 class ExportedAccount(Struct, frozen=True):
     """An account as a file holds it. `until` is when a cooldown ends.
 
-    `quota` holds the windows that are not just
-    what the tier usually has. `session` and `cookies` are left out unless secrets were asked for.
+    `quota` holds the windows whose number is known and not just what the tier usually has.
+    `session` and `cookies` are left out unless secrets were asked for.
     """
 
     id: AccountId
@@ -110,7 +110,7 @@ def describe_account(account: Account, secret: Credentials | None) -> bytes:
             quota={
                 mode: _describe_window(window)
                 for mode, window in account.windows.items()
-                if window.reset_at_s or window.source is not Source.DEFAULT
+                if window.is_known and (window.reset_at_s or window.source is not Source.DEFAULT)
             },
             session=UNSET if secret is None else secret.session,
             cookies=UNSET if secret is None else secret.cookies,

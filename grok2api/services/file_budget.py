@@ -2,6 +2,13 @@
 
 import asyncio
 from collections import deque
+from typing import Final
+
+from grok2api.errors import UpstreamUnavailableError
+
+BYTES_PER_MB: Final = 1024 * 1024
+INLINE_BYTES: Final = 64 * 1024
+"""Less than this is looked at and decoded at once; more goes to a thread."""
 
 
 class ByteBudget:
@@ -55,3 +62,18 @@ class ByteBudget:
             self._waiting.popleft()
             self._free -= amount
             turn.set_result(None)
+
+
+async def reserve(budget: ByteBudget, amount: int, timeout_s: float) -> int:
+    """Take `amount` bytes, or all there are if it is more; return how many they are.
+
+    Raises:
+        UpstreamUnavailableError: they are not free within `timeout_s`.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await budget.take(amount)
+    except TimeoutError:
+        raise UpstreamUnavailableError(
+            "Too many files are being worked on.", code="files_exhausted", retry_after_s=1.0
+        ) from None

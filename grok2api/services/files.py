@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -13,13 +13,13 @@ from grok2api.config.attachments import FileSettings
 from grok2api.domain.chat import ChatRequest, ContentPart, FilePart, ImagePart, Message
 from grok2api.domain.data_url import DataUrl, DataUrlError, is_data_url, parse_data_url
 from grok2api.domain.files import IMAGE_TYPES, InputFile, clean_name, find_type
-from grok2api.errors import InvalidRequestError, UpstreamUnavailableError
-from grok2api.services.file_budget import ByteBudget
+from grok2api.errors import InvalidRequestError
+from grok2api.services.file_budget import BYTES_PER_MB, INLINE_BYTES, ByteBudget, reserve
+from grok2api.services.given_images import GivenImage, ImageIntake, ImageTaker, Spool
 from grok2api.upstream.fetch import Fetched, Fetcher, FetchError
 
-BYTES_PER_MB: Final = 1024 * 1024
-INLINE_BYTES: Final = 64 * 1024
-"""Less than this is looked at and decoded at once; more goes to a thread."""
+__all__ = ["BYTES_PER_MB", "FileDesk", "GivenImage", "ImageIntake", "Intake", "Spool"]
+
 _REF_BYTES: Final = 16
 
 _AttachedPart = ImagePart | FilePart
@@ -122,6 +122,15 @@ class FileDesk:
         self._budget.give(held_bytes - needed_bytes)
         return Intake(ready, self._budget, needed_bytes)
 
+    async def take_images(self, given: Sequence[GivenImage]) -> ImageIntake:
+        """Return the pictures that a request is about, in the order given; their bytes decide.
+
+        Raises:
+            InvalidRequestError: one cannot be used; `param` says which.
+            UpstreamUnavailableError: other requests' files fill the memory meant for them.
+        """
+        return await ImageTaker(self._budget, self._fetcher, self._settings).take(given)
+
     def _find(self, parts: Iterable[tuple[str, _AttachedPart]]) -> dict[_AttachedPart, _Given]:
         """Return every different file, by its part. Reads all that was given, some times over."""
         found: dict[_AttachedPart, _Given] = {}
@@ -160,13 +169,7 @@ class FileDesk:
     async def _reserve(self, given: dict[_AttachedPart, _Given]) -> int:
         limit = self._settings.max_file_mb * BYTES_PER_MB
         wanted = sum(g.data.size_bytes if g.data else limit for g in given.values())
-        try:
-            async with asyncio.timeout(self._settings.fetch_timeout_s):
-                return await self._budget.take(wanted)
-        except TimeoutError:
-            raise UpstreamUnavailableError(
-                "Too many files are being worked on.", code="files_exhausted", retry_after_s=1.0
-            ) from None
+        return await reserve(self._budget, wanted, self._settings.fetch_timeout_s)
 
     async def _load_all(self, given: dict[_AttachedPart, _Given]) -> dict[_AttachedPart, InputFile]:
         async with asyncio.TaskGroup() as group:

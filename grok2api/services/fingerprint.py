@@ -17,8 +17,13 @@ def fingerprint(request: ChatRequest) -> str:
     Sampling, limits, the user's name and the ids of tool calls are left out: they differ between
     repetitions of one prompt.
     """
+    return fingerprint_texts(*_pieces(request))
+
+
+def fingerprint_texts(*pieces: str) -> str:
+    """Return 16 bytes in hex that stand for `pieces`, their number and their borders."""
     digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
-    for piece in _pieces(request):
+    for piece in pieces:
         data = piece.encode("utf-8", "surrogatepass")
         # Lengths keep the pieces apart: no text can pass for the end of another.
         digest.update(len(data).to_bytes(_LENGTH_BYTES, "big"))

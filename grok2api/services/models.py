@@ -7,6 +7,7 @@ import msgspec
 from grok2api.domain.account import Mode
 from grok2api.domain.catalogue import CATALOGUE
 from grok2api.domain.model import Capability, Model, Route
+from grok2api.domain.quota import PLANS
 from grok2api.errors import ModelNotFoundError, SettingsError
 from grok2api.store.accounts import AccountStore
 
@@ -84,7 +85,8 @@ class ModelCatalog:
     async def available(self) -> list[Model]:
         """Return the models that some account may serve, now or once it has cooled.
 
-        Aliases follow, as models of that name.
+        Its tier must have the model's mode. What is left of that is not asked. Aliases follow, as
+        models of that name.
         """
         served = {
             (count.pool.kind, count.pool.tier)
@@ -94,7 +96,9 @@ class ModelCatalog:
         return [
             model
             for model in (*self._models.values(), *self._named_aliases())
-            if any((model.kind, tier) in served for tier in model.tiers)
+            if any(
+                (model.kind, tier) in served and model.mode in PLANS[tier] for tier in model.tiers
+            )
         ]
 
     def _named_aliases(self) -> Iterator[Model]:

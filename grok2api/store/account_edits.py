@@ -130,8 +130,7 @@ class AccountEdits:
     ) -> Synced | Unknown | StaleEpoch:
         """Write down what the upstream says of an account's quota, and when to ask again."""
         request = build_sync(
-            finding.report.readings,
-            finding.report.credits,
+            finding.report,
             finding.pool,
             may_demote=finding.may_demote,
             is_revival=finding.is_revival,

@@ -43,10 +43,13 @@ class AccountPage(Struct, frozen=True):
 
 
 class _Window(Struct, frozen=True):
-    left: int
+    """As the scripts keep it; `once`: its total is only what was left when it was told."""
+
     length: int
-    source: Source
+    left: int = 0
+    source: Source = Source.UNKNOWN
     total: int | None = None
+    once: bool = False
     held: int = 0
     reset: float = 0
     at: float = 0
@@ -172,10 +175,12 @@ def _build_account(
 
 def _build_window(window: _Window, now_ms: int) -> Window:
     is_over = window.total is not None and 0 < window.reset <= now_ms
+    if is_over and window.once:
+        window = _Window(window.length, held=window.held, rest=window.rest)
     is_resting = window.rest > now_ms
     return Window(
         remaining=max(0, (window.total or 0) - window.held) if is_over else window.left,
-        total=window.total,
+        total=None if window.once else window.total,
         length_s=window.length,
         source=window.source,
         held=window.held,

@@ -4,13 +4,12 @@ Times are ms, as everywhere below this line.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from grok2api.domain.account import Mode, Pool, Tier
-from grok2api.domain.quota import PLANS, Credits, Plan, Reading, Source, Window
+from grok2api.domain.quota import PLANS, Plan, QuotaReport, Source, Window
 from grok2api.domain.selection import SelectionPolicy, Wish
 from grok2api.store import keys
 
@@ -53,12 +52,16 @@ class ReleaseRequest(Struct, frozen=True):
 
 
 class WindowDraft(Struct, frozen=True, omit_defaults=True):
-    """A window as an account is made with; `total` None is left out: nobody knows it."""
+    """A window as an account is made with; without `total` nobody knows what is left.
 
-    left: int
-    total: int | None
+    `once`: `total` is only what was left when it was told; at the window's end nobody knows more.
+    """
+
     length: int
-    source: str
+    left: int | None = None
+    total: int | None = None
+    source: str | None = None
+    once: bool = False
     at: int | None = None
     reset: int | None = None
 
@@ -93,7 +96,7 @@ class SyncReading(Struct, frozen=True):
 
     mode: str
     left: int
-    total: int
+    total: int | None
     length: int
     resets_in_ms: int
 
@@ -107,13 +110,17 @@ class SyncCredits(Struct, frozen=True):
 
 
 class SyncRequest(Struct, frozen=True, omit_defaults=True):
-    """A quota report. `pool` "" where no tier is proven; `plan` are the windows of that pool."""
+    """A quota report. `pool` "" where no tier is proven; `plan` are the windows of that pool.
+
+    `unmetered` are modes of which nobody knows a number now.
+    """
 
     pool: str
     may_demote: bool
     is_revival: bool
     plan: Mapping[str, WindowDraft]
     readings: Sequence[SyncReading]
+    unmetered: Sequence[str]
     next_in_ms: int
     credits: SyncCredits | None = None
 
@@ -158,8 +165,7 @@ def plan_windows(
 
 
 def build_sync(
-    readings: Sequence[Reading],
-    credits_: Credits | None,
+    report: QuotaReport,
     pool: Pool | None,
     *,
     may_demote: bool,
@@ -167,6 +173,7 @@ def build_sync(
     next_in_s: float,
 ) -> SyncRequest:
     """Return a quota report; `pool` is where the proven tier belongs, None where none is."""
+    credits_ = report.credits
     return SyncRequest(
         pool=keys.pool_name(pool) if pool else "",
         may_demote=may_demote,
@@ -174,8 +181,9 @@ def build_sync(
         plan=plan_windows(pool.tier) if pool else {},
         readings=[
             SyncReading(r.mode.value, r.remaining, r.total, r.length_s, to_ms(r.resets_in_s))
-            for r in readings
+            for r in report.readings
         ],
+        unmetered=[mode.value for mode in report.unmetered],
         next_in_ms=to_ms(next_in_s),
         credits=SyncCredits(credits_.remaining, credits_.total, to_ms(credits_.resets_in_s))
         if credits_
@@ -188,14 +196,19 @@ def to_ms(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def _draft_window(plan: Plan, known: Window | None, now_ms: int) -> Any:
+def _draft_window(plan: Plan, known: Window | None, now_ms: int) -> WindowDraft:
     if known is None or (known.reset_at_s and to_ms(known.reset_at_s) <= now_ms):
-        return WindowDraft(plan.total, plan.total, plan.length_s, Source.DEFAULT.value)
+        if plan.total is None:
+            return WindowDraft(plan.length_s)
+        return WindowDraft(plan.length_s, plan.total, plan.total, Source.DEFAULT.value)
+    if not known.is_known or (known.total is None and not known.reset_at_s):
+        return WindowDraft(known.length_s)
     return WindowDraft(
-        left=known.remaining,
-        total=known.total,
         length=known.length_s,
+        left=known.remaining,
+        total=known.remaining if known.total is None else known.total,
         source=known.source.value,
+        once=known.total is None,
         at=to_ms(known.synced_at_s) or None,
         reset=to_ms(known.reset_at_s) or None,
     )

@@ -8,6 +8,7 @@ from typing import Final
 
 from grok2api.domain.account import POOLS, Pool
 from grok2api.domain.ids import BatchId, ClientKeyId, ResponseId
+from grok2api.domain.media import MediaKind
 
 LAYOUT: Final = 1
 """Raised when data is laid out in another way; old data is then moved by a job."""
@@ -212,3 +213,93 @@ def response_ends(owner: ClientKeyId) -> str:
 def response_events(owner: ClientKeyId, response_id: ResponseId) -> str:
     """STREAM of the events of a response that is made in the background; capped."""
     return f"{_PREFIX}response:{owner}:{response_id}:events"
+
+
+def video_jobs() -> str:
+    """HASH of all video jobs: "<id>" -> record, msgpack; "<id> question", "<id> work" -> sealed."""
+    return f"{_PREFIX}video:jobs"
+
+
+def video_index() -> str:
+    """ZSET "<owner> <place> <id>" with equal scores, so that the jobs of an owner page by age."""
+    return f"{_PREFIX}video:index"
+
+
+def video_due() -> str:
+    """ZSET unfinished video job -> when the claim on it ends, ms since epoch."""
+    return f"{_PREFIX}video:due"
+
+
+def video_ends() -> str:
+    """ZSET ended video job -> when it is forgotten, ms since epoch."""
+    return f"{_PREFIX}video:ends"
+
+
+def video_open() -> str:
+    """HASH owner -> how many video jobs have not ended."""
+    return f"{_PREFIX}video:open"
+
+
+def video_tokens() -> str:
+    """HASH "<owner> <digest of an Idempotency-Key>" -> the video job that it made, msgpack."""
+    return f"{_PREFIX}video:tokens"
+
+
+def video_state() -> dict[str, str]:
+    """Return the keys that `include/open_videos.lua` declares, by name."""
+    return {
+        "jobs": video_jobs(),
+        "index": video_index(),
+        "due": video_due(),
+        "ends": video_ends(),
+        "open": video_open(),
+        "tokens": video_tokens(),
+    }
+
+
+def media_index(kind: MediaKind) -> str:
+    """HASH media id -> where its bytes are and what they are, msgpack."""
+    return f"{_PREFIX}media:{kind.value}:index"
+
+
+def media_used(kind: MediaKind) -> str:
+    """ZSET media id -> last use, ms since epoch."""
+    return f"{_PREFIX}media:{kind.value}:used"
+
+
+def media_created(kind: MediaKind) -> str:
+    """ZSET media id -> when it was kept, ms since epoch."""
+    return f"{_PREFIX}media:{kind.value}:created"
+
+
+def media_seen(kind: MediaKind) -> str:
+    """ZSET media id -> when its bytes were last seen, ms since epoch."""
+    return f"{_PREFIX}media:{kind.value}:seen"
+
+
+def media_counts(kind: MediaKind) -> str:
+    """HASH of bytes: "bytes" of all that are kept, "reserved" of all that come."""
+    return f"{_PREFIX}media:{kind.value}:counts"
+
+
+def media_coming(kind: MediaKind) -> str:
+    """HASH place -> bytes of an object that is being written."""
+    return f"{_PREFIX}media:{kind.value}:coming"
+
+
+def media_ends(kind: MediaKind) -> str:
+    """ZSET place -> when its object is removed unless it is kept, ms since epoch."""
+    return f"{_PREFIX}media:{kind.value}:ends"
+
+
+def media_state(kind: MediaKind) -> dict[str, str]:
+    """Return the keys that `include/open_media.lua` declares, by name."""
+    return {
+        "index": media_index(kind),
+        "used": media_used(kind),
+        "created": media_created(kind),
+        "seen": media_seen(kind),
+        "counts": media_counts(kind),
+        "coming": media_coming(kind),
+        "ends": media_ends(kind),
+    }

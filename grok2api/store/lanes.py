@@ -19,6 +19,10 @@ _MODE_NUMBERS: Final = {
     Mode.EXPERT: 2,
     Mode.HEAVY: 3,
     Mode.GROK_4_3: 4,
+    Mode.IMAGE_PRO: 5,
+    Mode.IMAGE_EDIT: 6,
+    Mode.VIDEO: 7,
+    Mode.VIDEO_720P: 8,
 }
 _SECTION: Final = 2**42
 _WITH_FOUR_UNITS: Final = 2**41

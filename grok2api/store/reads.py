@@ -109,6 +109,24 @@ async def range_after(redis: RedisClient, key: str, after: str, limit: int) -> l
     return [member.decode() for member in found]
 
 
+async def range_of_prefix(
+    redis: RedisClient, key: str, prefix: str, after: str, limit: int, *, is_reversed: bool = False
+) -> list[str]:
+    """Return up to `limit` members that begin with `prefix`, of a set whose scores are equal.
+
+    They come in the order of their letters, or in reverse; those behind the member `after`, or
+    from the first on if that is "".
+    """
+    lowest, highest = f"[{prefix}", f"({prefix}\x7f"
+    if is_reversed:
+        bounds = (f"({after}" if after else highest, lowest)
+    else:
+        bounds = (f"({after}" if after else lowest, highest)
+    command = "ZREVRANGEBYLEX" if is_reversed else "ZRANGEBYLEX"
+    found: list[bytes] = await _read(redis, command, key, *bounds, "LIMIT", "0", str(limit))
+    return [member.decode() for member in found]
+
+
 async def stream_after(
     redis: RedisClient, key: str, position: str, *, wait_ms: int
 ) -> list[tuple[str, dict[str, str]]]:

@@ -9,7 +9,7 @@ from starlette.templating import Jinja2Templates
 from starlette.websockets import WebSocket
 
 from grok2api.resources import find_resource
-from grok2api.web.state import state_of
+from grok2api.web.public_url import public_url
 
 JSON = "application/json"
 _ABOUT = b'{"object":"service","name":"grok2api","status":"ok","api":"/v1"}'
@@ -41,20 +41,14 @@ def home_page(templates: Jinja2Templates) -> Callable[[Request], Awaitable[Respo
     async def home(request: Request) -> Response:
         if "text/html" not in request.headers.get("accept", ""):
             return Response(_ABOUT, media_type=JSON)
-        state = state_of(request)
-        base_url = state.settings.app.app_url.rstrip("/") or _own_address(request)
         return templates.TemplateResponse(
             request,
             "home.html",
-            {"base_url": f"{base_url}/v1"},
+            {"base_url": f"{public_url(request)}/v1"},
             headers={"content-security-policy": _PAGE_POLICY, "cache-control": "no-cache"},
         )
 
     return home
-
-
-def _own_address(request: Request) -> str:
-    return f"{request.url.scheme}://{request.url.netloc}"
 
 
 async def refuse_websocket(websocket: WebSocket) -> None:

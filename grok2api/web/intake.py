@@ -12,7 +12,7 @@ from grok2api.web.state import state_in
 
 BYTES_PER_MB = 1024 * 1024
 _MANY_SLASHES = re.compile("//+")
-_API_ROOTS = frozenset({"chat", "messages", "models", "responses"})
+_API_ROOTS = frozenset({"chat", "files", "images", "messages", "models", "responses", "videos"})
 _MESSAGES = "/v1/messages"
 _CORS_METHODS = ("GET", "POST", "PUT", "DELETE", "OPTIONS")
 _CORS_MAX_AGE_S = 600

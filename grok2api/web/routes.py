@@ -9,6 +9,7 @@ from grok2api.web import health
 from grok2api.web.admin import (
     batch_stream,
     batches,
+    cache,
     explain,
     sessions,
     system,
@@ -17,8 +18,10 @@ from grok2api.web.admin import (
 )
 from grok2api.web.api import (
     anthropic_messages,
+    files,
     models,
     openai_chat,
+    openai_images,
     openai_response_objects as response_objects,
     openai_responses,
 )
@@ -39,8 +42,12 @@ def build_routes() -> list[BaseRoute]:
         Route("/v1/responses/{response_id}", response_objects.delete, methods=["DELETE"]),
         Route("/v1/responses/{response_id}/input_items", response_objects.list_input_items),
         Route("/v1/responses/{response_id}/cancel", response_objects.cancel, methods=["POST"]),
+        Route("/v1/images/generations", openai_images.create_images, methods=["POST"]),
+        Route("/v1/images/edits", openai_images.edit_images, methods=["POST"]),
         Route("/v1/models", models.list_models),
         Route("/v1/models/{model_id:path}", models.retrieve_model),
+        Route("/v1/files/image", files.image),
+        Route("/v1/files/video", files.video),
         Route("/admin/api/verify", system.verify),
         Route("/admin/api/status", system.status),
         Route("/admin/api/sync", system.sync, methods=["POST"]),
@@ -65,6 +72,11 @@ def build_routes() -> list[BaseRoute]:
         Route("/admin/api/batch/{id}/result", batches.export_result),
         Route("/admin/api/batch/{id}/stream", batch_stream.stream_batch),
         Route("/admin/api/batch/{id}/cancel", batches.cancel_batch, methods=["POST"]),
+        Route("/admin/api/cache", cache.usage),
+        Route("/admin/api/cache/list", cache.list_items),
+        Route("/admin/api/cache/clear", cache.clear, methods=["POST"]),
+        Route("/admin/api/cache/item/delete", cache.delete_item, methods=["POST"]),
+        Route("/admin/api/cache/items/delete", cache.delete_items, methods=["POST"]),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
         Route("/health", health.readyz),

@@ -11,7 +11,11 @@ from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.chat import ChatService
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.explain import Explainer
+from grok2api.services.files import FileDesk
 from grok2api.services.health import Health
+from grok2api.services.images import ImageService
+from grok2api.services.media import MediaLibrary
+from grok2api.services.media_links import MediaLinks
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import Operator
 from grok2api.services.overview import Overview
@@ -29,6 +33,7 @@ class AppState:
 
     settings: Settings
     chat: ChatService
+    images: ImageService
     models: ModelCatalog
     keys: ClientKeys
     responses: Responses
@@ -37,6 +42,9 @@ class AppState:
     overview: Overview
     explainer: Explainer
     sessions: Sessions
+    files: FileDesk
+    media: MediaLibrary
+    links: MediaLinks
     health: Health
     clock: Clock
     metrics: Metrics

@@ -28,12 +28,14 @@
 -- @include mark
 -- @include first_reset
 -- @include judge_windows
+-- @include lose_number
 -- @include fill_window
 -- @include drop_waiter
 -- @include fits
 -- @include grant
 -- @include offer
 -- @include put_back
+-- @include return_units
 -- @include end_lease
 -- @include forget_account
 -- @include handle_due

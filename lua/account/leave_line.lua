@@ -23,6 +23,7 @@
 -- @include grant
 -- @include offer
 -- @include put_back
+-- @include return_units
 -- @include end_lease
 local store, lease_id, now = open_pools(0), ARGV[1], clock(ARGV[2])
 

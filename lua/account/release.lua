@@ -27,6 +27,7 @@
 -- @include grant
 -- @include offer
 -- @include put_back
+-- @include return_units
 -- @include end_lease
 -- @include empty_window
 -- @include note_strike
@@ -44,7 +45,7 @@ end
 local is_over = tonumber(ends_at_ms) <= now
 local lease = cmsgpack.unpack(redis.call('HGET', store.leases, lease_id))
 local id = lease[1]
-local account = end_lease(store, lease_id, lease, verdict.is_used and not is_over)
+local account, mode = end_lease(store, lease_id, lease, verdict.is_used and not is_over)
 if not account then
   return { 'gone' }
 end
@@ -58,7 +59,7 @@ if not is_over then
   end
   apply_outcome(store, id, account, lease, verdict, now)
 end
-put_back(store, id, account, now)
+put_back(store, id, account, now, mode)
 if is_over then
   return { 'gone' }
 end

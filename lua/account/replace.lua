@@ -44,7 +44,7 @@ local function succeed(old)
   for mode, window in pairs(old.windows) do
     new.windows[mode] = { -- what is held comes to an end with the old one
       left = window.left, total = window.total, length = window.length, reset = window.reset,
-      source = window.source, at = window.at,
+      source = window.source, at = window.at, once = window.once,
     }
     set_timer(store, 'window ' .. mode .. ' ' .. new_id, window.reset)
   end

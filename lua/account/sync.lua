@@ -32,7 +32,10 @@
 -- @include offer
 -- @include put_back
 -- @include move_pool
+-- @include follow_plan
 -- @include note_reading
+-- @include lose_number
+-- @include note_unmetered
 -- @include note_credits
 local store, leader = open_pools(1), KEYS[13]
 local id, report, now = ARGV[1], cmsgpack.unpack(ARGV[2]), clock(ARGV[4])
@@ -44,14 +47,13 @@ local account = load_account(store, id)
 if not account or account.status == 'deleted' then
   return { 'unknown' }
 end
-local pool, here = report.pool, store.order[account.pool]
-local there = store.order[pool] or here
-if there > here or (there < here and report.may_demote) then
-  move_pool(store, id, account, pool, report.plan, now)
-end
+follow_plan(store, id, account, report, now)
 local has_units = false
 for _, reading in ipairs(report.readings) do
   has_units = note_reading(store, id, account, reading, now) or has_units
+end
+for _, mode in ipairs(report.unmetered) do
+  note_unmetered(store, id, account, mode)
 end
 note_credits(store, id, account, report.credits, now)
 account.synced = now

@@ -29,7 +29,8 @@ end
 local function has_used_up(account)
   local is_empty = account.status == 'exhausted'
   for _, window in pairs(account.windows) do
-    is_empty = is_empty or (window.total and window.left < 4) -- 4: what the dearest request costs
+    -- 4: what the dearest chat costs; of what has no total there may never be as many.
+    is_empty = is_empty or (window.total and window.left < (window.once and 1 or 4))
   end
   return is_empty
 end

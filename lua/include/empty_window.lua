@@ -3,7 +3,7 @@
 -- @needs set_timer
 local function empty_window(store, id, mode, window, now, for_ms)
   if not window.total then
-    window.total = 1 -- nobody knew how many; now it is known that there are none
+    window.total, window.once = 1, true -- nobody knew how many; now there are none, for a while
   end
   if for_ms > 0 then
     window.reset = now + for_ms

@@ -1,6 +1,8 @@
 --- End an open lease: its units are settled when they were used, else given back.
--- Returns the account, not yet written back, or nil when it is gone.
+-- Returns the account, not yet written back, or nil when it is gone; and the lease's mode if the account could
+-- be used until now.
 -- @needs load_account
+-- @needs return_units
 local function end_lease(store, lease_id, lease, is_used)
   local id, mode, units, born, pool, granted_at = unpack(lease)
   redis.call('HDEL', store.leases, lease_id)
@@ -11,15 +13,10 @@ local function end_lease(store, lease_id, lease, is_used)
   if not account or account.born ~= born then
     return nil
   end
+  local told = account.status == 'active' and not account.full and mode or nil
   account.open, account.full = account.open > 1 and account.open - 1 or nil, nil
-  local window = account.windows[mode]
-  if not window then
-    return account
+  if account.windows[mode] then
+    return_units(account.windows[mode], units, is_used, granted_at)
   end
-  local held = math.max(0, (window.held or 0) - units)
-  window.held = held > 0 and held or nil
-  if not is_used and window.total and granted_at > (window.emptied or 0) then
-    window.left = math.max(window.left, math.min(window.left + units, window.total - held))
-  end
-  return account
+  return account, told
 end

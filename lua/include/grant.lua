@@ -28,7 +28,7 @@ local function grant(store, id, account, mode, request, now, ttl_ms)
   if account.full or account.status ~= 'active' then
     place_all(store, id, account, now)
   else
-    place(store, id, account, mode, now)
+    place(store, id, account, { [mode] = true }, now)
   end
   keep_account(store, id, account)
 end

@@ -53,9 +53,9 @@ local function handle_due(store, now, limit)
   for _, member in ipairs(due) do
     local what, rest = string.match(member, '^(%a+) (.+)$')
     if redis.call('ZREM', store.timers, member) == 1 then -- else one before has ended it
-      local id, account = handlers[what](rest)
+      local id, account, mode = handlers[what](rest)
       if account then
-        put_back(store, id, account, now)
+        put_back(store, id, account, now, mode)
       end
     end
   end

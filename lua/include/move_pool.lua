@@ -22,7 +22,7 @@ local function move_pool(store, id, account, pool, plan, now)
       plan[mode] = known
     else
       window.held = known and known.held
-      window.left = math.max(0, window.total - (window.held or 0))
+      window.left = window.total and math.max(0, window.total - (window.held or 0))
       redis.call('ZREM', store.timers, 'window ' .. mode .. ' ' .. id, 'rest ' .. mode .. ' ' .. id)
     end
   end

@@ -19,7 +19,10 @@ local function open_pools(own)
     timers = KEYS[6], counts = KEYS[7], waiters = KEYS[8], waiting = KEYS[9], queues = KEYS[10],
     refresh = KEYS[11], wakeups = KEYS[12],
     ready = {}, order = {},
-    modes = { auto = 0, fast = 1, expert = 2, heavy = 3, grok_4_3 = 4 },
+    modes = {
+      auto = 0, fast = 1, expert = 2, heavy = 3, grok_4_3 = 4,
+      image_pro = 5, image_edit = 6, video = 7, video_720p = 8,
+    },
   }
   for at = 13 + own, #KEYS do
     local pool = string.match(KEYS[at], 'pool:(.+):ready$')

@@ -5,6 +5,7 @@ import base64
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from msgspec import Struct, structs
@@ -52,7 +53,7 @@ from grok2api.store.wakeups import Wakeups
 from grok2api.upstream.fetch import open_fetcher
 from grok2api.upstream.guard import GuardRules
 from tests.conformance.conftest import SESSION, Counterpart, upstream_session
-from tests.services.conftest import BASIC
+from tests.services.conftest import BASIC, build_pictures
 
 OTHER = "sim-session-0002-abcdefgh"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
@@ -233,8 +234,11 @@ class Gateway(Struct):
 class GatewayMaker:
     """Starts gateways with options of the test's choice."""
 
-    def __init__(self, counterpart: Counterpart, store: AccountStore, redis_url: str) -> None:
+    def __init__(
+        self, counterpart: Counterpart, store: AccountStore, redis_url: str, folder: Path
+    ) -> None:
         self._counterpart = counterpart
+        self._folder = folder
         self._store = store
         self._redis_url = redis_url
 
@@ -279,6 +283,7 @@ class GatewayMaker:
                 lender=lender,
                 chat=ChatSettings(),
                 files=FileDesk(fetcher, FileSettings(delete_after_use=deletes)),
+                pictures=build_pictures(for_wakeups, self._folder, cleanup),
             )
             chat = ChatService(ModelCatalog(self._store), Dispatcher(parts), count_tokens=len)
             url = f"http://127.0.0.1:{port}/cat.png"
@@ -293,9 +298,9 @@ class GatewayMaker:
 
 @pytest.fixture
 def make_gateway(
-    counterpart: Counterpart, account_store: AccountStore, redis_url: str
+    counterpart: Counterpart, account_store: AccountStore, redis_url: str, tmp_path: Path
 ) -> GatewayMaker:
-    return GatewayMaker(counterpart, account_store, redis_url)
+    return GatewayMaker(counterpart, account_store, redis_url, tmp_path)
 
 
 @both_protocols

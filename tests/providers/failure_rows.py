@@ -146,18 +146,19 @@ USED_UP = _limit(Outcome.USED_UP, "used_up", "insufficient_quota", DAY_S)
 USED_UP_2_H = _limit(Outcome.USED_UP, "used_up", "insufficient_quota", 7200.0, retry_after="3600")
 
 
-def _refused(status: int = 400) -> Meaning:
+def _refused(status: int = 400, code: str = "upstream_rejected") -> Meaning:
     return Meaning(
         error=UpstreamRejectedError,
         kind=ErrorKind.UPSTREAM_REJECTED,
         scope=Scope.REQUEST,
-        told=Told(status, _INVALID, "upstream_rejected"),
+        told=Told(status, _INVALID, code),
         may_try_other=False,
         calls=1,
     )
 
 
 REFUSED = _refused()
+PROMPT_TOO_LONG = _refused(code="context_length_exceeded")
 MODERATED = Meaning(
     error=ContentRejectedError,
     kind=ErrorKind.CONTENT_REJECTED,
@@ -287,7 +288,9 @@ STATUS_ROWS = (
     _fault("2.14", "not_found", _odd("upstream_not_found", is_final=True)),
     _fault("2.15", "timeout", TROUBLE),
     _raw("2.15", "too_early", 425, "", TROUBLE),
-    _fault("2.16", "too_large", REFUSED),
+    _stream("2.16", "too_large", "fault=too_large", PROMPT_TOO_LONG, ("http",)),
+    # A handshake carries no prompt.
+    _stream("2.16", "handshake_too_large", "fault=too_large", REFUSED, ("websocket",)),
     _fault("2.16", "unsupported", REFUSED),
     _fault("2.16", "unprocessable", REFUSED),
     _fault("2.18", "rate_limited", LIMITED),

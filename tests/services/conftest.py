@@ -4,12 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from grok2api.clock import SystemClock
 from grok2api.config.accounts import SelectionSettings
-from grok2api.config.schema import AccountSettings, ChatSettings, FileSettings, RetrySettings
+from grok2api.config.schema import (
+    AccountSettings,
+    ChatSettings,
+    FileSettings,
+    RetrySettings,
+    Settings,
+)
 from grok2api.domain.account import Credentials, Mode, Pool, ProviderKind, Tier
 from grok2api.domain.chat import ChatRequest, EventBatch, Message, Role, TextPart
 from grok2api.domain.ids import AccountId
@@ -23,9 +30,12 @@ from grok2api.services.dispatch import Dispatcher
 from grok2api.services.files import FileDesk
 from grok2api.services.leases import LeaseKeeper
 from grok2api.services.lender import Lender, build_policy
+from grok2api.services.media import build_media_library
+from grok2api.services.media_links import MediaLinks
 from grok2api.services.models import ModelCatalog
+from grok2api.services.pictures import Pictures
 from grok2api.store.accounts import AccountStore, NewAccount
-from grok2api.store.connection import open_redis
+from grok2api.store.connection import RedisClient, open_redis
 from grok2api.store.wakeups import Wakeups
 from grok2api.upstream.fetch import open_fetcher
 from grok2api.upstream.guard import GuardRules
@@ -111,14 +121,31 @@ def ask(text: str = "Hello", **options: object) -> ChatRequest:
     return ChatRequest(messages=(message,), **options)  # type: ignore[arg-type]
 
 
+def build_pictures(
+    redis: RedisClient, folder: Path, cleanup: Cleanup, settings: Settings | None = None
+) -> Pictures:
+    """Return what shows pictures, kept in `folder`."""
+    settings = settings or Settings()
+    return Pictures(
+        build_media_library(redis, folder, settings, cleanup),
+        MediaLinks((b"k" * 32,), settings.media, SystemClock()),
+        settings.features,
+        public_url=settings.upstream.imagine_public_url,
+        max_mb=settings.image.max_mb,
+    )
+
+
 @pytest.fixture
-async def bench(account_store: AccountStore, redis_url: str) -> AsyncIterator[Bench]:
+async def bench(
+    account_store: AccountStore, redis_url: str, tmp_path: Path
+) -> AsyncIterator[Bench]:
     script = ScriptedChat()
     provider = Provider(ProviderKind.GROK_WEB, PlainCredentials(), script)
     providers = {ProviderKind.GROK_WEB: provider}
     account = AccountSettings(max_concurrency=2, selection=SelectionSettings(wait_s=0.0))
     async with (
         open_redis(redis_url, pool_size=1) as for_wakeups,
+        open_redis(redis_url, pool_size=4) as redis,
         Cleanup() as cleanup,
         LeaseKeeper(account_store, ttl_s=60.0) as keeper,
         Lender(
@@ -137,6 +164,7 @@ async def bench(account_store: AccountStore, redis_url: str) -> AsyncIterator[Be
             lender=lender,
             chat=ChatSettings(first_event_timeout_s=1.0),
             files=FileDesk(fetcher, FileSettings()),
+            pictures=build_pictures(redis, tmp_path, cleanup),
         )
         models = ModelCatalog(account_store)
         chat = ChatService(models, Dispatcher(parts), count_tokens=len)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx2
 import msgspec
@@ -25,7 +26,7 @@ from grok2api.domain.account import Credentials, Mode, Pool, ProviderKind, Tier
 from grok2api.domain.chat import ChatRequest, EventBatch, Finished, TextDelta
 from grok2api.domain.files import InputFile
 from grok2api.domain.ids import AccountId
-from grok2api.domain.model import Route
+from grok2api.domain.model import Capability, Route
 from grok2api.domain.quota import QuotaReport, Reading
 from grok2api.errors import UpstreamUnavailableError
 from grok2api.providers.base import Provider
@@ -40,11 +41,16 @@ from grok2api.services.dispatch import Dispatcher
 from grok2api.services.explain import Explainer
 from grok2api.services.files import FileDesk
 from grok2api.services.health import Health
+from grok2api.services.image_chat import ImageChat
+from grok2api.services.images import ImageService
 from grok2api.services.leases import LeaseKeeper
 from grok2api.services.lender import Lender, build_policy
+from grok2api.services.media import MediaLibrary, build_media_library
+from grok2api.services.media_links import MediaLinks
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import build_operator
 from grok2api.services.overview import Overview
+from grok2api.services.pictures import Pictures
 from grok2api.services.responses import Responses, open_responses
 from grok2api.services.sessions import Sessions
 from grok2api.services.summaries import Summaries
@@ -66,8 +72,10 @@ from grok2api.upstream.guard import GuardRules
 from grok2api.web.application import build_app
 from grok2api.web.server import GuardedProtocol
 from grok2api.web.state import AppState
+from tests.web.painter import Painter
 
 API_KEY = "sk-test-0123456789abcdefghijklmnop"
+LINK_KEY = b"k" * 32
 SESSION = "eyJhbGciOiJIUzI1NiJ9.planted-session-secret"
 MODEL = "grok-chat-fast"
 WAIT_S = 20.0
@@ -137,7 +145,7 @@ class Drawer:
     async def upload(
         self, file: InputFile, session: UpstreamSession, *, for_media: bool = False
     ) -> UploadedFile:
-        self.files[file.ref] = file
+        self.files[file.ref] = msgspec.structs.replace(file)
         return UploadedFile(f"file_{len(self.files)}")
 
     async def delete(self, file_id: str, session: UpstreamSession) -> None:
@@ -169,6 +177,8 @@ class Edge:
     client: httpx2.AsyncClient
     preferences: Preferences
     books: Books
+    painter: Painter
+    drawer: Drawer
 
     async def leases_are_free(self) -> None:
         """Wait until no account is held any more."""
@@ -251,15 +261,23 @@ TEST_SETTINGS = Settings(
 class EdgeMaker:
     """Starts gateways with settings of the test's choice."""
 
-    def __init__(self, redis_url: str, cipher: SecretCipher) -> None:
+    def __init__(self, redis_url: str, cipher: SecretCipher, data_dir: Path) -> None:
         self._redis_url = redis_url
         self._cipher = cipher
+        self._data_dir = data_dir
 
     @asynccontextmanager
     async def __call__(self, settings: Settings = TEST_SETTINGS) -> AsyncIterator[Edge]:
         script, preferences, books = Script(), Preferences(), Books()
+        painter, drawer = Painter(), Drawer()
         provider = Provider(
-            ProviderKind.GROK_WEB, GrokWebCredentials(), script, books, preferences, Drawer()
+            ProviderKind.GROK_WEB,
+            GrokWebCredentials(),
+            script,
+            books,
+            preferences,
+            drawer,
+            images=painter,
         )
         states: list[AppState] = []
 
@@ -285,6 +303,7 @@ class EdgeMaker:
                 open_fetcher(4, GuardRules(), timeout_s=5.0) as fetcher,
             ):
                 files = FileDesk(fetcher, settings.files)
+                media = build_media_library(redis, self._data_dir, settings, cleanup)
                 states.append(
                     self._build(
                         settings,
@@ -295,6 +314,7 @@ class EdgeMaker:
                         provider,
                         responses=responses,
                         files=files,
+                        media=media,
                     )
                 )
                 yield states[0]
@@ -316,7 +336,19 @@ class EdgeMaker:
             url = f"http://127.0.0.1:{port}"
             headers = {"authorization": f"Bearer {API_KEY}"}
             async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=WAIT_S) as client:
-                yield Edge(url, port, states[0], script, store, server, client, preferences, books)
+                yield Edge(
+                    url,
+                    port,
+                    states[0],
+                    script,
+                    store,
+                    server,
+                    client,
+                    preferences,
+                    books,
+                    painter,
+                    drawer,
+                )
 
     def _build(
         self,
@@ -329,8 +361,10 @@ class EdgeMaker:
         *,
         responses: Responses,
         files: FileDesk,
+        media: MediaLibrary,
     ) -> AppState:
         store = AccountStore(redis, self._cipher)
+        links = MediaLinks((LINK_KEY,), settings.media, SystemClock())
         parts = DispatchParts(
             accounts=store,
             providers={provider.kind: provider},
@@ -342,13 +376,30 @@ class EdgeMaker:
             account=settings.account,
             chat=settings.chat,
             files=files,
+            pictures=Pictures(
+                media,
+                links,
+                settings.features,
+                public_url=settings.upstream.imagine_public_url,
+                max_mb=settings.image.max_mb,
+            ),
         )
+        dispatcher = Dispatcher(parts)
+        images = ImageService(dispatcher, patience_s=settings.image.timeout_s)
+        drawer = ImageChat(images, files, parts.pictures, is_sensitive=True)
         models = ModelCatalog(store, aliases=settings.models.aliases)
         keys = ClientKeys(ClientKeyStore(redis), SystemClock(), configured=(API_KEY,))
         return AppState(
             settings=settings,
             responses=responses,
-            chat=ChatService(models, Dispatcher(parts), count_tokens=len),
+            chat=ChatService(
+                models,
+                dispatcher,
+                count_tokens=len,
+                others={Capability.IMAGE: drawer, Capability.IMAGE_EDIT: drawer},
+            ),
+            files=files,
+            images=images,
             models=models,
             keys=keys,
             admin_auth=AdminAuth(SetupStore(redis), SystemClock(), password=settings.app.app_key),
@@ -368,6 +419,8 @@ class EdgeMaker:
                 policy=build_policy(settings.account),
             ),
             sessions=Sessions(SessionStore(redis)),
+            media=media,
+            links=links,
             health=Health(lambda: ping(redis)),
             clock=SystemClock(),
             metrics=open_metrics(None, models=(MODEL,)),
@@ -375,8 +428,8 @@ class EdgeMaker:
 
 
 @pytest.fixture
-def make_edge(redis_url: str, cipher: SecretCipher) -> EdgeMaker:
-    return EdgeMaker(redis_url, cipher)
+def make_edge(redis_url: str, cipher: SecretCipher, tmp_path: Path) -> EdgeMaker:
+    return EdgeMaker(redis_url, cipher, tmp_path)
 
 
 @pytest.fixture

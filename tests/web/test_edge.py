@@ -280,7 +280,7 @@ async def test_without_its_store_the_gateway_says_so_and_comes_back(
     with ExitStack() as stack:
         store = stack.enter_context(run_server(binary, tmp_path, *options))
         await wait_until(partial(asyncio.to_thread, socket_path.exists))
-        async with EdgeMaker(f"unix://{socket_path}", cipher)() as edge:
+        async with EdgeMaker(f"unix://{socket_path}", cipher, tmp_path)() as edge:
             store.kill()
             store.wait()
             ready = await edge.client.get("/readyz")

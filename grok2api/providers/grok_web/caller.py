@@ -24,6 +24,7 @@ from grok2api.providers.grok_web.codec.identity import (
     socket_headers,
     upload_headers,
 )
+from grok2api.providers.grok_web.codec.media_quota import IMAGINE_PAGE, media_quota_query
 from grok2api.providers.grok_web.codec.preference import preference_change
 from grok2api.providers.grok_web.codec.quota import quota_query
 from grok2api.providers.grok_web.options import GrokWebOptions
@@ -102,6 +103,10 @@ class Caller:
     def quota_query(self, session: UpstreamSession, mode: Mode) -> UpstreamRequest:
         """Build the request that asks for the window of one mode."""
         return quota_query(self._url, self._json_headers(session), mode)
+
+    def media_quota_query(self, session: UpstreamSession) -> UpstreamRequest:
+        """Build the request that asks for the windows of pictures and videos."""
+        return media_quota_query(self._url, self._json_headers(session, page=IMAGINE_PAGE))
 
     def credits_query(self, session: UpstreamSession) -> UpstreamRequest:
         """Build the request that asks for the weekly allowance."""

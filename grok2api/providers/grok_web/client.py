@@ -14,7 +14,7 @@ from grok2api.domain.account import Mode
 from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.model import Route
 from grok2api.domain.upstream import UpstreamStatus
-from grok2api.errors import Scope, StoreUnavailableError, UpstreamError
+from grok2api.errors import Scope, StoreUnavailableError, UpstreamError, UpstreamRejectedError
 from grok2api.providers.grok_web.caller import Caller
 from grok2api.providers.grok_web.calls import check_answer
 from grok2api.providers.grok_web.codec.gateway_decoder import GatewayDecoder
@@ -22,6 +22,7 @@ from grok2api.providers.grok_web.codec.http_decoder import HttpDecoder
 from grok2api.providers.grok_web.codec.identity import canonical_uuid
 from grok2api.providers.grok_web.codec.modes import word_of
 from grok2api.providers.grok_web.codec.prompt import build_prompt, put_instruction_first
+from grok2api.providers.grok_web.codec.refusal import name_long_prompt
 from grok2api.providers.grok_web.codec.requests import ask
 from grok2api.providers.grok_web.codec.status import classify_status
 from grok2api.providers.grok_web.codec.whoami import MAX_SESSION_BYTES, parse_user_id
@@ -128,7 +129,10 @@ class GrokWebChat:
         request = caller.http_turn(session, prompt, mode)
         try:
             async with self._transport.open(request, caller.exit, options.timeouts) as stream:
-                await check_answer(stream, now_s=self._clock.now_s())
+                try:
+                    await check_answer(stream, now_s=self._clock.now_s())
+                except UpstreamRejectedError as error:
+                    raise name_long_prompt(error) from None
                 yield HttpBatches(stream, decoder, deadline)
         finally:
             _note_unknown(decoder.unknown_frames, "http")

@@ -1,14 +1,14 @@
 """What grok.com tells of an account's quota: windows per mode, the plan they prove, credits."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Final
 
 import structlog
 
 from grok2api.clock import Clock
-from grok2api.domain.account import Mode, Tier
+from grok2api.domain.account import CHAT_MODES, MEDIA_MODES, Mode, Tier
 from grok2api.domain.quota import PLANS, Credits, QuotaReport, Reading
 from grok2api.domain.tier_votes import VOTES, infer_tier, read_votes
 from grok2api.errors import AccountForbiddenError, CredentialRejectedError, UpstreamError
@@ -16,6 +16,7 @@ from grok2api.providers.grok_web.caller import Caller
 from grok2api.providers.grok_web.calls import CallAnswer, Calls
 from grok2api.providers.grok_web.codec.credits import parse_credits
 from grok2api.providers.grok_web.codec.grpc_web import expect_message
+from grok2api.providers.grok_web.codec.media_quota import parse_media_windows
 from grok2api.providers.grok_web.codec.quota import NOT_AVAILABLE, parse_window
 from grok2api.providers.grok_web.options import GrokWebOptions
 from grok2api.providers.session import UpstreamSession
@@ -24,7 +25,9 @@ from grok2api.upstream.transport import Transport
 log = structlog.get_logger(__name__)
 
 CALLS_AT_ONCE: Final = 2
+_NOT_FOUND: Final = 404
 _Answers = dict[Mode, Reading | UpstreamError]
+_MediaAnswers = Mapping[Mode, Reading | UpstreamError | None]
 
 
 class GrokWebQuota:
@@ -44,26 +47,53 @@ class GrokWebQuota:
         )
 
     async def read_quota(self, session: UpstreamSession, tier: Tier) -> QuotaReport:
-        """Ask for every mode of the account; see `QuotaBackend.read_quota`."""
+        """Ask for every mode of the account; see `QuotaBackend.read_quota`.
+
+        Pictures and videos do not decide whether there is a report, nor what tier it proves.
+        """
         wanted = VOTES.keys() | PLANS[tier].keys()
-        answers = await self._ask_modes(session, wanted)
-        proven = _prove(answers)
+        chat = await self._ask_modes(session, wanted - MEDIA_MODES)
+        proven = _prove(chat)
         served = PLANS[proven or tier]
-        answers |= await self._ask_modes(session, served.keys() - answers.keys())
-        errors = {m: e for m, e in answers.items() if isinstance(e, UpstreamError)}
-        if len(errors) == len(answers):
+        chat |= await self._ask_modes(session, served.keys() - MEDIA_MODES - chat.keys())
+        errors = _errors(chat)
+        if len(errors) == len(chat):
             raise list(errors.values())[-1]
+        media = {m: a for m, a in (await self._ask_media(session)).items() if m in served}
         is_paid = (proven or tier) is not Tier.BASIC
         return QuotaReport(
-            readings=tuple(r for r in _readings(answers) if r.mode in served),
-            failed={mode: _word_for(error) for mode, error in errors.items()},
+            readings=tuple(r for r in (*_readings(chat), *_readings(media)) if r.mode in served),
+            failed={mode: _word_for(e) for mode, e in (errors | _errors(media)).items()},
             tier=proven,
             credits=await self._ask_credits(session) if is_paid else None,
-            votes=read_votes(_totals(answers)),
+            votes=read_votes(_totals(chat)),
+            unmetered=tuple(mode for mode, answer in media.items() if answer is None),
         )
 
+    async def _ask_media(self, session: UpstreamSession) -> _MediaAnswers:
+        """Return what is said of each mode of pictures and videos; None: it is not metered.
+
+        Nothing where the upstream tells nothing of the kind.
+
+        Raises:
+            UpstreamError: the session or the account is at fault.
+        """
+        build = partial(self._caller.media_quota_query, session)
+        try:
+            return await self._calls.ask(build, self._read_media)
+        except UpstreamError as error:
+            if _is_fatal(error):
+                raise
+            if error.status == _NOT_FOUND:
+                log.info("media_quota_not_told", detail=error.detail)
+                return {}
+            return dict.fromkeys((mode for mode in Mode if mode in MEDIA_MODES), error)
+
+    def _read_media(self, answer: CallAnswer) -> Mapping[Mode, Reading | None]:
+        return parse_media_windows(answer.body, now_s=self._clock.now_s())
+
     async def _ask_modes(self, session: UpstreamSession, modes: Iterable[Mode]) -> _Answers:
-        """Ask for several modes, few at a time; the answers are in the order of `Mode`.
+        """Ask for several modes of chat, few at a time; the answers are in the order of `Mode`.
 
         Raises:
             UpstreamError: the session or the account is at fault, whatever the mode.
@@ -74,7 +104,7 @@ class GrokWebQuota:
             async with asyncio.TaskGroup() as group:
                 tasks = {
                     mode: group.create_task(self._ask_mode(session, mode, slots))
-                    for mode in Mode
+                    for mode in CHAT_MODES
                     if mode in wanted
                 }
         except ExceptionGroup as failures:
@@ -121,8 +151,12 @@ def _is_fatal(error: UpstreamError) -> bool:
     return is_blocked or isinstance(error, CredentialRejectedError)
 
 
-def _readings(answers: _Answers) -> list[Reading]:
+def _readings(answers: _MediaAnswers) -> list[Reading]:
     return [answer for answer in answers.values() if isinstance(answer, Reading)]
+
+
+def _errors(answers: _MediaAnswers) -> dict[Mode, UpstreamError]:
+    return {mode: answer for mode, answer in answers.items() if isinstance(answer, UpstreamError)}
 
 
 def _prove(answers: _Answers) -> Tier | None:
@@ -130,7 +164,7 @@ def _prove(answers: _Answers) -> Tier | None:
 
 
 def _totals(answers: _Answers) -> dict[Mode, int]:
-    return {reading.mode: reading.total for reading in _readings(answers)}
+    return {r.mode: r.total for r in _readings(answers) if r.total is not None}
 
 
 def _word_for(error: UpstreamError) -> str:

@@ -29,20 +29,23 @@ def read_windows(value: object, read_moment_s: ReadMoment) -> dict[Mode, Window]
 
 def _read_window(window: Mapping[str, object], read_moment_s: ReadMoment) -> Window | None:
     remaining = _number(window.get("remaining"), _MAX_UNITS)
-    total = _number(window.get("total"), _MAX_UNITS)
     length_s = _number(window.get("length_s") or window.get("window_seconds"), _MAX_LENGTH_S)
-    if remaining is None or not total or not length_s:
+    reset_at_s = read_moment_s(window.get("reset_at")) or 0.0
+    total = _number(window.get("total"), _MAX_UNITS)
+    # What remains of a window without a total counts until it ends, so it must say when that is.
+    is_whole = bool(total) or (window.get("total", 0) is None and reset_at_s > 0)
+    if remaining is None or not is_whole or not length_s:
         return None
     word = window.get("source")
     source = _SOURCES.get(word) if isinstance(word, int) else None
     if source is None:
         source = Source(str(word)) if word in tuple(Source) else Source.ESTIMATED
     return Window(
-        remaining=min(remaining, total),
+        remaining=remaining if total is None else min(remaining, total),
         total=total,
         length_s=length_s,
         source=source,
-        reset_at_s=read_moment_s(window.get("reset_at")) or 0.0,
+        reset_at_s=reset_at_s,
     )
 
 

@@ -11,10 +11,12 @@ from grok2api.dialects.json_body import find_unknown
 from grok2api.domain.answer import Answer
 from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.client_key import ClientKey
+from grok2api.domain.model import Route
 from grok2api.services.affinity import find_affinity
 from grok2api.services.dispatch import TurnRecord
 from grok2api.web.facts import RequestFacts, facts_of
 from grok2api.web.presence import client_present
+from grok2api.web.public_url import public_url
 from grok2api.web.state import AppState, state_of
 from grok2api.web.streaming import MODE_HEADER, StreamContext, StreamPace, Write
 
@@ -63,10 +65,10 @@ class Turn:
             async with self.state.chat.stream(self.request, self.caller) as answer:
                 record = answer.record
                 async for batch in answer:
-                    self._note_mode(record)
+                    note_mode(self.facts, record)
                     await write(render(batch))
         finally:
-            self._note(record)
+            note_record(self.state, self.facts, record)
 
     async def complete(self, request: Request) -> Answer:
         """Have the whole answer made while the client waits."""
@@ -75,22 +77,23 @@ class Turn:
             async with client_present(request.receive, self.state.drain):
                 _, answer = await self.state.chat.complete(self.request, record, self.caller)
         finally:
-            self._note(record)
+            note_record(self.state, self.facts, record)
         return answer
 
-    def _note(self, record: TurnRecord) -> None:
-        """Remember how the answer came about."""
-        facts = self.facts
-        facts.attempts = len(record.attempts)
-        facts.waited_s = record.waited_s
-        self._note_mode(record)
-        for attempt in record.attempts:
-            facts.account = attempt.account
-            self.state.metrics.attempt_ended(attempt.outcome.value, attempt.error_kind)
 
-    def _note_mode(self, record: TurnRecord) -> None:
-        """Remember which mode answers, before the answer begins."""
-        self.facts.mode = record.mode.value if record.mode else ""
+def note_record(state: AppState, facts: RequestFacts, record: TurnRecord) -> None:
+    """Remember how an answer came about."""
+    facts.attempts = len(record.attempts)
+    facts.waited_s = record.waited_s
+    note_mode(facts, record)
+    for attempt in record.attempts:
+        facts.account = attempt.account
+        state.metrics.attempt_ended(attempt.outcome.value, attempt.error_kind)
+
+
+def note_mode(facts: RequestFacts, record: TurnRecord) -> None:
+    """Remember which mode answers."""
+    facts.mode = record.mode.value if record.mode else ""
 
 
 async def list_ignored(
@@ -111,15 +114,17 @@ def note_request(request: Request, parsed: ChatRequest, caller: ClientKey | None
     facts.affinity = affinity.rule.value
     facts.is_stream = state.settings.features.stream if parsed.stream is None else parsed.stream
     note_model(request, parsed.model)
-    return msgspec.structs.replace(parsed, affinity=affinity)
+    return msgspec.structs.replace(parsed, affinity=affinity, public_url=public_url(request))
 
 
-def note_model(request: Request, name: str) -> None:
-    """Remember which model a request is for.
+def note_model(request: Request, name: str) -> Route:
+    """Remember which model a request is for; return how it is served.
 
     Raises:
         ModelNotFoundError: there is no such model.
     """
     facts = facts_of(request)
     facts.requested_model = name
-    facts.model = state_of(request).models.resolve(name).model.name
+    route = state_of(request).models.resolve(name)
+    facts.model = route.model.name
+    return route

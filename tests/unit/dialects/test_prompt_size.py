@@ -3,7 +3,6 @@ import struct
 
 import pytest
 
-from grok2api.dialects.image_size import read_image_size
 from grok2api.dialects.prompt_size import (
     LEAST_FILE_TOKENS,
     MAX_IMAGE_TOKENS,
@@ -20,6 +19,7 @@ from grok2api.domain.chat import (
     TextPart,
     ToolCall,
 )
+from grok2api.domain.image_size import read_image_size
 from grok2api.domain.tools import Tool
 
 

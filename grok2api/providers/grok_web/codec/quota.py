@@ -37,19 +37,19 @@ def parse_window(mode: Mode, body: bytes) -> Reading:
     """
     root = decode_json(body)
     if not isinstance(root, dict):
-        raise _odd("it is no object")
+        raise odd_quota("it is no object")
     told = as_mapping(root)
-    total = _whole(told.get("totalQueries"))
+    total = whole_number(told.get("totalQueries"))
     if total is None or total <= 0:
         raise UpstreamProtocolError(
             "The account does not have this mode at the upstream.", code=NOT_AVAILABLE
         )
-    remaining = _whole(told.get("remainingQueries"))
+    remaining = whole_number(told.get("remainingQueries"))
     if remaining is None:
-        raise _odd("it does not say what remains")
+        raise odd_quota("it does not say what remains")
     if total > MAX_QUERIES:
-        raise _odd("it grants more than can be")
-    length_s = _whole(told.get("windowSizeSeconds"))
+        raise odd_quota("it grants more than can be")
+    length_s = whole_number(told.get("windowSizeSeconds"))
     if length_s is None or not 0 < length_s <= MAX_LENGTH_S:
         length_s = TWO_HOURS_S
     return Reading(
@@ -61,7 +61,7 @@ def parse_window(mode: Mode, body: bytes) -> Reading:
     )
 
 
-def _whole(value: object) -> int | None:
+def whole_number(value: object) -> int | None:
     """Return a whole number, also where it is written as a fraction or as text; else None."""
     if isinstance(value, str):
         digits = value.strip().removeprefix("-")
@@ -75,7 +75,8 @@ def _whole(value: object) -> int | None:
     return value
 
 
-def _odd(detail: str) -> UpstreamProtocolError:
+def odd_quota(detail: str) -> UpstreamProtocolError:
+    """Return the error that an answer about quota makes no sense; `detail` says why."""
     return UpstreamProtocolError(
         "The upstream's answer about quota makes no sense.",
         code="upstream_odd_quota",

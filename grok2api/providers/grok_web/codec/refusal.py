@@ -1,5 +1,7 @@
 """The errors that a refusal becomes. Their public messages hold none of the upstream's words."""
 
+from typing import Final
+
 from grok2api.error_kinds import LimitExtent
 from grok2api.errors import (
     AccountForbiddenError,
@@ -10,10 +12,13 @@ from grok2api.errors import (
     UpstreamError,
     UpstreamProtocolError,
     UpstreamRateLimitError,
+    UpstreamRejectedError,
     UpstreamUnavailableError,
 )
 from grok2api.providers.grok_web.codec.failure import PERMISSION_DENIED, Failure
 from grok2api.providers.grok_web.codec.redact import redact
+
+HTTP_TOO_LARGE: Final = 413
 
 
 def describe(failure: Failure) -> str:
@@ -164,4 +169,19 @@ def unavailable(
         code=code,
         detail=detail,
         retry_after_s=after_s,
+    )
+
+
+def name_long_prompt(error: UpstreamRejectedError) -> UpstreamError:
+    """Return what a refused chat turn means: too large, there, can only be the prompt.
+
+    Coding agents know this code and these words, and shorten the conversation.
+    """
+    if error.status != HTTP_TOO_LARGE:
+        return error
+    return UpstreamRejectedError(
+        "The prompt is too long for this model.",
+        status=error.status,
+        code="context_length_exceeded",
+        detail=error.detail,
     )

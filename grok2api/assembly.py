@@ -1,0 +1,217 @@
+"""The larger parts of the object graph, each built from the smaller ones."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+from grok2api.clock import SystemClock
+from grok2api.config.schema import BootSettings, Settings
+from grok2api.domain.account import ProviderKind
+from grok2api.domain.model import Capability
+from grok2api.providers.base import Provider
+from grok2api.providers.registry import build_providers, read_options
+from grok2api.services.attempt import DispatchParts
+from grok2api.services.chat import ChatService
+from grok2api.services.cleanup import Cleanup
+from grok2api.services.client_keys import ClientKeys
+from grok2api.services.dispatch import Dispatcher
+from grok2api.services.explain import Explainer
+from grok2api.services.files import FileDesk
+from grok2api.services.image_chat import ImageChat
+from grok2api.services.images import ImageService
+from grok2api.services.leases import LeaseGauge, LeaseKeeper
+from grok2api.services.lender import READ_WAIT_S, Lender, build_policy
+from grok2api.services.media import MediaLibrary, build_media_library
+from grok2api.services.media_links import MediaLinks
+from grok2api.services.models import ModelCatalog
+from grok2api.services.operator import Operator, build_operator
+from grok2api.services.overview import Overview
+from grok2api.services.pictures import Pictures
+from grok2api.services.reaper import Reaper
+from grok2api.services.responses import Responses, open_responses
+from grok2api.services.summaries import Summaries
+from grok2api.store.account_edits import AccountEdits
+from grok2api.store.account_timers import AccountTimers
+from grok2api.store.accounts import AccountStore
+from grok2api.store.cipher import SecretCipher
+from grok2api.store.client_keys import ClientKeyStore
+from grok2api.store.connection import RedisClient, open_redis
+from grok2api.store.lanes import LaneStore
+from grok2api.store.leader import LeaderStore
+from grok2api.store.responses import ResponseStore
+from grok2api.store.wakeups import Wakeups
+from grok2api.telemetry.tokens import estimate_tokens
+from grok2api.upstream.fetch import open_fetcher
+from grok2api.upstream.guard import GuardRules
+from grok2api.upstream.transport import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class MediaParts:
+    """What keeps pictures and videos, links to them, and shows them in answers."""
+
+    library: MediaLibrary
+    links: MediaLinks
+    pictures: Pictures
+    cleanup: Cleanup
+
+
+@asynccontextmanager
+async def join_media(
+    boot: BootSettings, redis: RedisClient, settings: Settings
+) -> AsyncIterator[MediaParts]:
+    """Open all that has to do with kept pictures and videos."""
+    links = MediaLinks(boot.secret_keys, settings.media, SystemClock())
+    async with Cleanup() as cleanup:
+        library = build_media_library(redis, boot.data_dir, settings, cleanup)
+        pictures = Pictures(
+            library,
+            links,
+            settings.features,
+            public_url=settings.upstream.imagine_public_url,
+            max_mb=settings.image.max_mb,
+        )
+        yield MediaParts(library, links, pictures, cleanup)
+
+
+@asynccontextmanager
+async def join_dispatch(
+    boot: BootSettings,
+    redis: RedisClient,
+    transport: Transport,
+    settings: Settings,
+    media: MediaParts,
+    *,
+    gauge: LeaseGauge | None = None,
+) -> AsyncIterator[DispatchParts]:
+    """Open all that serving a request with an account needs."""
+    accounts = AccountStore(redis, SecretCipher(list(boot.secret_keys)))
+    interval_s = settings.maintenance.lease_reap_interval_s
+    async with (
+        join_files(settings) as files,
+        LeaseKeeper(accounts, ttl_s=settings.account.lease_ttl_s, gauge=gauge) as keeper,
+        Reaper(AccountTimers(redis), interval_s=interval_s),
+        join_lender(boot.redis_url, accounts, keeper, media.cleanup, settings) as lender,
+    ):
+        yield DispatchParts(
+            accounts=accounts,
+            lender=lender,
+            providers=join_providers(transport, settings),
+            keeper=keeper,
+            cleanup=media.cleanup,
+            clock=SystemClock(),
+            retry=settings.retry,
+            account=settings.account,
+            chat=settings.chat,
+            files=files,
+            pictures=media.pictures,
+        )
+
+
+@asynccontextmanager
+async def join_lender(
+    redis_url: str,
+    accounts: AccountStore,
+    keeper: LeaseKeeper,
+    cleanup: Cleanup,
+    settings: Settings,
+) -> AsyncIterator[Lender]:
+    """Open what lends accounts to requests, with a connection of its own."""
+    policy = build_policy(settings.account)
+    async with (
+        # Its own: reading occupies it.
+        open_redis(redis_url, pool_size=1, timeout_s=2 * READ_WAIT_S) as redis,
+        Lender(accounts, Wakeups(redis), keeper, cleanup, policy) as lender,
+    ):
+        yield lender
+
+
+@asynccontextmanager
+async def join_files(settings: Settings) -> AsyncIterator[FileDesk]:
+    """Open what takes in the files of requests."""
+    async with open_fetcher(
+        settings.performance.upstream_connections,
+        GuardRules(),
+        timeout_s=settings.files.fetch_timeout_s,
+    ) as fetcher:
+        yield FileDesk(fetcher, settings.files)
+
+
+def join_models(accounts: AccountStore, settings: Settings) -> ModelCatalog:
+    """Return the models and the names that the operator gives them."""
+    return ModelCatalog(
+        accounts,
+        aliases=settings.models.aliases,
+        falls_back=settings.features.auto_chat_mode_fallback,
+    )
+
+
+def join_explainer(
+    redis: RedisClient,
+    accounts: AccountStore,
+    models: ModelCatalog,
+    keys: ClientKeys,
+    settings: Settings,
+) -> Explainer:
+    """Return what says why an account is chosen or not."""
+    return Explainer(
+        store=accounts,
+        edits=AccountEdits(redis),
+        lanes=LaneStore(redis),
+        timers=AccountTimers(redis),
+        models=models,
+        keys=keys,
+        policy=build_policy(settings.account),
+    )
+
+
+def join_responses(
+    redis: RedisClient, cipher: SecretCipher, settings: Settings
+) -> AbstractAsyncContextManager[Responses]:
+    """Return what keeps responses; it is to be opened."""
+    return open_responses(ResponseStore(redis, cipher), Summaries(cipher), settings.responses)
+
+
+def join_overview(redis: RedisClient, accounts: AccountStore, settings: Settings) -> Overview:
+    """Return what counts accounts for pages."""
+    strategy = settings.account.selection.strategy
+    return Overview(accounts, LeaderStore(redis), strategy=strategy)
+
+
+def join_keys(redis: RedisClient, settings: Settings) -> ClientKeys:
+    """Return what knows the client keys."""
+    return ClientKeys(
+        ClientKeyStore(redis),
+        SystemClock(),
+        configured=settings.app.api_key,
+        allow_anonymous=settings.security.allow_anonymous_api,
+    )
+
+
+def join_operator(
+    boot: BootSettings, redis: RedisClient, transport: Transport, settings: Settings
+) -> Operator:
+    """Return what operators do to accounts."""
+    cipher = SecretCipher(list(boot.secret_keys))
+    providers = join_providers(transport, settings)
+    return build_operator(redis, cipher, providers, settings, SystemClock())
+
+
+def join_providers(transport: Transport, settings: Settings) -> dict[ProviderKind, Provider]:
+    """Return every kind of upstream, as the settings want it."""
+    return build_providers(transport, read_options(settings), SystemClock())
+
+
+def join_chat(
+    models: ModelCatalog, parts: DispatchParts, images: ImageService, settings: Settings
+) -> ChatService:
+    """Return what answers chats, with models of pictures too."""
+    drawer = ImageChat(
+        images, parts.files, parts.pictures, is_sensitive=settings.features.enable_nsfw
+    )
+    return ChatService(
+        models,
+        Dispatcher(parts),
+        count_tokens=estimate_tokens,
+        others={Capability.IMAGE: drawer, Capability.IMAGE_EDIT: drawer},
+    )

@@ -1,0 +1,105 @@
+"""The pictures that videos are made from: kept, sealed, while their job has not ended."""
+
+import asyncio
+import hashlib
+from collections.abc import Iterable, Sequence
+from contextlib import aclosing
+from typing import Final
+
+import structlog
+
+from grok2api.domain.files import InputFile
+from grok2api.domain.ids import VideoJobId
+from grok2api.domain.media import MediaKind
+from grok2api.domain.video import VideoRequest
+from grok2api.domain.video_job import KeptReference, VideoJob
+from grok2api.errors import GatewayError, MediaStoreError, NotFoundError
+from grok2api.services.media import MediaLibrary
+from grok2api.store.cipher import SecretCipher
+
+log = structlog.get_logger(__name__)
+
+_SEALED_TYPE: Final = "application/octet-stream"
+_LENGTH_BYTES: Final = 8
+
+
+class VideoReferences:
+    """Keeps references. Sealed, those of two jobs are never the same object."""
+
+    __slots__ = ("_cipher", "_library")
+
+    def __init__(self, library: MediaLibrary, cipher: SecretCipher) -> None:
+        self._library = library
+        self._cipher = cipher
+
+    async def keep(
+        self, job_id: VideoJobId, files: Sequence[InputFile]
+    ) -> tuple[KeptReference, ...]:
+        """Keep what a client gave for a job; all of it or nothing.
+
+        Raises:
+            MediaStoreError: it cannot be kept.
+            StoreUnavailableError: the store did not answer.
+        """
+        kept: list[KeptReference] = []
+        try:
+            for file in files:
+                sealed = await asyncio.to_thread(self._cipher.seal, file.content, _context(job_id))
+                media = await self._library.put(MediaKind.INPUT, sealed, _SEALED_TYPE)
+                kept.append(KeptReference(media.id, file.ref, file.name, file.media_type))
+        except GatewayError:
+            await self.remove(kept)
+            raise
+        return tuple(kept)
+
+    async def load(self, job: VideoJob) -> tuple[InputFile, ...]:
+        """Return the references of a job, in their order.
+
+        Raises:
+            MediaStoreError: one is gone, or cannot be read now.
+            StoreUnavailableError: the store did not answer.
+        """
+        return tuple([await self._load_one(job.id, kept) for kept in job.question.references])
+
+    async def _load_one(self, job_id: VideoJobId, kept: KeptReference) -> InputFile:
+        media = await self._library.find(MediaKind.INPUT, kept.media_id)
+        if media is None:
+            raise _gone()
+        try:
+            async with aclosing(self._library.read(media)) as pieces:
+                sealed = b"".join([piece async for piece in pieces])
+        except NotFoundError:
+            raise _gone() from None
+        content = await asyncio.to_thread(self._cipher.open, sealed, _context(job_id))
+        return InputFile(kept.ref, kept.name, kept.media_type, content)
+
+    async def remove(self, references: Iterable[KeptReference]) -> None:
+        """Remove references; what cannot be removed now goes when it was unused for long."""
+        for kept in references:
+            try:
+                await self._library.delete(MediaKind.INPUT, kept.media_id)
+            except GatewayError as error:
+                log.warning("video_reference_not_removed", detail=error.detail)
+
+
+def fingerprint_of(request: VideoRequest, references: Iterable[str]) -> str:
+    """Return 16 bytes in hex that stand for all that makes a video what it is.
+
+    `references` are the `ref` of each.
+    """
+    digest = hashlib.blake2b(digest_size=16, person=b"video")
+    facts = (request.model, request.prompt, request.aspect_ratio, request.resolution.value)
+    lengths = (*map(str, request.segments), request.preset.value, str(request.upscale))
+    for piece in (*facts, *lengths, *references):
+        data = piece.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(_LENGTH_BYTES, "big"))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def _context(job_id: VideoJobId) -> bytes:
+    return f"video:reference:{job_id}".encode()
+
+
+def _gone() -> MediaStoreError:
+    return MediaStoreError("A picture that the video is made from is no longer kept.")

@@ -1,0 +1,276 @@
+"""Works on video jobs: claims what nobody works on, beats while it does, tells how it ended.
+
+A crash loses nothing: a job whose process is silent for ten seconds is claimed by another one,
+which goes on where that is possible without asking the upstream again.
+"""
+
+import asyncio
+import random
+from types import TracebackType
+from typing import Final
+
+import structlog
+
+from grok2api.domain.video import VideoState
+from grok2api.domain.video_job import (
+    DOWNLOAD_CODE,
+    FAILED_CODE,
+    NO_ACCOUNT_CODE,
+    REJECTED_CODE,
+    STORE_CODE,
+    UNKNOWN_CODE,
+    UNKNOWN_MESSAGE,
+    VideoEnding,
+    VideoJob,
+)
+from grok2api.errors import (
+    ContentRejectedError,
+    GatewayError,
+    MediaStoreError,
+    NoAccountAvailableError,
+    StoreUnavailableError,
+    UpstreamError,
+)
+from grok2api.services.cleanup import end_if_cancelled
+from grok2api.services.endless import Endless
+from grok2api.services.video_claim import (
+    ClaimLostError,
+    VideoClaim,
+    VideoUnknownError,
+    VideoUnwantedError,
+)
+from grok2api.services.video_fetch import VideoFetcher
+from grok2api.services.video_maker import VideoMaker
+from grok2api.services.video_parts import VideoParts
+from grok2api.store.video_replies import Finished, Lost, Unwanted
+from grok2api.store.videos import DeadClaim
+
+log = structlog.get_logger(__name__)
+
+BEAT_S: Final = 1.0
+"""How often progress is told, and how soon a cancellation is seen."""
+CLAIM_S: Final = 10.0
+"""A process that was silent for so long is taken for dead."""
+LOOK_S: Final = 1.0
+_FINISH_TRIES: Final = 10
+
+
+class VideoRunner(Endless):
+    """The video jobs that one process works on; use it as an async context manager."""
+
+    __slots__ = (
+        "_beat_s",
+        "_claim_s",
+        "_fetcher",
+        "_is_draining",
+        "_is_over",
+        "_maker",
+        "_nudge",
+        "_parts",
+        "_running",
+    )
+
+    def __init__(
+        self,
+        parts: VideoParts,
+        fetcher: VideoFetcher | None = None,
+        *,
+        beat_s: float = BEAT_S,
+        claim_s: float = CLAIM_S,
+    ) -> None:
+        super().__init__()
+        self._parts = parts
+        self._fetcher = fetcher or VideoFetcher(parts)
+        self._maker = VideoMaker(parts, self._fetcher)
+        self._beat_s = beat_s
+        self._claim_s = claim_s
+        self._running: set[asyncio.Task[None]] = set()
+        self._nudge = asyncio.Event()
+        self._is_draining = False
+        self._is_over = False
+
+    @property
+    def running(self) -> int:
+        """How many jobs are worked on now."""
+        return len(self._running)
+
+    def nudge(self) -> None:
+        """Look for work at once."""
+        self._nudge.set()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close(0.0)
+        await super().__aexit__(kind, error, trace)
+
+    async def close(self, grace_s: float) -> None:
+        """Take on nothing more, give back what has not begun, let the rest come to its end.
+
+        What has not after `grace_s` seconds is left to another process.
+        """
+        self._is_draining = True
+        if self._running and grace_s > 0:
+            await asyncio.wait(self._running, timeout=grace_s)
+        self._is_over = True
+        while self._running:
+            await asyncio.wait(self._running)
+
+    async def _run_for_ever(self) -> None:
+        while True:
+            self._nudge.clear()
+            try:
+                await self._take_on()
+            except StoreUnavailableError as error:
+                log.warning("videos_not_claimed", detail=error.detail)
+            end_if_cancelled()
+            try:
+                async with asyncio.timeout(LOOK_S * random.uniform(0.75, 1.25)):  # noqa: S311
+                    await self._nudge.wait()
+            except TimeoutError:
+                continue
+
+    async def _take_on(self) -> None:
+        """Claim jobs until there are none, or enough."""
+        while not self._is_draining and self.running < self._parts.settings.concurrency:
+            found = await self._parts.store.claim(ttl_s=self._claim_s)
+            if found is None:
+                return
+            if isinstance(found, DeadClaim):
+                log.warning("video_given_up", video=found.id)
+                if found.question is not None:
+                    await self._parts.references.remove(found.question.references)
+                continue
+            task = asyncio.get_running_loop().create_task(self._serve(found))
+            self._running.add(task)
+            task.add_done_callback(self._forget)
+
+    def _forget(self, task: "asyncio.Task[None]") -> None:
+        self._running.discard(task)
+        self.nudge()  # its place is free
+
+    async def _serve(self, job: VideoJob) -> None:
+        claim = VideoClaim(self._parts.store, job)
+        log.info("video_claimed", video=job.id, state=job.state.value, fence=job.fence)
+        work = asyncio.get_running_loop().create_task(self._work(claim))
+        ending: VideoEnding | None = None
+        try:
+            ending = await self._watch(claim, work)
+        except ClaimLostError:
+            log.info("video_claim_lost", video=job.id)
+            return
+        finally:
+            work.cancel()
+            await asyncio.wait((work,))
+            if not work.cancelled():
+                work.exception()  # seen, so that nobody warns about it
+        if ending is None:
+            await self._give_back(claim)
+        else:
+            await self._finish(claim, ending)
+
+    async def _work(self, claim: VideoClaim) -> VideoEnding:
+        """Bring a job to its end, from wherever it stands."""
+        state = claim.job.state
+        if state is VideoState.ACCEPTED:
+            session = await self._maker.make(claim)
+        else:
+            session = await self._fetcher.open_session(claim.job)
+            if state is not VideoState.STORING:
+                await self._fetcher.recover(claim, session)
+        media = await self._fetcher.fetch(claim, session)
+        return VideoEnding(state=VideoState.DONE, work=claim.job.work, media=media)
+
+    async def _watch(
+        self, claim: VideoClaim, work: "asyncio.Task[VideoEnding]"
+    ) -> VideoEnding | None:
+        """Beat until the work is done; None when it is left to another process.
+
+        Raises:
+            ClaimLostError: the job is not ours any more.
+        """
+        while True:
+            await asyncio.wait((work,), timeout=self._beat_s)
+            if work.done():
+                return _ending_of(work, claim)
+            if self._is_over or (self._is_draining and not claim.has_begun):
+                return None
+            try:
+                reply = await self._parts.store.beat(claim.job, claim.percent, ttl_s=self._claim_s)
+            except StoreUnavailableError as error:
+                log.warning("video_beat_missed", video=claim.job.id, detail=error.detail)
+                continue
+            if isinstance(reply, Lost):
+                raise ClaimLostError
+            if isinstance(reply, Unwanted):
+                return _end(claim, VideoState.CANCELLED)
+
+    async def _give_back(self, claim: VideoClaim) -> None:
+        try:
+            await self._parts.store.release(claim.job)
+        except StoreUnavailableError as error:
+            log.warning("video_not_given_back", video=claim.job.id, detail=error.detail)
+        else:
+            log.info("video_given_back", video=claim.job.id, state=claim.job.state.value)
+
+    async def _finish(self, claim: VideoClaim, ending: VideoEnding) -> None:
+        for _ in range(_FINISH_TRIES):
+            try:
+                reply = await self._parts.store.finish(claim.job, ending)
+            except StoreUnavailableError as error:
+                log.warning("video_not_finished", video=claim.job.id, detail=error.detail)
+                await asyncio.sleep(self._beat_s)
+                continue
+            if isinstance(reply, Finished):
+                log.info("video_ended", video=claim.job.id, state=ending.state.value)
+                await self._parts.references.remove(claim.job.question.references)
+            else:
+                log.warning("video_end_refused", video=claim.job.id, state=ending.state.value)
+            return
+
+
+def _ending_of(work: "asyncio.Task[VideoEnding]", claim: VideoClaim) -> VideoEnding | None:
+    """Return how a job ends whose work is done; None: another process should try."""
+    try:
+        return work.result()
+    except VideoUnwantedError:
+        return _end(claim, VideoState.CANCELLED)
+    except VideoUnknownError:
+        return _end(claim, VideoState.UNKNOWN, UNKNOWN_CODE, UNKNOWN_MESSAGE)
+    except StoreUnavailableError as error:
+        log.warning("video_work_stopped", video=claim.job.id, detail=error.detail)
+        return None
+    except GatewayError as error:
+        log.warning(
+            "video_failed",
+            video=claim.job.id,
+            error=error.kind,
+            detail=error.detail or error.message,
+        )
+        return _end(claim, VideoState.FAILED, _code_of(error), error.message)
+    except Exception as error:
+        if isinstance(error, ClaimLostError):
+            raise
+        log.exception("video_crashed", video=claim.job.id, exc_info=error)
+        return _end(claim, VideoState.FAILED, FAILED_CODE, "The server made a mistake.")
+
+
+def _end(claim: VideoClaim, state: VideoState, code: str = "", message: str = "") -> VideoEnding:
+    return VideoEnding(state=state, work=claim.job.work, error_code=code, error_message=message)
+
+
+def _code_of(error: GatewayError) -> str:
+    match error:
+        case ContentRejectedError():
+            return REJECTED_CODE
+        case NoAccountAvailableError():
+            return NO_ACCOUNT_CODE
+        case MediaStoreError():
+            return STORE_CODE
+        case UpstreamError(code=code) if code == DOWNLOAD_CODE:
+            return DOWNLOAD_CODE
+        case _:
+            return FAILED_CODE

@@ -1,0 +1,8 @@
+--- Forget some of the video jobs whose time is over.
+-- @needs find_video
+-- @needs drop_video
+local function forget_videos(store, now)
+  for _, job_id in ipairs(redis.call('ZRANGEBYSCORE', store.ends, '-inf', now, 'LIMIT', 0, 64)) do
+    drop_video(store, job_id, find_video(store, job_id))
+  end
+end

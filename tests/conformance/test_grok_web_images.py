@@ -344,6 +344,19 @@ async def test_two_edits_are_two_pictures(studio: Studio, form: EditForm) -> Non
     await studio.check_rules()
 
 
+async def test_older_edits_work_with_older_uploads(studio: Studio) -> None:
+    studio.set_edit_form("older")
+    studio.set(upload_form="json")
+
+    made = await studio.make(ImageWay.EDIT, "make @IMAGE1 green")
+
+    assert is_picture(made.pictures[0].content)
+    page = await studio.site.page("one")
+    (file_id,) = page["files"]
+    assert page["submissions"][0]["prompt"] == f"make @{file_id} green"
+    assert page["violations"] == []
+
+
 @both_forms
 async def test_edit_without_a_result_says_so(studio: Studio, form: EditForm) -> None:
     studio.set_edit_form(form)

@@ -31,9 +31,6 @@ from grok2api.providers.grok_web.options import GrokWebOptions
 from grok2api.providers.session import UpstreamSession
 from grok2api.upstream.transport import Exit
 
-IMAGINE_PAGE: Final = "/imagine"
-"""The page of the site that makes pictures and videos."""
-
 _LETTERS: Final = string.ascii_lowercase
 _LETTERS_AND_DIGITS: Final = _LETTERS + string.digits
 
@@ -66,9 +63,9 @@ class Caller:
         self, session: UpstreamSession, body: bytes, boundary: str, *, for_media: bool = False
     ) -> UpstreamRequest:
         """Build the request that uploads a file; a `boundary` of "" says that the body is JSON."""
-        page = IMAGINE_PAGE if for_media else "/"
         if not boundary:
-            return uploads.json_upload(self._url, self._json_headers(session, page=page), body)
+            return uploads.json_upload(self._url, self._json_headers(session), body)
+        page = IMAGINE_PAGE if for_media else "/"
         headers = upload_headers(self._browser, self._cookie(session), boundary, page=page)
         return uploads.direct_upload(self._url, headers, body)
 

@@ -21,7 +21,7 @@ from grok2api.domain.images import (
 from grok2api.domain.upstream import UpstreamRequest
 from grok2api.errors import UpstreamError
 from grok2api.providers.grok_web.assets import GrokWebAssets
-from grok2api.providers.grok_web.caller import IMAGINE_PAGE, Caller
+from grok2api.providers.grok_web.caller import Caller
 from grok2api.providers.grok_web.calls import Calls, check_answer
 from grok2api.providers.grok_web.codec import image_failure
 from grok2api.providers.grok_web.codec.edit_decoder import EditDecoder, EditStep
@@ -34,6 +34,7 @@ from grok2api.providers.grok_web.codec.edits import (
     read_post,
 )
 from grok2api.providers.grok_web.codec.identity import canonical_uuid
+from grok2api.providers.grok_web.codec.media_quota import IMAGINE_PAGE
 from grok2api.providers.grok_web.codec.picture_urls import which_picture
 from grok2api.providers.grok_web.deadline import Deadline
 from grok2api.providers.grok_web.options import GrokWebOptions

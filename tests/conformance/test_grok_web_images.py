@@ -204,7 +204,7 @@ async def test_pictures_so_far_are_shown(
         "extra=2",
         "unknown; binary; garbage",
         "previews=0",
-        "image_bytes=3000000",
+        "image_bytes=6000000",
         "completed_first; blob=none; ids=url",
     ],
 )
@@ -218,6 +218,14 @@ async def test_every_turn_of_the_socket_is_understood(
     assert all(is_picture(picture.content) for picture in made.pictures)
     assert len({picture.content for picture in made.pictures}) == n
     await studio.check_rules()
+
+
+async def test_message_may_hold_a_large_picture_but_not_any(studio: Studio) -> None:
+    made = await studio.make(ImageWay.SPEED, "x [[sim: previews=0; image_bytes=20000000]]")
+    error = await studio.fail(ImageWay.SPEED, "huge")
+
+    assert len(made.pictures[0].content) >= 20_000_000
+    assert (error.code, error.is_final) == ("upstream_frame_too_large", True)
 
 
 async def test_site_that_tells_no_states_is_understood(studio: Studio) -> None:

@@ -303,6 +303,12 @@ async def test_edit_without_a_picture_is_final(desk: Desk) -> None:
     assert (error.code, error.is_final) == ("image_edit_incomplete", True)
 
 
+async def test_picture_of_somebody_else_is_no_edit(desk: Desk) -> None:
+    desk.site.answers[TURN] = lines({"token": "![image](https://evil.example/a.png)"})
+
+    assert (await fail(desk, EDIT)).code == "image_edit_incomplete"
+
+
 async def test_edit_that_is_withheld_is_the_content_rules_answer(desk: Desk) -> None:
     desk.site.answers[TURN] = lines(streamed(100, moderated=True))
     out: list[ImageEvent] = []
@@ -367,7 +373,7 @@ async def test_chat_draws_and_is_left_as_soon_as_it_has(desk: Desk) -> None:
 
 
 async def test_picture_may_stand_in_the_text_of_the_chat(desk: Desk) -> None:
-    said = text_chunk(f"Here: ![image]({generated()})")
+    said = text_chunk(f"Like ![a](https://example.org/a.png): ![image]({generated()})")
     desk.site.socket = PlayedSocket([said, CHAT_DONE])
     desk.site.answers[generated()] = picture()
 

@@ -30,6 +30,8 @@ from grok2api.services.pictures import Pictures
 from grok2api.services.reaper import Reaper
 from grok2api.services.responses import Responses, open_responses
 from grok2api.services.summaries import Summaries
+from grok2api.services.video_chat import VideoChat
+from grok2api.services.videos import Videos, open_videos
 from grok2api.store.account_edits import AccountEdits
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore
@@ -203,15 +205,43 @@ def join_providers(transport: Transport, settings: Settings) -> dict[ProviderKin
 
 
 def join_chat(
-    models: ModelCatalog, parts: DispatchParts, images: ImageService, settings: Settings
+    models: ModelCatalog,
+    parts: DispatchParts,
+    images: ImageService,
+    videos: Videos,
+    media: MediaParts,
+    settings: Settings,
 ) -> ChatService:
-    """Return what answers chats, with models of pictures too."""
-    drawer = ImageChat(
-        images, parts.files, parts.pictures, is_sensitive=settings.features.enable_nsfw
+    """Return what answers chats, with models of pictures and videos too."""
+    features = settings.features
+    drawer = ImageChat(images, parts.files, parts.pictures, is_sensitive=features.enable_nsfw)
+    filmer = VideoChat(
+        videos,
+        parts.files,
+        media.links,
+        parts.cleanup,
+        features.video_format,
+        is_older=settings.video.protocol == "older",
     )
     return ChatService(
         models,
         Dispatcher(parts),
         count_tokens=estimate_tokens,
-        others={Capability.IMAGE: drawer, Capability.IMAGE_EDIT: drawer},
+        others={
+            Capability.IMAGE: drawer,
+            Capability.IMAGE_EDIT: drawer,
+            Capability.VIDEO: filmer,
+        },
     )
+
+
+def join_videos(
+    redis: RedisClient,
+    cipher: SecretCipher,
+    parts: DispatchParts,
+    media: MediaParts,
+    models: ModelCatalog,
+    settings: Settings,
+) -> AbstractAsyncContextManager[Videos]:
+    """Return what makes videos; it is to be opened."""
+    return open_videos(redis, cipher, parts, media.library, models, settings.video)

@@ -16,6 +16,7 @@ from grok2api.assembly import (
     join_operator,
     join_overview,
     join_responses,
+    join_videos,
 )
 from grok2api.clock import SystemClock
 from grok2api.config.loader import load_boot, load_settings, prepare
@@ -99,11 +100,13 @@ async def open_gateway(
         accounts = parts.accounts
         images = ImageService(Dispatcher(parts), patience_s=settings.image.timeout_s)
         models = join_models(accounts, settings)
+        videos = await enter(join_videos(redis, cipher, parts, media, models, settings))
         keys = join_keys(redis, settings)
         yield AppState(
             settings=settings,
-            chat=join_chat(models, parts, images, settings),
+            chat=join_chat(models, parts, images, videos, media, settings),
             images=images,
+            videos=videos,
             models=models,
             keys=keys,
             responses=await enter(join_responses(redis, cipher, settings)),

@@ -1,11 +1,13 @@
-"""`image_config` of a chat: what is wanted of pictures, checked."""
+"""`image_config` and `video_config` of a chat: what is wanted, checked."""
 
 from typing import Final
 
 from grok2api.dialects.fields import refusal
 from grok2api.dialects.openai_image_sizes import find_ratio
+from grok2api.dialects.openai_videos_request import parse_video_wish
 from grok2api.domain.images import ImageWish
-from grok2api.wire.openai.media_config import ImageConfig
+from grok2api.domain.video import VideoWish
+from grok2api.wire.openai.media_config import ImageConfig, VideoConfig
 
 MAX_PICTURES: Final = 10
 _FORMATS: Final = {"url": False, "b64_json": True}
@@ -31,3 +33,12 @@ def parse_image_config(wire: ImageConfig | None) -> ImageWish:
     which = "aspect_ratio" if wire.aspect_ratio else "size"
     ratio = find_ratio(wire.aspect_ratio or wire.size or "", f"image_config.{which}").ratio
     return ImageWish(n=n, aspect_ratio=ratio, is_inline=_FORMATS.get(named, False))
+
+
+def parse_video_config(wire: VideoConfig | None) -> VideoWish:
+    """Return what a chat wants of its video; whether it can be so long is checked later.
+
+    Raises:
+        InvalidRequestError: a value is none that is known; `param` names it.
+    """
+    return VideoWish() if wire is None else parse_video_wish(wire, [], "video_config.")

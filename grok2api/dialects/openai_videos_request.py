@@ -13,9 +13,16 @@ from grok2api.dialects.openai_image_sizes import find_ratio
 from grok2api.dialects.openai_images_request import MAX_PROMPT_CHARS, NamedImage
 from grok2api.domain.catalogue import CATALOGUE
 from grok2api.domain.model import Capability, Route
-from grok2api.domain.video import MAX_REFERENCES, Preset, Resolution, VideoRequest
+from grok2api.domain.video import (
+    MAX_REFERENCES,
+    Preset,
+    Resolution,
+    VideoRequest,
+    VideoWish,
+)
 from grok2api.domain.video_lengths import allowed_lengths, choose_segments
 from grok2api.wire.openai.images import ReferenceBody, UrlBody
+from grok2api.wire.openai.media_config import VideoConfig
 from grok2api.wire.openai.videos import VideoBody, VideoOptions
 
 VIDEO_DECODER: msgspec.json.Decoder[VideoBody] = msgspec.json.Decoder(VideoBody)
@@ -65,14 +72,9 @@ def check_video_model(route: Route) -> None:
 
 
 def parse_video(
-    wire: VideoOptions,
-    route: Route,
-    *,
-    has_references: bool,
-    is_older: bool = False,
-    prefix: str = "",
+    wire: VideoOptions, route: Route, *, has_references: bool, is_older: bool = False
 ) -> VideoOrder:
-    """Return what the client asks for; `prefix` stands before the fields' names in errors.
+    """Return what the client asks for.
 
     `is_older`: the operator wants the protocol that makes few lengths only.
 
@@ -81,35 +83,59 @@ def parse_video(
     """
     prompt = (wire.prompt or "").strip()
     if not prompt:
-        raise missing(f"{prefix}prompt")
+        raise missing("prompt")
     if len(prompt) > MAX_PROMPT_CHARS:
-        raise refusal(f"'prompt' has at most {MAX_PROMPT_CHARS} characters.", f"{prefix}prompt")
+        raise refusal(f"'prompt' has at most {MAX_PROMPT_CHARS} characters.", "prompt")
     warnings: list[str] = []
-    preset = _choose(Preset, wire.preset, Preset.CUSTOM, f"{prefix}preset")
-    which = "resolution_name" if wire.resolution_name else "resolution"
-    resolution = _choose(
-        Resolution, wire.resolution_name or wire.resolution, Resolution.P720, f"{prefix}{which}"
-    )
-    is_limited = has_references or is_older or preset is not Preset.CUSTOM
-    segments = _choose_length(wire, prefix, warnings, is_limited=is_limited)
-    ratio = _choose_ratio(wire, prefix, warnings)
-    is_high = _wants_high(wire.quality, f"{prefix}quality")
+    wish = parse_video_wish(wire, warnings)
+    is_limited = has_references or is_older or wish.preset is not Preset.CUSTOM
+    segments = choose_segments(wish.seconds, is_limited=is_limited)
+    which = "seconds" if wire.seconds is not None else "video_length"
+    if segments is None:
+        lengths = ", ".join(str(each) for each in allowed_lengths(is_limited=is_limited))
+        why = " with pictures to begin with, or a preset" if is_limited else ""
+        raise refusal(f"'{which}' is one of {lengths}{why}.", which)
+    if sum(segments) != wish.seconds:
+        warnings.append(f"{which}: {wish.seconds} became {sum(segments)}")
     request = VideoRequest(
         model=route.requested,
         prompt=prompt,
         segments=segments,
-        aspect_ratio=ratio,
-        resolution=resolution,
-        preset=preset,
-        upscale=wire.upscale is True or is_high,
+        aspect_ratio=wish.aspect_ratio,
+        resolution=wish.resolution,
+        preset=wish.preset,
+        upscale=wish.upscale,
     )
     shown = {
         "seconds": str(request.seconds),
-        "size": _size_text(ratio, resolution),
+        "size": _size_text(wish.aspect_ratio, wish.resolution),
         "quality": "hd" if request.upscale else "standard",
         "model": route.requested,
     }
     return VideoOrder(request=request, shown=shown, warnings=tuple(warnings))
+
+
+def parse_video_wish(
+    wire: VideoOptions | VideoConfig, warnings: list[str], prefix: str = ""
+) -> VideoWish:
+    """Return what is wanted of a video besides its prompt; its length is not yet checked.
+
+    What is served otherwise than asked is added to `warnings`; `prefix` stands before the fields'
+    names in errors.
+
+    Raises:
+        InvalidRequestError: a value is none that is known; `param` names it.
+    """
+    which = "resolution_name" if wire.resolution_name else "resolution"
+    named = wire.resolution_name or wire.resolution
+    is_high = _wants_high(wire.quality, f"{prefix}quality")
+    return VideoWish(
+        seconds=_read_length(wire, prefix),
+        aspect_ratio=_choose_ratio(wire, prefix, warnings),
+        resolution=_choose(Resolution, named, Resolution.P720, f"{prefix}{which}"),
+        preset=_choose(Preset, wire.preset, Preset.CUSTOM, f"{prefix}preset"),
+        upscale=wire.upscale is True or is_high,
+    )
 
 
 def parse_video_references(wire: VideoBody) -> tuple[NamedImage, ...]:
@@ -178,24 +204,16 @@ def _choose(words: type[Word], named: str | None, default: Word, param: str) -> 
         raise refusal(f"'{param}' is one of: {', '.join(words)}.", param) from None
 
 
-def _choose_length(
-    wire: VideoOptions, prefix: str, warnings: list[str], *, is_limited: bool
-) -> tuple[int, ...]:
+def _read_length(wire: VideoOptions | VideoConfig, prefix: str) -> int:
     which = "seconds" if wire.seconds is not None else "video_length"
     given = wire.seconds if wire.seconds is not None else wire.video_length
-    text = str(DEFAULT_SECONDS if given is None or given == "" else given).strip()
-    seconds = int(text) if _WHOLE.fullmatch(text) else 0
-    segments = choose_segments(seconds, is_limited=is_limited)
-    if segments is None:
-        lengths = ", ".join(str(each) for each in allowed_lengths(is_limited=is_limited))
-        why = " with pictures to begin with, or a preset" if is_limited else ""
-        raise refusal(f"'{which}' is one of {lengths}{why}.", f"{prefix}{which}")
-    if sum(segments) != seconds:
-        warnings.append(f"{which}: {seconds} became {sum(segments)}")
-    return segments
+    text = str(DEFAULT_SECONDS if given is None else given).strip()
+    if not _WHOLE.fullmatch(text):
+        raise refusal(f"'{which}' is a whole number of seconds.", f"{prefix}{which}")
+    return int(text)
 
 
-def _choose_ratio(wire: VideoOptions, prefix: str, warnings: list[str]) -> str:
+def _choose_ratio(wire: VideoOptions | VideoConfig, prefix: str, warnings: list[str]) -> str:
     which = "aspect_ratio" if wire.aspect_ratio else "size"
     named = (wire.aspect_ratio or wire.size or DEFAULT_SIZE).strip()
     if which == "size" and named.lower() in _RATIO_OF_SIZE:

@@ -55,6 +55,16 @@ class VideoRequest(Struct, frozen=True, kw_only=True):
         return sum(self.segments)
 
 
+class VideoWish(Struct, frozen=True):
+    """What a chat wants of its video."""
+
+    seconds: int = 6
+    aspect_ratio: str = "9:16"
+    resolution: Resolution = Resolution.P720
+    preset: Preset = Preset.CUSTOM
+    upscale: bool = False
+
+
 class VideoPlan(Struct, frozen=True, kw_only=True):
     """What was prepared at the upstream before the first part is asked for; may be kept as JSON.
 

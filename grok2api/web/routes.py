@@ -24,6 +24,7 @@ from grok2api.web.api import (
     openai_images,
     openai_response_objects as response_objects,
     openai_responses,
+    openai_videos,
 )
 from grok2api.web.home import home_page, open_templates, refuse_websocket
 from grok2api.web.intake import BodyLimit, CanonicalPath, CrossOrigin
@@ -44,6 +45,12 @@ def build_routes() -> list[BaseRoute]:
         Route("/v1/responses/{response_id}/cancel", response_objects.cancel, methods=["POST"]),
         Route("/v1/images/generations", openai_images.create_images, methods=["POST"]),
         Route("/v1/images/edits", openai_images.edit_images, methods=["POST"]),
+        Route("/v1/videos", openai_videos.create_video, methods=["POST"]),
+        Route("/v1/videos", openai_videos.list_videos, methods=["GET"]),
+        Route("/v1/videos/{video_id}", openai_videos.retrieve_video, methods=["GET"]),
+        Route("/v1/videos/{video_id}", openai_videos.delete_video, methods=["DELETE"]),
+        Route("/v1/videos/{video_id}/content", openai_videos.video_content, methods=["GET"]),
+        Route("/v1/videos/{video_id}/cancel", openai_videos.cancel_video, methods=["POST"]),
         Route("/v1/models", models.list_models),
         Route("/v1/models/{model_id:path}", models.retrieve_model),
         Route("/v1/files/image", files.image),

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from msgspec import Struct, structs
 
 from grok2api.simulator.accounts import Account
-from grok2api.simulator.frames.upload_payloads import Upload
-from grok2api.simulator.gallery import Gallery
+from grok2api.simulator.frames.upload_payloads import IMAGINE_SOURCE, OLDER_SOURCE, Upload
+from grok2api.simulator.gallery import Item
 from grok2api.simulator.identity import make_uuid
 from grok2api.simulator.ledger import SeenFile
 
@@ -35,6 +35,7 @@ class Files:
         self._count = 0
         self._bytes = 0
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._workable: set[str] = set()
 
     def keep(self, account: Account, upload: Upload, now_s: float) -> str:
         """Keep a file for the account that uploaded it; return its id."""
@@ -42,8 +43,9 @@ class Files:
         file_id = make_uuid("file", self._seed, account.user_id, serial)
         digest = hashlib.sha256(upload.content).hexdigest()[:_DIGEST_CHARS]
         size = len(upload.content)
-        seen = SeenFile(upload.name, upload.media_type, size, digest, upload.source)
-        account.entry.note_upload(file_id, seen)
+        account.entry.note_upload(file_id, SeenFile(upload.name, upload.media_type, size, digest))
+        if upload.source in (IMAGINE_SOURCE, OLDER_SOURCE):
+            self._workable.add(file_id)
         self._kept[file_id] = _Kept(upload, now_s, serial)
         self._bytes += size
         while self._bytes > _MAX_BYTES:
@@ -59,12 +61,17 @@ class Files:
         """Delete a file of the account; False if it has none of this id."""
         if file_id in account.entry.files:
             self._forget(file_id)
+            self._workable.discard(file_id)
         return account.entry.note_deletion(file_id)
 
     def read(self, account: Account, file_id: str) -> Upload | None:
         """Return a file of the account, if its bytes are still there."""
         kept = self._kept.get(file_id) if file_id in account.entry.files else None
         return None if kept is None else kept.upload
+
+    def is_workable(self, file_id: str) -> bool:
+        """Whether a file was uploaded to be worked on, or in the form that does not tell."""
+        return file_id in self._workable
 
     def place(self, file_id: str) -> tuple[int, float]:
         """Return the how manieth a file is, and when it came."""
@@ -87,21 +94,21 @@ class AssetView(Struct, frozen=True):
     createdAt: str  # noqa: N815
 
 
-def list_files(account: Account, files: Files, gallery: Gallery, now_s: float) -> list[AssetView]:
-    """Return the account's files, uploaded and generated, the newest first."""
-    shown = []
-    for file_id, file in account.entry.files.items():
-        serial, created_at_s = files.place(file_id)
-        path, created = content_path(account, file_id), _show_time(created_at_s)
-        view = AssetView(file_id, file.name, path, file.media_type, file.size, created)
-        shown.append((serial, view))
-    for item in gallery.list_assets(account.user_id, now_s):
-        name, created = item.path.rpartition("/")[2], _show_time(item.created_at_s)
-        path = item.path.lstrip("/")
-        view = AssetView(item.asset_id, name, path, item.media_type, item.size(), created)
-        shown.append((item.serial, view))
-    shown.sort(key=itemgetter(0), reverse=True)
-    return [view for _, view in shown]
+def list_files(
+    account: Account, files: Files, made: Sequence[Item], *, start: int, count: int
+) -> tuple[list[AssetView], bool]:
+    """Return some of the account's files, uploaded and `made`, and whether more follow.
+
+    The newest are first.
+    """
+    places: list[tuple[int, str | Item]] = [(item.serial, item) for item in made]
+    places += [(files.place(file_id)[0], file_id) for file_id in account.entry.files]
+    places.sort(key=itemgetter(0), reverse=True)
+    shown = [
+        _view_item(found) if isinstance(found, Item) else _view_upload(account, files, found)
+        for _, found in places[start : start + count]
+    ]
+    return shown, len(places) > start + count
 
 
 _SPELLINGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -128,6 +135,18 @@ def check_attachments(account: Account, file_ids: Sequence[str]) -> list[str]:
     missing = [f"attachment {i} was not uploaded" for i in file_ids if i not in account.entry.files]
     twice = [] if len(set(file_ids)) == len(file_ids) else ["an attachment is named twice"]
     return missing + twice
+
+
+def _view_upload(account: Account, files: Files, file_id: str) -> AssetView:
+    file, created = account.entry.files[file_id], _show_time(files.place(file_id)[1])
+    path = content_path(account, file_id)
+    return AssetView(file_id, file.name, path, file.media_type, file.size, created)
+
+
+def _view_item(item: Item) -> AssetView:
+    path, created = item.path.lstrip("/"), _show_time(item.created_at_s)
+    name = path.rpartition("/")[2]
+    return AssetView(item.asset_id, name, path, item.media_type, item.size(), created)
 
 
 def _show_time(moment_s: float) -> str:

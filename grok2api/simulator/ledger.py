@@ -12,13 +12,12 @@ _MAX_SUBMISSIONS = 1000
 
 
 class SeenFile(Struct, frozen=True):
-    """An uploaded file; `digest` is the head of its SHA-256, `source` what the form called it."""
+    """An uploaded file; `digest` is the head of its SHA-256."""
 
     name: str
     media_type: str
     size: int
     digest: str
-    source: str = ""
 
 
 class Submission(Struct):

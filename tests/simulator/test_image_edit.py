@@ -1,5 +1,6 @@
 """Edits in both forms: what is answered, where it lies, and what is refused."""
 
+import base64
 import copy
 
 import httpx2
@@ -235,3 +236,14 @@ async def test_edit_comes_from_the_page_of_pictures(site: Site) -> None:
     file_id = (await upload_picture(site, PHOTO))["fileMetadataId"]
 
     assert (await call(site, NEW, edit_body("x", file_id), page="/")).status_code == 400
+
+
+async def test_picture_of_the_older_upload_form_can_be_edited(site: Site) -> None:
+    payload = {
+        "fileName": "a.png",
+        "fileMimeType": "image/png",
+        "content": base64.b64encode(PHOTO).decode(),
+    }
+    told = (await call(site, "/rest/app-chat/upload-file", payload, page="/")).json()
+
+    assert (await call(site, NEW, edit_body("x", told["fileMetadataId"]))).status_code == 200

@@ -168,12 +168,15 @@ class FileList(FileEndpoint):
     def _answer(self, call: FileCall) -> Answer:
         token = parse_qs(call.query).get("pageToken", ["0"])[0]
         start = int(token) if token.isdecimal() else 0
-        world = self._world
-        now_s = world.options.clock.now_s()
-        views = list_files(call.account, world.files, world.gallery, now_s)
-        files = [rename_keys(view, call.script.names) for view in views[start : start + PAGE_SIZE]]
+        made = self._world.gallery.list_assets(
+            call.account.user_id, self._world.options.clock.now_s()
+        )
+        views, has_more = list_files(
+            call.account, self._world.files, made, start=start, count=PAGE_SIZE
+        )
+        files = [rename_keys(view, call.script.names) for view in views]
         shown: dict[str, object] = {"items" if call.script.names == "plain" else "assets": files}
-        if len(views) > start + PAGE_SIZE:
+        if has_more:
             shown["nextPageToken"] = str(start + PAGE_SIZE)
         return Answer(200, _encode(shown))
 

@@ -8,7 +8,6 @@ from msgspec import UNSET
 from grok2api.simulator.accounts import Account
 from grok2api.simulator.frames.edit_payloads import EditPost, OlderEditPost
 from grok2api.simulator.frames.media_payloads import MediaPost
-from grok2api.simulator.frames.upload_payloads import IMAGINE_SOURCE, OLDER_SOURCE
 from grok2api.simulator.frames.video_payloads import OlderVideoPost, VideoConfig
 from grok2api.simulator.world import World
 
@@ -41,7 +40,7 @@ def check_belongings(world: World, account: Account, post: MediaPost, host: str)
     """Return which things named by a call are not the account's; `host` is where it came to."""
     match post:
         case EditPost():
-            return _check_inputs(account, post.mediaGenInput.imageToImage.inputAssets)
+            return _check_inputs(world, account, post.mediaGenInput.imageToImage.inputAssets)
         case OlderEditPost():
             override = post.responseMetadata.modelConfigOverride
             config = override.modelMap.imageEditModelConfig
@@ -68,13 +67,12 @@ def check_reference(world: World, account: Account, url: str, host: str) -> list
     return [f"reference {url!r} is no file of this account"]
 
 
-def _check_inputs(account: Account, file_ids: Sequence[str]) -> list[str]:
+def _check_inputs(world: World, account: Account, file_ids: Sequence[str]) -> list[str]:
     problems = [] if len(set(file_ids)) == len(file_ids) else ["an input is named twice"]
     for file_id in file_ids:
-        file = account.entry.files.get(file_id)
-        if file is None:
+        if file_id not in account.entry.files:
             problems.append(f"input {file_id} was not uploaded")
-        elif file.source not in (IMAGINE_SOURCE, OLDER_SOURCE):
+        elif not world.files.is_workable(file_id):
             problems.append(f"input {file_id} was not uploaded to work on")
     return problems
 

@@ -295,6 +295,19 @@ async def test_same_edit_twice_is_too_few(desk: Desk) -> None:
     assert (error.code, error.is_final) == ("image_generation_incomplete", True)
 
 
+@pytest.mark.parametrize(("n", "is_final"), [(1, False), (2, True)])
+async def test_error_after_an_edit_is_not_tried_elsewhere(
+    desk: Desk, n: int, *, is_final: bool
+) -> None:
+    failing = lines({"error": {"code": 8, "message": "Too many requests"}})
+    desk.site.answers[TURN] = Twice(lines(streamed(100)), failing) if n == 2 else failing
+    desk.site.answers[generated()] = picture()
+
+    error = await fail(desk, msgspec.structs.replace(EDIT, n=n))
+
+    assert (type(error), error.is_final) == (UpstreamRateLimitError, is_final)
+
+
 async def test_edit_without_a_picture_is_final(desk: Desk) -> None:
     desk.site.answers[TURN] = lines(streamed(50))
 

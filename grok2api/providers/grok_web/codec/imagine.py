@@ -57,6 +57,9 @@ class _Picture(Struct, frozen=True, gc=False):
         return memoryview(self.blob).nbytes
 
 
+_NO_PICTURE: Final = _Picture(Raw(b""), "")
+
+
 class _Slot:
     """One picture: what has come of it, and whether that is all."""
 
@@ -65,7 +68,7 @@ class _Slot:
     def __init__(self) -> None:
         self.percent = -1
         self.previews = 0
-        self.last: _Picture | None = None
+        self.last = _NO_PICTURE
         self.final: _Picture | None = None
         self.is_completed = False
         self.is_withheld = False
@@ -102,7 +105,7 @@ class ImagineDecoder:
     def hints(self) -> tuple[int, int] | None:
         if self._has_state:
             return None
-        seen = [slot.last for slot in self._slots.values() if slot.last is not None]
+        seen = [slot.last for slot in self._slots.values() if slot.last is not _NO_PICTURE]
         return len(seen), sum(self._looks_final(picture) for picture in seen)
 
     def feed(self, message: bytes) -> ImageBatch:
@@ -211,15 +214,13 @@ class ImagineDecoder:
         slot.final = None
         if content or picture.url:
             slot.is_over = True
-            slot.last = None
+            slot.last = _NO_PICTURE
             self._made += 1
             out.append(ImageMade(place, content, picture.url))
 
     def _settle_by_size(self, out: ImageBatch) -> None:
         medium = False
         for place, slot in self._slots.items():
-            if slot.last is None:
-                continue
             if self._looks_final(slot.last):
                 self._give_out(place, slot, slot.last, out)
             else:

@@ -62,4 +62,7 @@ def read_options(settings: Settings) -> GrokWebOptions:
         image_max_bytes=image.max_mb * _MB,
         video_max_bytes=settings.video.max_mb * _MB,
         edit_form="older" if image.edit_protocol == "older" else "current",
+        video_protocol=settings.video.protocol,
+        video_timeout_s=settings.video.timeout_s,
+        video_idle_timeout_s=settings.video.idle_timeout_s,
     )

@@ -7,6 +7,7 @@ from starlette.staticfiles import StaticFiles
 from grok2api.resources import find_resource
 from grok2api.web import health
 from grok2api.web.admin import (
+    assets,
     batch_stream,
     batches,
     cache,
@@ -79,6 +80,9 @@ def build_routes() -> list[BaseRoute]:
         Route("/admin/api/batch/{id}/result", batches.export_result),
         Route("/admin/api/batch/{id}/stream", batch_stream.stream_batch),
         Route("/admin/api/batch/{id}/cancel", batches.cancel_batch, methods=["POST"]),
+        Route("/admin/api/assets", assets.list_assets),
+        Route("/admin/api/assets/delete-item", assets.delete_item, methods=["POST"]),
+        Route("/admin/api/assets/clear-token", assets.clear_token, methods=["POST"]),
         Route("/admin/api/cache", cache.usage),
         Route("/admin/api/cache/list", cache.list_items),
         Route("/admin/api/cache/clear", cache.clear, methods=["POST"]),

@@ -72,6 +72,7 @@ from grok2api.upstream.guard import GuardRules
 from grok2api.web.application import build_app
 from grok2api.web.server import GuardedProtocol
 from grok2api.web.state import AppState
+from tests.services.shelf import Shelf
 from tests.web.painter import Painter
 
 API_KEY = "sk-test-0123456789abcdefghijklmnop"
@@ -177,6 +178,7 @@ class Edge:
     client: httpx2.AsyncClient
     preferences: Preferences
     books: Books
+    shelf: Shelf
     painter: Painter
     drawer: Drawer
 
@@ -269,7 +271,7 @@ class EdgeMaker:
     @asynccontextmanager
     async def __call__(self, settings: Settings = TEST_SETTINGS) -> AsyncIterator[Edge]:
         script, preferences, books = Script(), Preferences(), Books()
-        painter, drawer = Painter(), Drawer()
+        painter, drawer, shelf = Painter(), Drawer(), Shelf()
         provider = Provider(
             ProviderKind.GROK_WEB,
             GrokWebCredentials(),
@@ -277,6 +279,7 @@ class EdgeMaker:
             books,
             preferences,
             drawer,
+            assets=shelf,
             images=painter,
         )
         states: list[AppState] = []
@@ -346,6 +349,7 @@ class EdgeMaker:
                     client,
                     preferences,
                     books,
+                    shelf,
                     painter,
                     drawer,
                 )

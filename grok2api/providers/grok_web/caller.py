@@ -3,11 +3,20 @@
 import secrets
 import string
 import uuid
+from collections.abc import Sequence
 from typing import Final
 
 from grok2api.domain.account import Mode
 from grok2api.domain.upstream import UpstreamRequest
-from grok2api.providers.grok_web.codec import assets, edits, imagine_requests, requests, uploads
+from grok2api.domain.video import VideoPart, VideoPlan, VideoRequest
+from grok2api.providers.grok_web.codec import (
+    assets,
+    edits,
+    imagine_requests,
+    requests,
+    uploads,
+    video,
+)
 from grok2api.providers.grok_web.codec.credits import credits_query
 from grok2api.providers.grok_web.codec.identity import (
     Browser,
@@ -63,7 +72,7 @@ class Caller:
         self, session: UpstreamSession, body: bytes, boundary: str, *, for_media: bool = False
     ) -> UpstreamRequest:
         """Build the request that uploads a file; a `boundary` of "" says that the body is JSON."""
-        if not boundary:
+        if not boundary:  # the older form came from the chat page, whatever it was for
             return uploads.json_upload(self._url, self._json_headers(session), body)
         page = IMAGINE_PAGE if for_media else "/"
         headers = upload_headers(self._browser, self._cookie(session), boundary, page=page)
@@ -115,6 +124,30 @@ class Caller:
             self._browser, self._cookie(session), str(uuid.uuid4()), self._statsig()
         )
         return preference_change(self._url, headers, is_on=is_on)
+
+    def video(
+        self,
+        session: UpstreamSession,
+        request: VideoRequest,
+        plan: VideoPlan,
+        done: Sequence[VideoPart],
+    ) -> UpstreamRequest:
+        """Build the request for the part of a video that follows `done`."""
+        headers = self._json_headers(session, page=video.page_of(plan, done))
+        return video.generation(self._url, headers, request, plan, done)
+
+    def video_post(self, session: UpstreamSession, prompt: str) -> UpstreamRequest:
+        """Build the request for the post of a video from text."""
+        return video.video_post(self._url, self._json_headers(session, page=IMAGINE_PAGE), prompt)
+
+    def image_post(self, session: UpstreamSession, image_url: str) -> UpstreamRequest:
+        """Build the request for the post of a reference."""
+        headers = self._json_headers(session, page=IMAGINE_PAGE)
+        return video.image_post(self._url, headers, image_url)
+
+    def upscaling(self, session: UpstreamSession, video_id: str) -> UpstreamRequest:
+        """Build the request for a video in a higher resolution."""
+        return video.upscaling(self._url, self._json_headers(session, page=IMAGINE_PAGE), video_id)
 
     def session_query(self, session: UpstreamSession) -> UpstreamRequest:
         """Build the request that asks for the account's user id."""

@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from grok2api.config.media import MediaProtocol
 from grok2api.upstream.transport import Timeouts
 
 ChatTransport = Literal["auto", "websocket", "http"]
@@ -23,6 +24,8 @@ class GrokWebOptions(Struct, frozen=True, kw_only=True):
     `public_url` is where pictures lie that need no session. `image_timeout_s` is for all pictures
     of a request; `image_final_chars` and `image_final_timeout_s` decide what is finished and what
     is blocked where the site tells no states. The two sizes bound what is fetched.
+    `video_protocol` is `auto` for the page's own form, and the older one where only that will do;
+    `video_timeout_s` is for one part, `video_idle_timeout_s` for the longest silence in it.
     """
 
     grok_url: str = "https://grok.com"
@@ -54,6 +57,9 @@ class GrokWebOptions(Struct, frozen=True, kw_only=True):
     image_max_bytes: int = 32 * 1024 * 1024
     video_max_bytes: int = 1024 * 1024 * 1024
     edit_form: EditForm = "current"
+    video_protocol: MediaProtocol = "auto"
+    video_timeout_s: float = 900.0
+    video_idle_timeout_s: float = 180.0
 
     def __repr__(self) -> str:
         return f"GrokWebOptions(grok_url={self.grok_url!r}, chat_transport={self.chat_transport!r})"

@@ -11,6 +11,7 @@ from grok2api.providers.grok_web.images import GrokWebImages
 from grok2api.providers.grok_web.options import GrokWebOptions
 from grok2api.providers.grok_web.quota import GrokWebQuota
 from grok2api.providers.grok_web.settings import GrokWebSettings
+from grok2api.providers.grok_web.videos import GrokWebVideos
 from grok2api.upstream.transport import Transport
 
 
@@ -26,4 +27,5 @@ def build_grok_web(transport: Transport, options: GrokWebOptions, clock: Clock) 
         files=GrokWebFiles(transport, options, clock),
         assets=assets,
         images=GrokWebImages(transport, options, clock, assets),
+        videos=GrokWebVideos(transport, options, clock),
     )

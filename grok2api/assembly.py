@@ -7,13 +7,18 @@ from dataclasses import dataclass
 from grok2api.clock import SystemClock
 from grok2api.config.schema import BootSettings, Settings
 from grok2api.domain.account import ProviderKind
+from grok2api.domain.model import Capability
 from grok2api.providers.base import Provider
 from grok2api.providers.registry import build_providers, read_options
 from grok2api.services.attempt import DispatchParts
+from grok2api.services.chat import ChatService
 from grok2api.services.cleanup import Cleanup
 from grok2api.services.client_keys import ClientKeys
+from grok2api.services.dispatch import Dispatcher
 from grok2api.services.explain import Explainer
 from grok2api.services.files import FileDesk
+from grok2api.services.image_chat import ImageChat
+from grok2api.services.images import ImageService
 from grok2api.services.leases import LeaseGauge, LeaseKeeper
 from grok2api.services.lender import READ_WAIT_S, Lender, build_policy
 from grok2api.services.media import MediaLibrary, build_media_library
@@ -25,6 +30,8 @@ from grok2api.services.pictures import Pictures
 from grok2api.services.reaper import Reaper
 from grok2api.services.responses import Responses, open_responses
 from grok2api.services.summaries import Summaries
+from grok2api.services.video_chat import VideoChat
+from grok2api.services.videos import Videos, open_videos
 from grok2api.store.account_edits import AccountEdits
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore
@@ -35,6 +42,7 @@ from grok2api.store.lanes import LaneStore
 from grok2api.store.leader import LeaderStore
 from grok2api.store.responses import ResponseStore
 from grok2api.store.wakeups import Wakeups
+from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.upstream.fetch import open_fetcher
 from grok2api.upstream.guard import GuardRules
 from grok2api.upstream.transport import Transport
@@ -194,3 +202,46 @@ def join_operator(
 def join_providers(transport: Transport, settings: Settings) -> dict[ProviderKind, Provider]:
     """Return every kind of upstream, as the settings want it."""
     return build_providers(transport, read_options(settings), SystemClock())
+
+
+def join_chat(
+    models: ModelCatalog,
+    parts: DispatchParts,
+    images: ImageService,
+    videos: Videos,
+    media: MediaParts,
+    settings: Settings,
+) -> ChatService:
+    """Return what answers chats, with models of pictures and videos too."""
+    features = settings.features
+    drawer = ImageChat(images, parts.files, parts.pictures, is_sensitive=features.enable_nsfw)
+    filmer = VideoChat(
+        videos,
+        parts.files,
+        media.links,
+        parts.cleanup,
+        features.video_format,
+        is_older=settings.video.protocol == "older",
+    )
+    return ChatService(
+        models,
+        Dispatcher(parts),
+        count_tokens=estimate_tokens,
+        others={
+            Capability.IMAGE: drawer,
+            Capability.IMAGE_EDIT: drawer,
+            Capability.VIDEO: filmer,
+        },
+    )
+
+
+def join_videos(
+    redis: RedisClient,
+    cipher: SecretCipher,
+    parts: DispatchParts,
+    media: MediaParts,
+    models: ModelCatalog,
+    settings: Settings,
+) -> AbstractAsyncContextManager[Videos]:
+    """Return what makes videos; it is to be opened."""
+    return open_videos(redis, cipher, parts, media.library, models, settings.video)

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from grok2api.assembly import (
+    join_chat,
     join_dispatch,
     join_explainer,
     join_keys,
@@ -15,6 +16,7 @@ from grok2api.assembly import (
     join_operator,
     join_overview,
     join_responses,
+    join_videos,
 )
 from grok2api.clock import SystemClock
 from grok2api.config.loader import load_boot, load_settings, prepare
@@ -22,16 +24,17 @@ from grok2api.config.schema import BootSettings
 from grok2api.domain.catalogue import CATALOGUE
 from grok2api.maintenance.jobs.batches import build_batch_job
 from grok2api.maintenance.jobs.lease_reaper import build_lease_reaper
+from grok2api.maintenance.jobs.media_cleanup import build_media_jobs
 from grok2api.maintenance.jobs.quota_refresh import build_quota_refresh
 from grok2api.maintenance.leader import Leader
 from grok2api.maintenance.runner import Runner
 from grok2api.services.admin_auth import AdminAuth
-from grok2api.services.chat import ChatService
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.dispatch import Dispatcher
 from grok2api.services.explain import Explainer
 from grok2api.services.health import Health
 from grok2api.services.images import ImageService
+from grok2api.services.media_upkeep import build_media_upkeep
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import Operator
 from grok2api.services.sessions import Sessions
@@ -46,7 +49,6 @@ from grok2api.store.server_facts import ServerFacts, read_server_facts
 from grok2api.store.sessions import SessionStore
 from grok2api.store.setup import SetupStore
 from grok2api.telemetry.metrics import open_metrics
-from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.upstream.curl import open_transport
 from grok2api.web.state import AppState
 
@@ -97,13 +99,16 @@ async def open_gateway(
         transport = await enter(open_transport(performance.upstream_connections))
         media = await enter(join_media(boot, redis, settings))
         parts = await enter(join_dispatch(boot, redis, transport, settings, media, gauge=metrics))
-        accounts, dispatcher = parts.accounts, Dispatcher(parts)
+        accounts = parts.accounts
+        images = ImageService(Dispatcher(parts), patience_s=settings.image.timeout_s)
         models = join_models(accounts, settings)
+        videos = await enter(join_videos(redis, cipher, parts, media, models, settings))
         keys = join_keys(redis, settings)
         yield AppState(
             settings=settings,
-            chat=ChatService(models, dispatcher, count_tokens=estimate_tokens),
-            images=ImageService(dispatcher, patience_s=settings.image.timeout_s),
+            chat=join_chat(models, parts, images, videos, media, settings),
+            images=images,
+            videos=videos,
             models=models,
             keys=keys,
             responses=await enter(join_responses(redis, cipher, settings)),
@@ -137,11 +142,12 @@ async def open_maintenance(boot: BootSettings) -> AsyncIterator[Runner]:
     ):
         operator = join_operator(boot, redis, transport, settings)
         leader = Leader(LeaderStore(for_leader), ttl_s=settings.maintenance.leader_ttl_s)
-        interval_s = settings.maintenance.lease_reap_interval_s
+        interval_s, cache = settings.maintenance.lease_reap_interval_s, settings.cache.local
         jobs = [
             build_lease_reaper(AccountTimers(redis), interval_s),
             build_batch_job(operator.batch_runner),
             build_quota_refresh(AccountEdits(redis), operator.quota, settings.account.refresh),
+            *build_media_jobs(build_media_upkeep(redis, boot.data_dir, settings), cache),
         ]
         yield Runner(leader, jobs)
 

@@ -15,6 +15,7 @@ from grok2api.dialects.fields import (
     parse_file,
     refusal,
 )
+from grok2api.dialects.openai_chat_media import parse_image_config, parse_video_config
 from grok2api.dialects.openai_chat_tools import parse_choice, parse_format, parse_tools
 from grok2api.domain.affinity import AffinityHints
 from grok2api.domain.chat import (
@@ -90,6 +91,8 @@ def parse_request(wire: ChatCompletionRequest) -> ChatRequest:
         tool_choice=parse_choice(wire, tools),
         answer_format=parse_format(wire.response_format),
         hints=_read_hints(wire),
+        images=parse_image_config(wire.image_config),
+        video=parse_video_config(wire.video_config),
     )
 
 

@@ -6,7 +6,9 @@ from msgspec import Struct
 
 from grok2api.domain.affinity import Affinity, AffinityHints
 from grok2api.domain.files import InputFile
+from grok2api.domain.images import ImageWish
 from grok2api.domain.tools import AnswerFormat, Tool, ToolChoice
+from grok2api.domain.video import VideoWish
 
 
 class Role(StrEnum):
@@ -66,10 +68,11 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     """What a client asks for, in no dialect.
 
     `show_reasoning` is None where the client did not say. `max_output_tokens` and `stop` are
-    applied by us, since the upstream knows neither. `affinity` is the conversation,
-    "" for none; `hints` are what the body says of it. `files` are there once it is dispatched: all
-    that its parts name, whose `url` is then the `ref` of one of them. `public_url` is where the
-    client reaches us, for links in the answer; "" where that cannot be told.
+    applied by us, since the upstream knows neither. `images` and `video` count with models that
+    make such. `affinity` is the conversation, "" for none; `hints` are what the body says of it.
+    `files` are there once it is dispatched: all that its parts name, whose `url` is then the `ref`
+    of one of them. `public_url` is where the client reaches us, for links in the answer; "" where
+    that cannot be told.
     """
 
     model: str
@@ -85,6 +88,8 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     hints: AffinityHints = AffinityHints()
     affinity: Affinity = Affinity()
     files: tuple[InputFile, ...] = ()
+    images: ImageWish = ImageWish()
+    video: VideoWish = VideoWish()
     public_url: str = ""
 
 

@@ -7,6 +7,8 @@ from msgspec import Struct
 from grok2api.domain.ids import ClientKeyId
 
 MAX_WEIGHT: Final = 64
+ANONYMOUS: Final = ClientKeyId("anonymous")
+"""In place of the id of a key where there was none; no id is this word."""
 
 
 class ClientKey(Struct, frozen=True):

@@ -35,6 +35,14 @@ class ImageRequest(Struct, frozen=True, kw_only=True):
     references: tuple[InputFile, ...] = ()
 
 
+class ImageWish(Struct, frozen=True):
+    """What a chat wants of its pictures; `is_inline`: in the answer itself, not behind links."""
+
+    n: int = 1
+    aspect_ratio: str = ""
+    is_inline: bool = False
+
+
 class ImageStep(Struct, frozen=True, tag="step", gc=False):
     """The picture at `slot` (0 is the first) is `percent` done, below 100."""
 

@@ -1,14 +1,15 @@
 """A chat turn: streamed, or folded into one answer."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from grok2api.domain.answer import Answer, AnswerFold
 from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.client_key import ClientKey
 from grok2api.domain.limits import OutputLimiter
-from grok2api.domain.model import Route
+from grok2api.domain.model import Capability, Route
 from grok2api.services.dispatch import Dispatcher, TurnRecord
 from grok2api.services.models import ModelCatalog
 from grok2api.services.structured import Enforcer, is_demanding
@@ -30,17 +31,40 @@ class ChatTurn:
         return self._batches
 
 
-class ChatService:
-    """Turns chat requests into answers of an account."""
+class Answerer(Protocol):
+    """Answers chats of some kind of model."""
 
-    __slots__ = ("_count_tokens", "_dispatcher", "_enforcer", "_models")
+    def stream(
+        self,
+        request: ChatRequest,
+        route: Route,
+        record: TurnRecord,
+        caller: ClientKey | None = None,
+    ) -> AsyncGenerator[EventBatch, None]:
+        """Yield the answer; iterate it under `aclosing`."""
+        ...
+
+
+class ChatService:
+    """Turns chat requests into answers of an account.
+
+    `others` answer for models that make something else than text.
+    """
+
+    __slots__ = ("_count_tokens", "_dispatcher", "_enforcer", "_models", "_others")
 
     def __init__(
-        self, models: ModelCatalog, dispatcher: Dispatcher, *, count_tokens: Callable[[str], int]
+        self,
+        models: ModelCatalog,
+        dispatcher: Dispatcher,
+        *,
+        count_tokens: Callable[[str], int],
+        others: Mapping[Capability, Answerer] | None = None,
     ) -> None:
         self._models = models
         self._dispatcher = dispatcher
         self._enforcer = Enforcer(dispatcher)
+        self._others = others or {}
         self._count_tokens = count_tokens
 
     @asynccontextmanager
@@ -76,6 +100,11 @@ class ChatService:
         self, request: ChatRequest, route: Route, record: TurnRecord, caller: ClientKey | None
     ) -> AsyncGenerator[EventBatch, None]:
         """The upstream's events, cut at the client's stop sequences and token limit."""
+        if (other := self._others.get(route.model.capability)) is not None:
+            async with aclosing(other.stream(request, route, record, caller)) as batches:
+                async for batch in batches:
+                    yield batch
+            return
         source = self._enforcer if is_demanding(request) else self._dispatcher
         async with aclosing(source.stream(request, route, record, caller)) as batches:
             if not request.stop and request.max_output_tokens is None:

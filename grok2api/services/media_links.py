@@ -3,7 +3,6 @@
 import base64
 import hmac
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -12,7 +11,13 @@ from msgspec import Struct
 from grok2api.clock import Clock
 from grok2api.config.media import MediaSettings
 from grok2api.domain.ids import MediaId
-from grok2api.domain.media import MEDIA_ID_CHARS, LinkMode, MediaKind, StoredMedia
+from grok2api.domain.media import (
+    MEDIA_ID_CHARS,
+    LinkMode,
+    MediaKind,
+    StoredMedia,
+    is_media_id,
+)
 from grok2api.errors import InvalidRequestError, PermissionDeniedError
 
 VIEW_TTL_S: Final = 3600.0
@@ -22,7 +27,6 @@ MAX_STEP_S: Final = 3600
 SIGNATURE_BYTES: Final = 24
 
 _PATHS: Final = {MediaKind.IMAGE: "/v1/files/image", MediaKind.VIDEO: "/v1/files/video"}
-_ID: Final = re.compile(rf"[0-9a-f]{{{MEDIA_ID_CHARS}}}")
 _STEPS_PER_LIFE: Final = 4
 
 
@@ -40,7 +44,7 @@ def read_media_id(text: str) -> MediaId:
     Raises:
         InvalidRequestError: it is none; what it is instead is not repeated.
     """
-    if not _ID.fullmatch(text):
+    if not is_media_id(text):
         raise InvalidRequestError(
             f"'id' must be {MEDIA_ID_CHARS} hexadecimal digits, as in the link you were given.",
             param="id",
@@ -68,18 +72,22 @@ class MediaLinks:
 
     def link(self, media: StoredMedia, base: str = "") -> str:
         """Return the link that a client is given; `base` is an address or "" for a bare path."""
-        path = _path(media, base)
+        return self.link_to(media.kind, media.id, base)
+
+    def link_to(self, kind: MediaKind, media_id: MediaId, base: str = "") -> str:
+        """Return the link to what is kept under an id."""
+        path = _path(kind, media_id, base)
         if self._mode is not LinkMode.SIGNED:
             return path
         expiry = self._expiry(self._ttl_s)
-        signature = _sign(self._link_keys[0], media.kind, media.id, expiry)
+        signature = _sign(self._link_keys[0], kind, media_id, expiry)
         return f"{path}{expiry and f'&exp={expiry}'}&sig={signature}"
 
     def view_link(self, media: StoredMedia, base: str = "") -> str:
         """Return a link for an operator's page: for a while it opens in every mode."""
         expiry = self._expiry(VIEW_TTL_S)
         signature = _sign(self._view_keys[0], media.kind, media.id, expiry)
-        return f"{_path(media, base)}&exp={expiry}&view={signature}"
+        return f"{_path(media.kind, media.id, base)}&exp={expiry}&view={signature}"
 
     def check(self, kind: MediaKind, media_id: MediaId, query: Mapping[str, str]) -> Opening | None:
         """Return how far a link opens; None where links do not count, but client keys.
@@ -131,8 +139,8 @@ class MediaLinks:
         return str(math.ceil((self._clock.now_s() + ttl_s) / step_s) * step_s)
 
 
-def _path(media: StoredMedia, base: str) -> str:
-    return f"{base}{_PATHS[media.kind]}?id={media.id}"
+def _path(kind: MediaKind, media_id: MediaId, base: str) -> str:
+    return f"{base}{_PATHS[kind]}?id={media_id}"
 
 
 def _derive(secret_keys: Sequence[bytes], purpose: bytes) -> tuple[bytes, ...]:

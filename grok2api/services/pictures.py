@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 
 BYTES_PER_MB: Final = 1024 * 1024
 _INLINE_BYTES: Final = 64 * 1024
+_MAGIC_BYTES: Final = 64
 _SITES: Final = frozenset({"grok_url", "grok_md"})
 _BARE: Final = frozenset({"grok_url", "local_url"})
 
@@ -63,9 +64,12 @@ class Pictures:
         async with aclosing(self._show_all(batches, assets, session, base)) as shown:
             yield shown
 
-    async def show(self, made: ImageMade, base: str) -> ImageReady:
-        """Return a picture that is at hand, as an answer shows it."""
+    async def show(self, made: ImageMade, base: str, *, is_inline: bool = False) -> ImageReady:
+        """Return a picture that is at hand, as an answer shows it, or `is_inline` whole."""
         image = ImageReady(str(made.slot), made.url)
+        media_type = sniff_media_type(made.content[:_MAGIC_BYTES])
+        if is_inline and media_type:
+            return ImageReady(image.image_id, await _data_url(made.content, media_type))
         return await self._show_content(image, made.content, base)
 
     async def _show_all(
@@ -110,7 +114,7 @@ class Pictures:
         return bytes(content)
 
     async def _show_content(self, image: ImageReady, content: bytes, base: str) -> ImageReady:
-        media_type = sniff_media_type(content[:64])
+        media_type = sniff_media_type(content[:_MAGIC_BYTES])
         if self._is_shown_by_site(image) or not media_type:
             return self._by_site(image)
         if self._features.image_format == "base64":

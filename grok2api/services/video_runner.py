@@ -108,12 +108,16 @@ class VideoRunner(Endless):
         await self.close(0.0)
         await super().__aexit__(kind, error, trace)
 
+    def begin_draining(self) -> None:
+        """Take on nothing more; give back what has not begun."""
+        self._is_draining = True
+
     async def close(self, grace_s: float) -> None:
         """Take on nothing more, give back what has not begun, let the rest come to its end.
 
         What has not after `grace_s` seconds is left to another process.
         """
-        self._is_draining = True
+        self.begin_draining()
         if self._running and grace_s > 0:
             await asyncio.wait(self._running, timeout=grace_s)
         self._is_over = True

@@ -1,5 +1,6 @@
 """The ASGI application of one worker: lifespan, layers, routes, error table."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypedDict
@@ -34,8 +35,12 @@ def build_app(open_state: OpenState) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[LifespanState]:
         async with open_state() as state:
             app.state.drain = state.drain
+            state.drain.tell_begin(state.videos.runner.begin_draining)
             yield {"state": state}
-            await state.responses.background.close(state.drain.left_s)
+            left_s = state.drain.left_s
+            async with asyncio.TaskGroup() as group:
+                group.create_task(state.responses.background.close(left_s))
+                group.create_task(state.videos.runner.close(left_s))
             # The server cancels what is late and calls this at once: wait for the last steps.
             if not await state.drain.wait_idle(DRAIN_REST_S):
                 log.warning("requests_abandoned", count=state.drain.in_flight)

@@ -14,13 +14,22 @@ class Drain:
     that listens is told to come to its end at once.
     """
 
-    __slots__ = ("_idle", "_in_flight", "_listeners", "_timer", "is_draining", "is_over")
+    __slots__ = (
+        "_begin_listeners",
+        "_idle",
+        "_in_flight",
+        "_listeners",
+        "_timer",
+        "is_draining",
+        "is_over",
+    )
 
     def __init__(self) -> None:
         self.is_draining = False
         self.is_over = False
         self._in_flight = 0
         self._listeners: set[Listener] = set()
+        self._begin_listeners: list[Listener] = []
         self._idle = asyncio.Event()
         self._idle.set()
         self._timer: asyncio.TimerHandle | None = None
@@ -30,13 +39,20 @@ class Drain:
 
         A later call can only make it shorter.
         """
-        self.is_draining = True
+        if not self.is_draining:
+            self.is_draining = True
+            for listener in self._begin_listeners:
+                listener()
         loop = asyncio.get_running_loop()
         if self._timer is not None:
             if self.is_over or self._timer.when() <= loop.time() + grace_s:
                 return
             self._timer.cancel()
         self._timer = loop.call_later(max(0.0, grace_s), self._end)
+
+    def tell_begin(self, listener: Listener) -> None:
+        """Call `listener` once when draining begins: what nobody waits for is left to others."""
+        self._begin_listeners.append(listener)
 
     def _end(self) -> None:
         self.is_over = True

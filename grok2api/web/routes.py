@@ -7,6 +7,7 @@ from starlette.staticfiles import StaticFiles
 from grok2api.resources import find_resource
 from grok2api.web import health
 from grok2api.web.admin import (
+    assets,
     batch_stream,
     batches,
     cache,
@@ -24,6 +25,7 @@ from grok2api.web.api import (
     openai_images,
     openai_response_objects as response_objects,
     openai_responses,
+    openai_videos,
 )
 from grok2api.web.home import home_page, open_templates, refuse_websocket
 from grok2api.web.intake import BodyLimit, CanonicalPath, CrossOrigin
@@ -44,6 +46,12 @@ def build_routes() -> list[BaseRoute]:
         Route("/v1/responses/{response_id}/cancel", response_objects.cancel, methods=["POST"]),
         Route("/v1/images/generations", openai_images.create_images, methods=["POST"]),
         Route("/v1/images/edits", openai_images.edit_images, methods=["POST"]),
+        Route("/v1/videos", openai_videos.create_video, methods=["POST"]),
+        Route("/v1/videos", openai_videos.list_videos, methods=["GET"]),
+        Route("/v1/videos/{video_id}", openai_videos.retrieve_video, methods=["GET"]),
+        Route("/v1/videos/{video_id}", openai_videos.delete_video, methods=["DELETE"]),
+        Route("/v1/videos/{video_id}/content", openai_videos.video_content, methods=["GET"]),
+        Route("/v1/videos/{video_id}/cancel", openai_videos.cancel_video, methods=["POST"]),
         Route("/v1/models", models.list_models),
         Route("/v1/models/{model_id:path}", models.retrieve_model),
         Route("/v1/files/image", files.image),
@@ -72,6 +80,9 @@ def build_routes() -> list[BaseRoute]:
         Route("/admin/api/batch/{id}/result", batches.export_result),
         Route("/admin/api/batch/{id}/stream", batch_stream.stream_batch),
         Route("/admin/api/batch/{id}/cancel", batches.cancel_batch, methods=["POST"]),
+        Route("/admin/api/assets", assets.list_assets),
+        Route("/admin/api/assets/delete-item", assets.delete_item, methods=["POST"]),
+        Route("/admin/api/assets/clear-token", assets.clear_token, methods=["POST"]),
         Route("/admin/api/cache", cache.usage),
         Route("/admin/api/cache/list", cache.list_items),
         Route("/admin/api/cache/clear", cache.clear, methods=["POST"]),

@@ -21,6 +21,7 @@ from grok2api.services.operator import Operator
 from grok2api.services.overview import Overview
 from grok2api.services.responses import Responses
 from grok2api.services.sessions import Sessions
+from grok2api.services.videos import Videos
 from grok2api.telemetry.metrics import Metrics
 from grok2api.web.drain import Drain
 
@@ -34,6 +35,7 @@ class AppState:
     settings: Settings
     chat: ChatService
     images: ImageService
+    videos: Videos
     models: ModelCatalog
     keys: ClientKeys
     responses: Responses

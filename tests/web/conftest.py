@@ -26,7 +26,7 @@ from grok2api.domain.account import Credentials, Mode, Pool, ProviderKind, Tier
 from grok2api.domain.chat import ChatRequest, EventBatch, Finished, TextDelta
 from grok2api.domain.files import InputFile
 from grok2api.domain.ids import AccountId
-from grok2api.domain.model import Route
+from grok2api.domain.model import Capability, Route
 from grok2api.domain.quota import QuotaReport, Reading
 from grok2api.errors import UpstreamUnavailableError
 from grok2api.providers.base import Provider
@@ -41,6 +41,7 @@ from grok2api.services.dispatch import Dispatcher
 from grok2api.services.explain import Explainer
 from grok2api.services.files import FileDesk
 from grok2api.services.health import Health
+from grok2api.services.image_chat import ImageChat
 from grok2api.services.images import ImageService
 from grok2api.services.leases import LeaseKeeper
 from grok2api.services.lender import Lender, build_policy
@@ -71,6 +72,7 @@ from grok2api.upstream.guard import GuardRules
 from grok2api.web.application import build_app
 from grok2api.web.server import GuardedProtocol
 from grok2api.web.state import AppState
+from tests.services.shelf import Shelf
 from tests.web.painter import Painter
 
 API_KEY = "sk-test-0123456789abcdefghijklmnop"
@@ -176,8 +178,10 @@ class Edge:
     client: httpx2.AsyncClient
     preferences: Preferences
     books: Books
+    shelf: Shelf
     painter: Painter
     drawer: Drawer
+    data_dir: Path
 
     async def leases_are_free(self) -> None:
         """Wait until no account is held any more."""
@@ -268,7 +272,7 @@ class EdgeMaker:
     @asynccontextmanager
     async def __call__(self, settings: Settings = TEST_SETTINGS) -> AsyncIterator[Edge]:
         script, preferences, books = Script(), Preferences(), Books()
-        painter, drawer = Painter(), Drawer()
+        painter, drawer, shelf = Painter(), Drawer(), Shelf()
         provider = Provider(
             ProviderKind.GROK_WEB,
             GrokWebCredentials(),
@@ -276,6 +280,7 @@ class EdgeMaker:
             books,
             preferences,
             drawer,
+            assets=shelf,
             images=painter,
         )
         states: list[AppState] = []
@@ -345,8 +350,10 @@ class EdgeMaker:
                     client,
                     preferences,
                     books,
+                    shelf,
                     painter,
                     drawer,
+                    self._data_dir,
                 )
 
     def _build(
@@ -384,14 +391,21 @@ class EdgeMaker:
             ),
         )
         dispatcher = Dispatcher(parts)
+        images = ImageService(dispatcher, patience_s=settings.image.timeout_s)
+        drawer = ImageChat(images, files, parts.pictures, is_sensitive=True)
         models = ModelCatalog(store, aliases=settings.models.aliases)
         keys = ClientKeys(ClientKeyStore(redis), SystemClock(), configured=(API_KEY,))
         return AppState(
             settings=settings,
             responses=responses,
-            chat=ChatService(models, dispatcher, count_tokens=len),
+            chat=ChatService(
+                models,
+                dispatcher,
+                count_tokens=len,
+                others={Capability.IMAGE: drawer, Capability.IMAGE_EDIT: drawer},
+            ),
             files=files,
-            images=ImageService(dispatcher, patience_s=settings.image.timeout_s),
+            images=images,
             models=models,
             keys=keys,
             admin_auth=AdminAuth(SetupStore(redis), SystemClock(), password=settings.app.app_key),

@@ -21,7 +21,7 @@ from grok2api.web.api.openai_images import WARNING_HEADER
 from grok2api.web.api.turn import IGNORED_HEADER
 from grok2api.wire.sse import SSEParser
 from tests.web.conftest import API_KEY, TEST_SETTINGS, Edge, EdgeMaker
-from tests.web.painter import png
+from tests.web.painter import paint_all, png
 
 GENERATIONS, EDITS = "/v1/images/generations", "/v1/images/edits"
 CAT: dict[str, Any] = {"prompt": "a cat"}
@@ -433,3 +433,41 @@ async def test_internal_addresses_are_not_fetched(edge: Edge) -> None:
         "image",
     )
     assert await nothing_happened(edge)
+
+
+async def chunks(size: int) -> AsyncIterator[bytes]:
+    head = '--x\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
+    yield head.encode()
+    for _ in range(size // 65_536):
+        yield bytes(65_536)
+
+
+async def test_upload_without_a_length_ends_at_the_limit(edge: Edge) -> None:
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+
+    response = await edge.client.post(EDITS, content=chunks(4_000_000), headers=headers)
+
+    assert error_of(response) == (413, "request_too_large", None)
+    assert await nothing_happened(edge)
+
+
+async def test_uploads_wait_for_memory_and_are_told_when_it_takes_too_long(
+    make_edge: EdgeMaker,
+) -> None:
+    settings = changed_settings(files=FileSettings(memory_mb=1, fetch_timeout_s=0.05))
+    files = [("image", image_file(png(extra=bytes(700_000))))]
+    async with make_edge(settings) as edge, asyncio.TaskGroup() as group:
+        edge.painter.play = hangs
+        first = group.create_task(edge.client.post(EDITS, data=CAT, files=files))
+        await asyncio.wait_for(edge.painter.opened.wait(), 10)
+
+        second = await edge.client.post(EDITS, data=CAT, files=files)
+
+        assert second.json()["error"]["code"] == "files_exhausted"
+        assert len(edge.painter.requests) == 1
+        first.cancel()
+        await asyncio.wait_for(edge.painter.closed.wait(), 10)
+        edge.painter.play = paint_all
+        await edge.leases_are_free()
+        third = await edge.client.post(EDITS, data=CAT, files=files)
+        assert third.status_code == 200

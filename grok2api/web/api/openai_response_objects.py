@@ -14,6 +14,7 @@ from grok2api.errors import InvalidRequestError
 from grok2api.web.api.auth import admit
 from grok2api.web.api.openai_response_follow import follow
 from grok2api.web.api.openai_response_turn import owner_of
+from grok2api.web.api.queries import read_number
 from grok2api.web.api.turn import JSON, OPENAI
 from grok2api.web.facts import facts_of
 from grok2api.web.state import state_of
@@ -37,7 +38,7 @@ async def retrieve(request: Request) -> Response:
         )
     facts = facts_of(request)
     facts.is_stream = True
-    return follow(state, facts, kept, after=_number(request, "starting_after", -1))
+    return follow(state, facts, kept, after=read_number(request, "starting_after", -1))
 
 
 async def delete(request: Request) -> Response:
@@ -57,7 +58,7 @@ async def cancel(request: Request) -> Response:
 async def list_input_items(request: Request) -> Response:
     """GET /v1/responses/{id}/input_items: what the response was asked, page by page."""
     owner, response_id = await _begin(request)
-    limit = _number(request, "limit", DEFAULT_PAGE)
+    limit = read_number(request, "limit", DEFAULT_PAGE)
     if not 1 <= limit <= MAX_PAGE:
         raise _refusal(f"'limit' is 1 to {MAX_PAGE}.", "limit")
     order = request.query_params.get("order", "desc")
@@ -78,15 +79,6 @@ async def _begin(request: Request) -> tuple[ClientKeyId, str]:
     owner = owner_of(await admit(request))
     response_id: str = request.path_params["response_id"]
     return owner, response_id
-
-
-def _number(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    if not text.isascii() or not text.isdigit() or len(text) > len("999999999"):
-        raise _refusal(f"'{name}' is a number.", name)
-    return int(text)
 
 
 def _refusal(message: str, param: str) -> InvalidRequestError:

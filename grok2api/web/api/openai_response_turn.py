@@ -26,12 +26,12 @@ from grok2api.dialects.openai_responses_request import (
     referred_items,
 )
 from grok2api.dialects.prompt_size import count_input_tokens
-from grok2api.domain.client_key import ClientKey
+from grok2api.domain.client_key import ANONYMOUS, ClientKey
 from grok2api.domain.ids import ClientKeyId, ResponseId
 from grok2api.domain.response import KeptResponse, ResponseState
 from grok2api.errors import GatewayError
 from grok2api.telemetry.tokens import estimate_tokens
-from grok2api.web.api.turn import ANONYMOUS, Turn, list_ignored, note_request
+from grok2api.web.api.turn import Turn, list_ignored, note_request
 from grok2api.web.facts import facts_of
 from grok2api.web.state import AppState, state_of
 from grok2api.wire.openai.response_object import ResponseBody
@@ -74,7 +74,7 @@ class ResponseTurn(Turn):
 
 def owner_of(caller: ClientKey | None) -> ClientKeyId:
     """Return whose responses a caller sees; those without a key share one name."""
-    return caller.id if caller else ClientKeyId(ANONYMOUS)
+    return caller.id if caller else ANONYMOUS
 
 
 async def prepare(

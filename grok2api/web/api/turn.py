@@ -10,7 +10,7 @@ from starlette.requests import Request
 from grok2api.dialects.json_body import find_unknown
 from grok2api.domain.answer import Answer
 from grok2api.domain.chat import ChatRequest, EventBatch
-from grok2api.domain.client_key import ClientKey
+from grok2api.domain.client_key import ANONYMOUS, ClientKey
 from grok2api.domain.model import Route
 from grok2api.services.affinity import find_affinity
 from grok2api.services.dispatch import TurnRecord
@@ -22,8 +22,6 @@ from grok2api.web.streaming import MODE_HEADER, StreamContext, StreamPace, Write
 
 JSON: Final = "application/json"
 OPENAI: Final = "openai"
-ANONYMOUS: Final = "anonymous"
-"""In place of a client key's id; no id is this word."""
 IGNORED_HEADER: Final = "x-ignored-parameters"
 
 

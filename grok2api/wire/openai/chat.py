@@ -13,6 +13,7 @@ from grok2api.wire.openai.chat_tools import (
     ToolCallOut,
     ToolChoiceBody,
 )
+from grok2api.wire.openai.media_config import ImageConfig, VideoConfig
 
 _NOTHING = Raw(b"")
 
@@ -137,6 +138,8 @@ class ChatCompletionRequest(Struct, frozen=True, kw_only=True):
     parallel_tool_calls: bool | None = None
     functions: list[FunctionBody] | None = None
     function_call: str | NamedTool | None = None
+    image_config: ImageConfig | None = None
+    video_config: VideoConfig | None = None
     seed: Raw = _NOTHING
     logprobs: Raw = _NOTHING
     top_logprobs: Raw = _NOTHING

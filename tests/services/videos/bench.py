@@ -78,6 +78,7 @@ class ScriptedUpstream:
 
     asked: list[Submission] = field(default_factory=list)
     uploads: list[tuple[str, bytes]] = field(default_factory=list)
+    attached: list[list[str]] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     upscaled: list[str] = field(default_factory=list)
     content: dict[str, bytes] = field(default_factory=dict)
@@ -118,8 +119,8 @@ class ScriptedUpstream:
         self.deleted.append(file_id)
 
     async def prepare(self, request: VideoRequest, session: UpstreamSession) -> VideoPlan:
-        assert len(session.attachments) == len(self.uploads)
         await self.pass_by("prepare")
+        self.attached.append([file.id for file in session.attachments])
         return VideoPlan(prompt=request.prompt)
 
     @asynccontextmanager

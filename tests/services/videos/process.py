@@ -37,7 +37,7 @@ class SharedUpstream(ScriptedUpstream):
             yield events
 
     async def pass_by(self, stage: str) -> None:
-        await asyncio.sleep(random.uniform(0, 0.15))  # noqa: S311 - no secret
+        await asyncio.sleep(random.uniform(0, 0.6))  # noqa: S311 - no secret
 
     @asynccontextmanager
     async def download(

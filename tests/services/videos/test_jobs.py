@@ -73,7 +73,7 @@ async def test_the_resolution_says_whose_quota_is_used(bench: VideoBench) -> Non
     assert await bench.used(mode=Mode.VIDEO_720P) == (0, 0)
 
 
-async def test_references_are_sealed_uploaded_in_order_and_removed_at_the_end(
+async def test_references_are_sealed_uploaded_and_removed_at_the_end(
     bench: VideoBench,
 ) -> None:
     await bench.add("a")
@@ -88,6 +88,7 @@ async def test_references_are_sealed_uploaded_in_order_and_removed_at_the_end(
         assert (await bench.end(job)).state.value == "done"
 
     assert bench.upstream.uploads == [("a", PICTURE), ("a", PICTURE)]
+    assert [sorted(ids) for ids in bench.upstream.attached] == [["file-1", "file-2"]]
     assert await bench.media(MediaKind.INPUT) == 0
 
 

@@ -1,0 +1,193 @@
+"""Videos asked for in a chat: a job like any other, followed until there is a video."""
+
+import html
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from typing import Final
+
+import msgspec
+import structlog
+
+from grok2api.config.features import VideoFormat
+from grok2api.domain.chat import (
+    ChatRequest,
+    EventBatch,
+    Finished,
+    ImagePart,
+    ReasoningDelta,
+    TextDelta,
+    TextPart,
+)
+from grok2api.domain.client_key import ANONYMOUS, ClientKey
+from grok2api.domain.ids import ClientKeyId
+from grok2api.domain.media import MediaKind
+from grok2api.domain.model import Route
+from grok2api.domain.video import MAX_REFERENCES, Preset, VideoRequest, VideoState, VideoWish
+from grok2api.domain.video_job import NO_ACCOUNT_CODE, REJECTED_CODE, STORE_CODE, VideoJob
+from grok2api.domain.video_lengths import allowed_lengths, choose_segments
+from grok2api.errors import (
+    ContentRejectedError,
+    GatewayError,
+    InvalidRequestError,
+    MediaStoreError,
+    NoAccountAvailableError,
+    UpstreamProtocolError,
+)
+from grok2api.services.cleanup import Cleanup
+from grok2api.services.dispatch import TurnRecord
+from grok2api.services.files import FileDesk, GivenImage
+from grok2api.services.media_links import MediaLinks
+from grok2api.services.videos import Videos
+
+log = structlog.get_logger(__name__)
+
+_SITES: Final = frozenset({"grok_url", "grok_html"})
+_PLAYERS: Final = frozenset({"grok_html", "local_html"})
+
+
+class VideoChat:
+    """Answers chats with models of videos: progress as reasoning, then the video.
+
+    When the client leaves, its job is cancelled: nobody could ask for the video.
+    """
+
+    __slots__ = ("_anonymous", "_cleanup", "_files", "_format", "_is_older", "_links", "_videos")
+
+    def __init__(
+        self,
+        videos: Videos,
+        files: FileDesk,
+        links: MediaLinks,
+        cleanup: Cleanup,
+        video_format: VideoFormat,
+        *,
+        is_older: bool,
+    ) -> None:
+        """`is_older`: videos are made by the protocol that knows few lengths only."""
+        self._videos = videos
+        self._files = files
+        self._links = links
+        self._cleanup = cleanup
+        self._format = video_format
+        self._is_older = is_older
+
+    async def stream(
+        self,
+        request: ChatRequest,
+        route: Route,
+        record: TurnRecord,
+        caller: ClientKey | None = None,
+    ) -> AsyncGenerator[EventBatch, None]:
+        """Yield the answer to `request`; iterate it under `aclosing`.
+
+        Raises:
+            InvalidRequestError: there is nothing to make a video of.
+            GatewayError: as `Videos.create`; or there will be no video.
+        """
+        prompt, given = _read_messages(request)
+        order = self._build(request.video, route, prompt, has_references=bool(given))
+        owner = caller.id if caller else ANONYMOUS
+        with await self._files.take_images(given) as intake:
+            job = await self._videos.create(
+                owner,
+                msgspec.structs.replace(order, references=intake.files),
+                shown={},
+                caller=caller,
+            )
+        record.mode = route.mode
+        told = 0
+        try:
+            async with aclosing(self._videos.follow(owner, job.id)) as changes:
+                async for job in changes:
+                    if job.percent > told:
+                        told = job.percent
+                        yield [ReasoningDelta(f"{told} %\n")]
+        finally:
+            if not job.has_ended:
+                self._cleanup.start(self._give_up(owner, job))
+        yield [TextDelta(await self._show(job, request.public_url)), Finished()]
+
+    async def _give_up(self, owner: ClientKeyId, job: VideoJob) -> None:
+        try:
+            await self._videos.cancel(owner, job.id)
+        except GatewayError as error:
+            log.warning("video_not_cancelled", video=job.id, error=error.kind)
+
+    async def _show(self, job: VideoJob, base: str) -> str:
+        """Return the text that shows a finished video.
+
+        Raises:
+            GatewayError: it has none.
+        """
+        if job.state is not VideoState.DONE or job.media is None:
+            raise _explain(job)
+        if self._format in _SITES and job.upstream_url:
+            url = job.upstream_url
+        else:
+            url = self._links.link_to(MediaKind.VIDEO, job.media, base)
+        return f'<video controls src="{html.escape(url)}"></video>' if self._is_player else url
+
+    @property
+    def _is_player(self) -> bool:
+        return self._format in _PLAYERS
+
+    def _build(
+        self, wish: VideoWish, route: Route, prompt: str, *, has_references: bool
+    ) -> VideoRequest:
+        is_limited = has_references or self._is_older or wish.preset is not Preset.CUSTOM
+        segments = choose_segments(wish.seconds, is_limited=is_limited)
+        if segments is None:
+            lengths = ", ".join(str(each) for each in allowed_lengths(is_limited=is_limited))
+            raise InvalidRequestError(
+                f"'video_config.seconds' is one of {lengths} here.",
+                param="video_config.seconds",
+                code="invalid_value",
+            )
+        return VideoRequest(
+            model=route.requested,
+            prompt=prompt,
+            segments=segments,
+            aspect_ratio=wish.aspect_ratio,
+            resolution=wish.resolution,
+            preset=wish.preset,
+            upscale=wish.upscale,
+        )
+
+
+def _read_messages(request: ChatRequest) -> tuple[str, list[GivenImage]]:
+    """Return the last prompt, and the pictures that stand with it or after it.
+
+    Raises:
+        InvalidRequestError: nobody says what the video shall show.
+    """
+    given: list[GivenImage] = []
+    for index in range(len(request.messages) - 1, -1, -1):
+        message = request.messages[index]
+        given = [*_pictures_of(request, index), *given]
+        texts = [part.text.strip() for part in message.parts if isinstance(part, TextPart)]
+        if prompt := " ".join(text for text in texts if text):
+            return prompt, given[:MAX_REFERENCES]
+    raise InvalidRequestError(
+        "No message says what the video shall show.",
+        param="messages",
+        code="missing_required_parameter",
+    )
+
+
+def _pictures_of(request: ChatRequest, index: int) -> Iterator[GivenImage]:
+    for place, part in enumerate(request.messages[index].parts):
+        if isinstance(part, ImagePart):
+            yield GivenImage(f"messages[{index}].content[{place}]", url=part.url)
+
+
+def _explain(job: VideoJob) -> GatewayError:
+    message = job.error_message or "The video was cancelled."
+    match job.error_code:
+        case code if code == REJECTED_CODE:
+            return ContentRejectedError(message, code=code)
+        case code if code == NO_ACCOUNT_CODE:
+            return NoAccountAvailableError(message)
+        case code if code == STORE_CODE:
+            return MediaStoreError(message)
+        case code:
+            return UpstreamProtocolError(message, code=code or "cancelled")

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -84,6 +85,7 @@ class ScriptedUpstream:
     content: dict[str, bytes] = field(default_factory=dict)
     gates: dict[str, asyncio.Event] = field(default_factory=dict)
     reached: dict[str, asyncio.Event] = field(default_factory=dict)
+    waiting: Counter[str] = field(default_factory=Counter)
     errors: dict[str, list[Exception]] = field(default_factory=dict)
     has_ids: bool = True
     pause_s: float = 0.0
@@ -102,6 +104,7 @@ class ScriptedUpstream:
         if self.pause_s:
             await asyncio.sleep(self.pause_s)
         if stage in self.gates:
+            self.waiting[stage] += 1
             self.reached[stage].set()
             await self.gates[stage].wait()
         if self.errors.get(stage):

@@ -20,7 +20,7 @@ from grok2api.errors import (
     UpstreamRateLimitError,
     UpstreamUnavailableError,
 )
-from grok2api.services.video_references import VideoReferences
+from grok2api.services.video_references import LOADED_AT_ONCE, VideoReferences
 from tests.services.videos.bench import MINE, PICTURE, VideoBench, ask, make, picture
 
 
@@ -342,6 +342,19 @@ async def test_a_worker_makes_only_so_many_at_once(bench: VideoBench) -> None:
         await asyncio.sleep(0.2)
         assert worker.runner.running == 2
         assert len(bench.upstream.asked) == 2
+        bench.upstream.let_go()
+        assert {(await bench.end(job)).state.value for job in jobs} == {"done"}
+
+
+async def test_references_of_few_jobs_are_in_memory_at_once(bench: VideoBench) -> None:
+    await bench.add("a")
+    bench.upstream.stop_at("upload")
+    async with bench.worker() as worker:
+        jobs = [await make(worker, f"video {n}", references=(picture(),)) for n in range(5)]
+        await bench.reach("upload")
+        await asyncio.sleep(0.3)
+        assert worker.runner.running == len(jobs)
+        assert bench.upstream.waiting["upload"] == LOADED_AT_ONCE
         bench.upstream.let_go()
         assert {(await bench.end(job)).state.value for job in jobs} == {"done"}
 

@@ -20,14 +20,19 @@ examples:
   grok2api batches start move --tier super --where-tag paid
   grok2api batches start concurrency --max-concurrency 2 --all
   grok2api batches start export --where-tag team-a --with-secrets
+  grok2api batches start assets --all --follow
+  grok2api batches start clear_assets --where-tag team-a
 """
 _RESULT_EXAMPLES = """\
-Writes one JSON object, an account a line, as `accounts export` does. Only a batch of the kind
-export has a result, from its end until batch.keep_s is over.
+Of a batch of the kind export: one JSON object, an account a line, as `accounts export` writes it.
+Of the kind assets: a JSON object for each account, with the number and size of the files that it
+keeps at the upstream. No other kind has a result. It is there from the end of the batch until
+batch.keep_s is over.
 
 examples:
   grok2api batches result bat_0123456789abcdef > accounts.json
   grok2api batches result bat_0123456789abcdef --output accounts.json
+  grok2api batches result bat_0123456789abcdef --output assets.jsonl
 """
 
 

@@ -96,7 +96,7 @@ def batches_start(arguments: Namespace) -> int:
 
 
 def batches_result(arguments: Namespace) -> int:
-    """Write what an export kept, as `accounts import` reads it."""
+    """Write what a batch kept: accounts as `accounts import` reads them, or a line for each."""
     output = arguments.output or STANDARD
 
     async def work(admin: AdminTools) -> int:

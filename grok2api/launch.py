@@ -103,7 +103,8 @@ def demo(boot: BootSettings, environment: Environment, say: Say, *, may_move: bo
 
     def with_simulator(boot: BootSettings) -> dict[str, str]:
         upstream = f"http://127.0.0.1:{upstream_port}"
-        return {**environment(boot), "GROK_UPSTREAM_GROK_URL": upstream}
+        hosts = ("GROK_URL", "ASSETS_URL", "IMAGINE_PUBLIC_URL")
+        return environment(boot) | {f"GROK_UPSTREAM_{host}": upstream for host in hosts}
 
     say("Starting the demo …")
     return supervise(

@@ -1,6 +1,7 @@
 """Batches: one operation over many accounts."""
 
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
@@ -22,6 +23,13 @@ class BatchKind(StrEnum):
     CONCURRENCY = "concurrency"
     SENSITIVE_ON = "sensitive_on"
     SENSITIVE_OFF = "sensitive_off"
+    ASSETS = "assets"
+    """Count what it keeps at the upstream."""
+    CLEAR_ASSETS = "clear_assets"
+
+
+WITH_RESULT: Final = frozenset({BatchKind.EXPORT, BatchKind.ASSETS})
+"""Kinds that leave a line for each account."""
 
 
 class BatchState(StrEnum):

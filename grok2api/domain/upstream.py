@@ -4,12 +4,17 @@ from msgspec import Struct
 
 
 class UpstreamRequest(Struct, frozen=True):
-    """One HTTP request. `headers` keep their order; a cookie is one of them."""
+    """One HTTP request. `headers` keep their order; a cookie is one of them.
+
+    `is_only_once`: it costs too much to be sent again where a kept connection turns out to be dead,
+    for the upstream may have taken it on before.
+    """
 
     method: str
     url: str
     headers: tuple[tuple[str, str], ...]
     body: bytes = b""
+    is_only_once: bool = False
 
 
 class UpstreamStatus(Struct, frozen=True):

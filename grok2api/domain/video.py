@@ -70,17 +70,23 @@ class VideoWish(Struct, frozen=True):
 class VideoPlan(Struct, frozen=True, kw_only=True):
     """What was prepared at the upstream before the first part is asked for; may be kept as JSON.
 
-    `parent_post` and `references` (URLs) are "" and empty where the protocol needs none.
+    `parent_post` and `references` (URLs) are "" and empty where the protocol needs none. `owner` is
+    the account's id at the upstream, "" where it is not known.
     """
 
     prompt: str
+    owner: str = ""
     parent_post: str = ""
     references: tuple[str, ...] = ()
 
 
 class VideoPart(Struct, frozen=True, kw_only=True):
-    """What the upstream said of one part: its ids, "" where it said none; may be kept as JSON."""
+    """What the upstream said of one part: its ids, "" where it said none; may be kept as JSON.
 
+    `owner` is that of the plan: where a lost video lies depends on it.
+    """
+
+    owner: str = ""
     video_id: str = ""
     post_id: str = ""
     asset_id: str = ""

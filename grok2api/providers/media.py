@@ -64,6 +64,14 @@ class AssetBackend(Protocol):
         """
         ...
 
+    async def delete(self, asset_id: str, session: UpstreamSession) -> None:
+        """Delete an asset; one that is not there any more is no error.
+
+        Raises:
+            UpstreamError: the upstream refused or could not be asked.
+        """
+        ...
+
     def download(
         self, url: str, session: UpstreamSession, *, is_video: bool = False
     ) -> AbstractAsyncContextManager[Download]:

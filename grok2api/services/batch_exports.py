@@ -1,13 +1,13 @@
-"""Exports as batches: each account's line is kept, sealed, and the operator fetches all of them.
+"""What batches leave: each account's line is kept, sealed, and the operator fetches all of them.
 
-What comes out has the form of any other export, so an import reads it.
+An export's has the form of any other export, so an import reads it.
 """
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from grok2api.domain.account import Status
-from grok2api.domain.batch import Batch, BatchKind
+from grok2api.domain.batch import WITH_RESULT, Batch, BatchKind
 from grok2api.errors import ConflictError, InternalError, NotFoundError
 from grok2api.services.batch_runner import BatchItem
 from grok2api.services.batches import Batches
@@ -17,7 +17,7 @@ from grok2api.store.batch_results import FIRST, BatchResults
 
 
 class BatchExports:
-    """The results of batches of the kind export."""
+    """The results of batches of the kinds that leave one, and how an export makes its lines."""
 
     __slots__ = ("_accounts", "_batches", "_results")
 
@@ -56,9 +56,10 @@ class BatchExports:
             ConflictError: it has not ended.
         """
         batch = await self._batches.get(batch_id)
-        if batch.kind is not BatchKind.EXPORT:
+        if batch.kind not in WITH_RESULT:
             raise NotFoundError(
-                f"A batch of kind {batch.kind} has no result; one of kind export has.",
+                f"A batch of kind {batch.kind} has no result; "
+                f"one of kind {' or '.join(sorted(WITH_RESULT))} has.",
                 code="no_result",
             )
         if not batch.is_over:
@@ -69,16 +70,23 @@ class BatchExports:
         return batch
 
     async def iterate(self, batch: Batch) -> AsyncGenerator[bytes, None]:
-        """Yield an export of what a batch kept, page by page; it is whole at its end only.
+        """Yield what a batch kept, page by page: an export, or one JSON object a line.
+
+        An export is whole at its end only.
 
         Raises:
             SettingsError: no configured secret key opens what was kept.
             NotFoundError: the batch was forgotten meanwhile.
             StoreUnavailableError: Redis did not answer.
         """
-        async with aclosing(frame_export(self._read_pages(batch))) as parts:
-            async for part in parts:
-                yield part.data
+        if batch.kind is BatchKind.EXPORT:
+            async with aclosing(frame_export(self._read_pages(batch))) as parts:
+                async for part in parts:
+                    yield part.data
+            return
+        async with aclosing(self._read_pages(batch)) as pages:
+            async for page in pages:
+                yield b"".join(line + b"\n" for line in page)
 
     async def _read_pages(self, batch: Batch) -> AsyncGenerator[list[bytes], None]:
         seen, cursor = set[str](), FIRST

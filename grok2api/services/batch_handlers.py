@@ -5,13 +5,17 @@ from collections.abc import Mapping
 from grok2api.domain.batch import BatchKind
 from grok2api.errors import InternalError, NotFoundError, UpstreamUnavailableError
 from grok2api.services.account_actions import AccountActions
+from grok2api.services.asset_batches import AssetBatches
 from grok2api.services.batch_exports import BatchExports
 from grok2api.services.batch_runner import BatchItem, Handler
 from grok2api.services.sensitive_content import SensitiveContent
 
 
 def build_account_handlers(
-    actions: AccountActions, sensitive: SensitiveContent, exports: BatchExports
+    actions: AccountActions,
+    sensitive: SensitiveContent,
+    exports: BatchExports,
+    assets: AssetBatches,
 ) -> Mapping[BatchKind, Handler]:
     """Return the handler of every kind."""
     handlers = _AccountHandlers(actions, sensitive)
@@ -27,6 +31,8 @@ def build_account_handlers(
         BatchKind.CONCURRENCY: handlers.limit,
         BatchKind.SENSITIVE_ON: handlers.allow_sensitive,
         BatchKind.SENSITIVE_OFF: handlers.forbid_sensitive,
+        BatchKind.ASSETS: assets.count,
+        BatchKind.CLEAR_ASSETS: assets.clear,
     }
 
 

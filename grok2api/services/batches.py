@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from grok2api.domain.batch import Batch, BatchKind, BatchParams
+from grok2api.domain.batch import WITH_RESULT, Batch, BatchKind, BatchParams
 from grok2api.domain.ids import AccountId, BatchId
 from grok2api.errors import (
     InvalidRequestError,
@@ -25,7 +25,7 @@ from grok2api.store.batches import MAX_AT_ONCE, MAX_ITEMS, BatchStore
 _ID: Final = re.compile(r"bat_[0-9a-f]{16}")
 _ACCOUNT_ID: Final = re.compile(r"[!-~]{1,128}")
 MAX_EXPORTED: Final = 100_000
-"""Accounts of one export: the store keeps all their lines until the batch is forgotten."""
+"""Accounts of a batch with a result: the store keeps all their lines until it is forgotten."""
 _MAX_CONCURRENCY: Final = 1000
 _LABEL_CHARS: Final = 64
 _CREATE_ATTEMPTS: Final = 5
@@ -150,7 +150,7 @@ class Batches:
         )
 
     def _limit_of(self, kind: BatchKind) -> int:
-        return min(self._max_items, MAX_EXPORTED if kind is BatchKind.EXPORT else MAX_ITEMS)
+        return min(self._max_items, MAX_EXPORTED if kind in WITH_RESULT else MAX_ITEMS)
 
     async def _fill(
         self,

@@ -13,6 +13,8 @@ from grok2api.services.account_desk import AccountDesk, DeskParts
 from grok2api.services.account_names import AccountNames
 from grok2api.services.account_query import AccountSearch
 from grok2api.services.accounts import Accounts
+from grok2api.services.asset_batches import AssetBatches
+from grok2api.services.assets import Assets
 from grok2api.services.batch_exports import BatchExports
 from grok2api.services.batch_handlers import build_account_handlers
 from grok2api.services.batch_runner import BatchRunner
@@ -38,6 +40,7 @@ class Operator:
     names: AccountNames
     search: AccountSearch
     quota: QuotaService
+    assets: Assets
     batches: Batches
     batch_exports: BatchExports
     batch_runner: BatchRunner
@@ -58,9 +61,11 @@ def build_operator(
     names = AccountNames(providers)
     batch_store = BatchStore(redis)
     batches = Batches(batch_store, list(BatchKind), keep_s=settings.batch.keep_s)
-    exports = BatchExports(batches, BatchResults(redis, cipher), store)
+    results = BatchResults(redis, cipher)
+    exports = BatchExports(batches, results, store)
+    assets = Assets(store, edits, providers)
     sensitive = SensitiveContent(store, edits, providers)
-    handlers = build_account_handlers(actions, sensitive, exports)
+    handlers = build_account_handlers(actions, sensitive, exports, AssetBatches(assets, results))
     return Operator(
         accounts=accounts,
         actions=actions,
@@ -71,6 +76,7 @@ def build_operator(
         names=names,
         search=AccountSearch(store),
         quota=quota,
+        assets=assets,
         batches=batches,
         batch_exports=exports,
         batch_runner=BatchRunner(batch_store, handlers, concurrency=settings.batch.concurrency),

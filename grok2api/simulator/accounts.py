@@ -25,7 +25,7 @@ class Registration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     status: AccountStatus = "ok"
     rate_limited_s: float = 60.0
     user_id: str = ""
-    quota: dict[str, WindowOrder] = field(default_factory=dict)
+    quota: dict[str, WindowOrder | None] = field(default_factory=dict)
 
 
 class Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,7 +37,7 @@ class Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tier: Tier | UnsetType = UNSET
     status: AccountStatus | UnsetType = UNSET
     rate_limited_s: float = 60.0
-    quota: dict[str, WindowOrder] = field(default_factory=dict)
+    quota: dict[str, WindowOrder | None] = field(default_factory=dict)
 
 
 class Account:
@@ -61,6 +61,17 @@ class Account:
         """Count one query of an accepted call."""
         window = self.quota.spend(mode)
         self.entry.note_spent(mode, window.used, window.total)
+
+    def spend_media(self, mode: str, units: int) -> bool:
+        """Count the queries of pictures or videos, if they are metered; False if they are gone."""
+        window = self.quota.look_at_media(mode)
+        if window is None:
+            return True
+        if window.remaining < units:
+            return False
+        window = self.quota.spend(mode, units)
+        self.entry.note_spent(mode, window.used, window.total, units)
+        return True
 
 
 class Accounts:
@@ -158,6 +169,10 @@ class Accounts:
             return self.register(Registration(session=session))
         return account
 
+    def of_user(self, user_id: str) -> Account | None:
+        """Return the account with this user id."""
+        return next((a for a in self._by_session.values() if a.user_id == user_id), None)
+
     def limited_for_s(self, account: Account) -> float:
         """Return how many seconds the account's rate limit still lasts; 0 if there is none."""
         if account.entry.status != "rate_limited":
@@ -168,6 +183,6 @@ class Accounts:
         return max(left_s, 0.0)
 
 
-def _set_windows(account: Account, windows: dict[str, WindowOrder]) -> None:
+def _set_windows(account: Account, windows: dict[str, WindowOrder | None]) -> None:
     for mode, order in windows.items():
         account.quota.change(mode, order)

@@ -8,11 +8,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from grok2api.simulator.control import Control
 from grok2api.simulator.ledger import Ledger
 from grok2api.simulator.options import SimulatorOptions
+from grok2api.simulator.site.asset_host import AssetHost, PublicHost
 from grok2api.simulator.site.chat_socket import SocketChat
 from grok2api.simulator.site.chat_stream import StreamChat
 from grok2api.simulator.site.files import DirectUpload, FileDeletion, FileList, OlderUpload
 from grok2api.simulator.site.grpc import answer_credits, answer_preference, keep_preference
+from grok2api.simulator.site.imagine_socket import ImagineSocket
+from grok2api.simulator.site.media_calls import MediaQuota, PostCreation, Upscale
 from grok2api.simulator.site.pages import SmallCall, answer_page, answer_quota, answer_session
+from grok2api.simulator.studio import PUBLIC_FOLDER
 from grok2api.simulator.world import World
 
 _CONTROL = "/_sim"
@@ -51,6 +55,12 @@ def create_simulator(options: SimulatorOptions) -> Starlette:
         Route("/rest/app-chat/conversations/{conversation}/responses", chat, methods=["POST"]),
         Route("/http/upload-file-v2/direct", DirectUpload(world), methods=["POST"]),
         Route("/rest/app-chat/upload-file", OlderUpload(world), methods=["POST"]),
+        WebSocketRoute("/ws/imagine/listen", ImagineSocket(world)),
+        Route("/users/{user}/{path:path}", AssetHost(world), methods=["GET"]),
+        Route(f"{PUBLIC_FOLDER}/{{name}}", PublicHost(world), methods=["GET"]),
+        Route("/rest/media/imagine/quota_info", MediaQuota(world), methods=["POST"]),
+        Route("/rest/media/post/create", PostCreation(world), methods=["POST"]),
+        Route("/rest/media/video/upscale", Upscale(world), methods=["POST"]),
         Route("/rest/assets", FileList(world), methods=["GET"]),
         Route("/rest/assets-metadata/{asset}", FileDeletion(world), methods=["DELETE"]),
         Route("/rest/rate-limits", SmallCall(world, "quota", answer_quota), methods=["POST"]),

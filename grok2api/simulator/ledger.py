@@ -1,12 +1,14 @@
 """What the simulator has seen: per account, and as a whole."""
 
 from collections import deque
+from typing import Literal
 
 from msgspec import Struct, field
 
 from grok2api.simulator.identity import short_hash
 
 _MAX_VIOLATIONS = 100
+_MAX_SUBMISSIONS = 1000
 
 
 class SeenFile(Struct, frozen=True):
@@ -18,6 +20,19 @@ class SeenFile(Struct, frozen=True):
     digest: str
 
 
+class Submission(Struct):
+    """A picture, an edit or a video that was asked for in good form.
+
+    `units` is how many were asked for. `is_accepted` is False until no script and no quota has
+    refused it; what was refused may be asked for elsewhere.
+    """
+
+    kind: Literal["image", "edit", "video", "extension"]
+    prompt: str
+    units: int = 1
+    is_accepted: bool = False
+
+
 class Entry(Struct):
     """The calls of one account. `calls` = `completed` + `cancelled` + `errors` + `open`.
 
@@ -27,6 +42,10 @@ class Entry(Struct):
     account's switch, None until somebody turns it. `files` are those it has uploaded and not
     deleted; `broken_uploads` counts clients that left in the middle of one, `attached` the files
     that accepted calls named.
+
+    Of media: `submissions` are what was asked for, the oldest first; `posts` and `upscales` count
+    successes. `download_tries` counts admitted requests for files, `downloads` those that were
+    sent to their end.
     """
 
     name: str
@@ -52,14 +71,25 @@ class Entry(Struct):
     deletes: int = 0
     attached: int = 0
     files: dict[str, SeenFile] = field(default_factory=dict)
+    media_quota_calls: int = 0
+    posts: int = 0
+    upscales: int = 0
+    download_tries: int = 0
+    downloads: int = 0
+    submissions: list[Submission] = field(default_factory=list)
     last_prompt: str = ""
     violations: list[str] = field(default_factory=list)
 
-    def note_spent(self, mode: str, used: int, total: int) -> None:
+    def note_spent(self, mode: str, used: int, total: int, units: int = 1) -> None:
         """Count an accepted call; `used` of `total` queries of its window are gone now."""
-        self.spent[mode] = self.spent.get(mode, 0) + 1
+        self.spent[mode] = self.spent.get(mode, 0) + units
         self.high_spent[mode] = max(self.high_spent.get(mode, 0), used)
         self.overspent += used > total
+
+    def note_submission(self, submission: Submission) -> None:
+        """Remember what was asked for; the newest are kept."""
+        self.submissions.append(submission)
+        del self.submissions[:-_MAX_SUBMISSIONS]
 
     def note_upload(self, file_id: str, file: SeenFile) -> None:
         """Keep a file that was uploaded."""

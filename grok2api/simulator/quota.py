@@ -30,9 +30,25 @@ _CHAT_MODES: Mapping[Tier, frozenset[str]] = MappingProxyType(
 )
 
 
-class WindowOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A window as the control API sets it; without `remaining`, what is used stays used."""
+MEDIA_KEYS: Mapping[str, str] = MappingProxyType(
+    {
+        "image": "image",
+        "image_pro": "imagePro",
+        "image_edit": "imageEdit",
+        "video": "video",
+        "video_720p": "video720p",
+    }
+)
+"""What the site calls the windows of pictures and videos; no plan has any until it is told."""
 
+
+class WindowOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A window as the control API sets it; without `remaining`, what is used stays used.
+
+    `available` is for pictures and videos: whether the account may make them at all.
+    """
+
+    available: bool = True
     total: int | UnsetType = UNSET
     remaining: int | UnsetType = UNSET
     size_s: int | UnsetType = UNSET
@@ -48,22 +64,24 @@ class Window(Struct):
     total: int
     used: int = 0
     ends_at_s: float = 0.0
+    is_available: bool = True
 
     @property
     def remaining(self) -> int:
-        return max(self.total - self.used, 0)
+        return max(self.total - self.used, 0) if self.is_available else 0
 
 
 class Quota:
     """All windows of one account."""
 
-    __slots__ = ("_clock", "_size_s", "_tier", "_windows")
+    __slots__ = ("_clock", "_media", "_size_s", "_tier", "_windows")
 
     def __init__(self, tier: Tier, clock: Clock) -> None:
         self._tier = tier
         self._clock = clock
         self._size_s = _DAY_S if tier == "basic" else _TWO_HOURS_S
         self._windows = {mode: Window(self._size_s, n) for mode, n in _TOTALS[tier].items()}
+        self._media: dict[str, Window] = {}
 
     @property
     def is_paid(self) -> bool:
@@ -80,7 +98,7 @@ class Quota:
 
     def refill(self) -> None:
         """Give every window all its queries back."""
-        for window in self._windows.values():
+        for window in (*self._windows.values(), *self._media.values()):
             window.used, window.ends_at_s = 0, 0.0
 
     def allows(self, mode: str) -> bool:
@@ -92,24 +110,44 @@ class Quota:
         window = self._windows.get(mode)
         if window is None:
             window = self._windows[mode] = Window(_TWO_HOURS_S, 0)
-        if window.ends_at_s and self._clock.now_s() >= window.ends_at_s:
-            window.used, window.ends_at_s = 0, 0.0
-        return window
+        return self._renew(window)
 
-    def change(self, mode: str, order: WindowOrder) -> None:
-        """Make a window what the control API says, also one that the plan does not have."""
-        window = self.look(mode)
+    def look_at_media(self, mode: str) -> Window | None:
+        """Return the window of pictures or videos; None if they are not metered."""
+        window = self._media.get(mode)
+        return None if window is None else self._renew(window)
+
+    def change(self, mode: str, order: WindowOrder | None) -> None:
+        """Make a window what the control API says, also one that the plan does not have.
+
+        None takes the window of pictures or videos away; one of chat has no queries left then.
+        """
+        if order is None:
+            self._media.pop(mode, None)
+            self._windows.pop(mode, None)
+            return
+        if mode in MEDIA_KEYS:
+            window = self._media.setdefault(mode, Window(_DAY_S, 0))
+            window.is_available = order.available
+        else:
+            window = self.look(mode)
         if order.total is not UNSET:
             window.total = order.total
         if order.size_s is not UNSET:
             window.size_s = order.size_s
         if order.remaining is not UNSET:
+            window.total = max(window.total, order.remaining)
             window.used = window.total - order.remaining
         window.ends_at_s = self._clock.now_s() + window.size_s if window.used > 0 else 0.0
 
-    def spend(self, mode: str) -> Window:
-        """Count one query; return its window."""
-        window = self.look(mode)
-        window.used += 1
+    def spend(self, mode: str, units: int = 1) -> Window:
+        """Count queries; return their window."""
+        window = self._media[mode] if mode in self._media else self.look(mode)
+        window.used += units
         window.ends_at_s = window.ends_at_s or self._clock.now_s() + window.size_s
+        return window
+
+    def _renew(self, window: Window) -> Window:
+        if window.ends_at_s and self._clock.now_s() >= window.ends_at_s:
+            window.used, window.ends_at_s = 0, 0.0
         return window

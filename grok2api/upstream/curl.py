@@ -7,6 +7,7 @@ from typing import Self
 
 from grok2api.domain.upstream import UpstreamRequest
 from grok2api.errors import UpstreamTimeoutError
+from grok2api.upstream.frames import MAX_MESSAGE_BYTES
 from grok2api.upstream.handle import set_request
 from grok2api.upstream.sessions import Sessions
 from grok2api.upstream.transfer import Transfer
@@ -60,16 +61,21 @@ class CurlTransport:
             self.sessions.release(session, handle)
 
     def connect(
-        self, request: UpstreamRequest, exit_: Exit, timeouts: Timeouts
+        self,
+        request: UpstreamRequest,
+        exit_: Exit,
+        timeouts: Timeouts,
+        *,
+        limit_bytes: int = MAX_MESSAGE_BYTES,
     ) -> AbstractAsyncContextManager[CurlWebSocket]:
-        """Open a WebSocket (`request.url` is ws:// or wss://).
+        """Open a WebSocket (`request.url` is ws:// or wss://) for messages up to `limit_bytes`.
 
         Raises:
             HandshakeRefusedError: the answer was not 101.
             UpstreamTimeoutError, UpstreamUnavailableError, SettingsError: as `open`.
             UpstreamProtocolError: the answer was 101 but no WebSocket.
         """
-        return open_websocket(self.sessions, request, exit_, timeouts)
+        return open_websocket(self.sessions, request, exit_, timeouts, limit_bytes)
 
     def forget(self, exit_: Exit) -> None:
         """Use none of this exit's connections again, as after a new clearance."""

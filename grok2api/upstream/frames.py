@@ -62,7 +62,8 @@ class FrameParser:
     """Feed bytes, get whole messages.
 
     `texts` collects text messages, `controls` the (opcode, payload) of CLOSE and PING, in order;
-    the owner empties both. Binary messages and pongs are dropped.
+    the owner empties both. Binary messages and pongs are dropped. No message may be larger than
+    `limit_bytes`.
     """
 
     __slots__ = (
@@ -72,11 +73,13 @@ class FrameParser:
         "_fragments_size",
         "_is_text",
         "_kept",
+        "_limit",
         "controls",
         "texts",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, limit_bytes: int = MAX_MESSAGE_BYTES) -> None:
+        self._limit = limit_bytes
         self.texts: list[bytes] = []
         self.controls: list[tuple[Opcode, bytes]] = []
         self._kept: list[bytes] = []
@@ -117,6 +120,8 @@ class FrameParser:
                     if end - position < self._bytes_needed:
                         return position
                 start, size = _read_size(data, start, size)
+                if size > self._limit:
+                    raise FrameError("message too large", 1009)
             stop = start + size
             if stop > end:
                 self._bytes_needed = stop - position
@@ -153,7 +158,7 @@ class FrameParser:
             self._fragments_size = 0
             self._is_text = opcode == Opcode.TEXT
         self._fragments_size += len(payload)
-        if self._fragments_size > MAX_MESSAGE_BYTES:
+        if self._fragments_size > self._limit:
             raise FrameError("message too large", 1009)
         if self._is_text:
             self._fragments.append(payload)
@@ -174,6 +179,4 @@ def _read_size(data: bytes, start: int, size: int) -> tuple[int, int]:
     if size == _SHORT:
         return start + 2, int.from_bytes(data[start : start + 2], "big")
     length = int.from_bytes(data[start : start + 8], "big")
-    if length > MAX_MESSAGE_BYTES:
-        raise FrameError("message too large", 1009)
     return start + 8, length

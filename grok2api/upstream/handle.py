@@ -158,6 +158,8 @@ def set_request(handle: Handle, request: UpstreamRequest, *, connect_s: float) -
             handle.setopt(CurlOpt.HTTPGET, 1)
         handle.setopt(CurlOpt.CUSTOMREQUEST, request.method.encode())
         handle.setopt(CurlOpt.HTTPHEADER, encode_headers(request.headers))
+        # curl repeats by itself what was lost on a kept connection, never on a new one.
+        handle.setopt(CurlOpt.FRESH_CONNECT, int(request.is_only_once))
         handle.setopt(CurlOpt.CONNECTTIMEOUT_MS, max(1, int(connect_s * 1000)))
     except CurlError as error:
         raise faults.unsendable(faults.describe(error.code)) from None

@@ -6,6 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from grok2api.domain.upstream import UpstreamRequest, UpstreamStatus
+from grok2api.upstream.frames import MAX_MESSAGE_BYTES
 
 
 class Timeouts(Struct, frozen=True):
@@ -101,9 +102,14 @@ class Transport(Protocol):
         ...
 
     def connect(
-        self, request: UpstreamRequest, exit_: Exit, timeouts: Timeouts
+        self,
+        request: UpstreamRequest,
+        exit_: Exit,
+        timeouts: Timeouts,
+        *,
+        limit_bytes: int = MAX_MESSAGE_BYTES,
     ) -> AbstractAsyncContextManager[UpstreamSocket]:
-        """Open a WebSocket (`request.url` is ws:// or wss://).
+        """Open a WebSocket (`request.url` is ws:// or wss://) for messages up to `limit_bytes`.
 
         Raises:
             HandshakeRefusedError: the answer was not 101.

@@ -19,7 +19,14 @@ from curl_cffi import CurlError, CurlOpt
 from grok2api.domain.upstream import UpstreamRequest, UpstreamStatus
 from grok2api.errors import UpstreamError
 from grok2api.upstream import faults
-from grok2api.upstream.frames import FrameError, FrameParser, Opcode, accept_of, encode_frame
+from grok2api.upstream.frames import (
+    MAX_MESSAGE_BYTES,
+    FrameError,
+    FrameParser,
+    Opcode,
+    accept_of,
+    encode_frame,
+)
 from grok2api.upstream.handle import Handle, encode_headers
 from grok2api.upstream.multi import Multi
 from grok2api.upstream.sessions import Sessions
@@ -39,11 +46,13 @@ _OURS: Final = frozenset(
 class CurlWebSocket:
     """An open WebSocket. One task receives; any task may send."""
 
-    def __init__(self, multi: Multi, transfer: Transfer) -> None:
+    def __init__(
+        self, multi: Multi, transfer: Transfer, limit_bytes: int = MAX_MESSAGE_BYTES
+    ) -> None:
         self.close_code: int | None = None  # the peer's, once it has closed; 1005 if it gave none
         self._multi = multi
         self._transfer = transfer
-        self._parser = FrameParser()
+        self._parser = FrameParser(limit_bytes)
         self._output: deque[memoryview] = deque()
         self._is_closing = False
         self._drained: asyncio.Event = asyncio.Event()
@@ -78,7 +87,7 @@ class CurlWebSocket:
         Raises:
             UpstreamTimeoutError: nothing came within the idle deadline.
             UpstreamUnavailableError: the connection broke without a close frame.
-            UpstreamProtocolError: bytes that are no frames; final for a message beyond 16 MiB.
+            UpstreamProtocolError: bytes that are no frames; final for a message beyond the limit.
         """
         parser = self._parser
         while not parser.texts:
@@ -138,7 +147,11 @@ class CurlWebSocket:
 
 @asynccontextmanager
 async def open_websocket(
-    sessions: Sessions, request: UpstreamRequest, exit_: Exit, timeouts: Timeouts
+    sessions: Sessions,
+    request: UpstreamRequest,
+    exit_: Exit,
+    timeouts: Timeouts,
+    limit_bytes: int = MAX_MESSAGE_BYTES,
 ) -> AsyncIterator[CurlWebSocket]:
     """Shake hands and hand out the socket; leaving closes it at once.
 
@@ -151,7 +164,7 @@ async def open_websocket(
     transfer = Transfer(session.multi, handle, timeouts)
     try:
         key = base64.b64encode(os.urandom(16))
-        socket = CurlWebSocket(session.multi, transfer)
+        socket = CurlWebSocket(session.multi, transfer, limit_bytes)
         _set_upgrade(handle, request, key, timeouts)
         handle.setopt(CurlOpt.READFUNCTION, socket.take_output)
         await transfer.start()

@@ -7,6 +7,7 @@ from starlette.staticfiles import StaticFiles
 from grok2api.resources import find_resource
 from grok2api.web import health
 from grok2api.web.admin import (
+    assets,
     batch_stream,
     batches,
     cache,
@@ -34,6 +35,20 @@ from grok2api.web.middleware import RequestContext
 def build_routes() -> list[BaseRoute]:
     """Return the table of all routes; `CanonicalPath` maps the other spellings to these."""
     return [
+        *_api_routes(),
+        *_admin_routes(),
+        Route("/healthz", health.healthz),
+        Route("/readyz", health.readyz),
+        Route("/health", health.readyz),
+        Route("/metrics", health.metrics),
+        Route("/", home_page(open_templates())),
+        Mount("/static", StaticFiles(directory=find_resource("static"))),
+        WebSocketRoute("/{path:path}", refuse_websocket),
+    ]
+
+
+def _api_routes() -> list[BaseRoute]:
+    return [
         Route("/v1/chat/completions", openai_chat.create_chat_completion, methods=["POST"]),
         Route("/v1/messages", anthropic_messages.create_message, methods=["POST"]),
         Route("/v1/messages/count_tokens", anthropic_messages.count_tokens, methods=["POST"]),
@@ -55,6 +70,11 @@ def build_routes() -> list[BaseRoute]:
         Route("/v1/models/{model_id:path}", models.retrieve_model),
         Route("/v1/files/image", files.image),
         Route("/v1/files/video", files.video),
+    ]
+
+
+def _admin_routes() -> list[BaseRoute]:
+    return [
         Route("/admin/api/verify", system.verify),
         Route("/admin/api/status", system.status),
         Route("/admin/api/sync", system.sync, methods=["POST"]),
@@ -79,18 +99,14 @@ def build_routes() -> list[BaseRoute]:
         Route("/admin/api/batch/{id}/result", batches.export_result),
         Route("/admin/api/batch/{id}/stream", batch_stream.stream_batch),
         Route("/admin/api/batch/{id}/cancel", batches.cancel_batch, methods=["POST"]),
+        Route("/admin/api/assets", assets.list_assets),
+        Route("/admin/api/assets/delete-item", assets.delete_item, methods=["POST"]),
+        Route("/admin/api/assets/clear-token", assets.clear_token, methods=["POST"]),
         Route("/admin/api/cache", cache.usage),
         Route("/admin/api/cache/list", cache.list_items),
         Route("/admin/api/cache/clear", cache.clear, methods=["POST"]),
         Route("/admin/api/cache/item/delete", cache.delete_item, methods=["POST"]),
         Route("/admin/api/cache/items/delete", cache.delete_items, methods=["POST"]),
-        Route("/healthz", health.healthz),
-        Route("/readyz", health.readyz),
-        Route("/health", health.readyz),
-        Route("/metrics", health.metrics),
-        Route("/", home_page(open_templates())),
-        Mount("/static", StaticFiles(directory=find_resource("static"))),
-        WebSocketRoute("/{path:path}", refuse_websocket),
     ]
 
 

@@ -115,6 +115,22 @@ def test_batches_are_started_by_ids_file_filter_and_for_all(
     assert statuses(run, *store) == {first: "deleted", second: "disabled"}
 
 
+def test_files_of_accounts_are_counted_by_command(run: Run, start: Start, redis_url: str) -> None:
+    """The upstream of these tests is nowhere: what counts is that each account was asked about."""
+    store = ("--redis-url", redis_url)
+    names_of(run, *store)
+    start("maintenance", *store)
+
+    for kind in ("assets", "clear_assets"):
+        done = run("batches", "start", kind, "--all", "--follow", "--json", *store)
+        found = msgspec.json.decode(done.stdout)
+        reasons = {failure["reason"].partition(":")[0] for failure in found["failures"]}
+        result = run("batches", "result", found["batch"]["id"], *store)
+
+        assert (found["batch"]["fail"], reasons) == (2, {"upstream_unavailable"})
+        assert (result.stdout, result.returncode) == ("", int(kind == "clear_assets"))
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

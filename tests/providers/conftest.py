@@ -16,6 +16,7 @@ from grok2api.domain.upstream import UpstreamRequest, UpstreamStatus
 from grok2api.providers.grok_web.client import GrokWebChat
 from grok2api.providers.grok_web.options import GrokWebOptions
 from grok2api.providers.session import UpstreamSession
+from grok2api.upstream.frames import MAX_MESSAGE_BYTES
 from grok2api.upstream.transport import (
     Exit,
     HandshakeRefusedError,
@@ -85,7 +86,7 @@ DONE = to_socket_event("response.done", response={"id": "r-1", "status": "comple
 
 
 class PlayedSocket:
-    """A gateway socket. It confirms sessions by itself; then each step is one wake-up."""
+    """A socket. It confirms sessions of chats by itself; then each step is one wake-up."""
 
     def __init__(self, *steps: list[bytes] | Exception | None, confirms: bool = True) -> None:
         self.sent: list[dict[str, Any]] = []
@@ -98,7 +99,7 @@ class PlayedSocket:
     async def send(self, message: bytes) -> None:
         decoded = msgspec.json.decode(message)
         self.sent.append(decoded)
-        event = decoded["event"]
+        event = decoded.get("event", {"type": ""})
         if event["type"] == "ping":
             self.pinged.set()
         if event["type"] == "session.create" and self._confirms:
@@ -145,7 +146,12 @@ class PlayedSite:
 
     @asynccontextmanager
     async def connect(
-        self, request: UpstreamRequest, exit_: Exit, timeouts: Timeouts
+        self,
+        request: UpstreamRequest,
+        exit_: Exit,
+        timeouts: Timeouts,
+        *,
+        limit_bytes: int = MAX_MESSAGE_BYTES,
     ) -> AsyncIterator[UpstreamSocket]:
         self.requests.append(request)
         self.exits.append(exit_)

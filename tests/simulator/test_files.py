@@ -18,6 +18,7 @@ from tests.simulator.client import (
     upload,
     upload_headers,
 )
+from tests.simulator.media_client import imagine_form, upload_picture
 
 DIRECT = "/http/upload-file-v2/direct"
 OLDER = "/rest/app-chat/upload-file"
@@ -78,6 +79,21 @@ async def test_upload_that_breaks_a_rule_is_refused(site: Site, body: bytes, hea
     assert reply.status_code == 400
     assert len((await site.page("s1"))["violations"]) == 1
     assert (await site.page("s1"))["files"] == {}
+
+
+async def test_upload_to_work_on_comes_from_the_page_of_pictures(site: Site) -> None:
+    told = await upload_picture(site, PNG)
+
+    from_chat = await site.http.post(
+        DIRECT, content=imagine_form(PNG), headers=upload_headers("s1")
+    )
+    other = imagine_form(PNG).replace(b"IMAGINE_SELF", b"OTHER")
+    unknown = await site.http.post(DIRECT, content=other, headers=upload_headers("s1"))
+
+    assert (from_chat.status_code, unknown.status_code) == (400, 400)
+    page = await site.page("s1")
+    assert list(page["files"]) == [told["fileMetadataId"]]
+    assert len(page["violations"]) == 2
 
 
 @pytest.mark.parametrize("content", ["data:image/png;base64,AAAA", "AA AA", "%%%", ""])

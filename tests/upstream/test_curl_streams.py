@@ -4,6 +4,7 @@ import asyncio
 import gzip
 
 import pytest
+from msgspec import structs
 
 from grok2api.errors import (
     InternalError,
@@ -270,6 +271,35 @@ async def test_a_dead_kept_connection_is_replaced(serve, transport: CurlTranspor
             assert await read_all(stream) == b"ok"
 
     assert len(server.peers) == 5
+
+
+async def test_what_may_be_sent_only_once_is_not_repeated(serve, transport: CurlTransport):
+    """curl repeats what it sends over a kept connection that turns out to be dead."""
+    costly = 0
+
+    async def script(peer):
+        nonlocal costly
+        while True:
+            await peer.read_request()
+            if peer.body == b"costly":
+                costly += 1
+                return  # hangs up, and nobody knows whether it took it on
+            await peer.answer(b"ok")
+
+    server = await serve(script)
+    async with transport.open(server.post(b"x"), DIRECT, PATIENT) as stream:
+        await read_all(stream)
+    request = structs.replace(server.post(b"costly"), is_only_once=True)
+
+    with pytest.raises(UpstreamUnavailableError) as caught:
+        async with transport.open(request, DIRECT, PATIENT):
+            pass
+
+    assert costly == 1
+    assert caught.value.was_sent
+    async with transport.open(server.post(b"x"), DIRECT, PATIENT) as stream:
+        await read_all(stream)
+    assert len(server.peers) == 2  # the first connection was kept for what may be repeated
 
 
 async def test_thirty_streams_run_side_by_side(serve, transport: CurlTransport):

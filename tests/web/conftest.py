@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from grok2api.domain.quota import QuotaReport, Reading
 from grok2api.errors import UpstreamUnavailableError
 from grok2api.providers.base import Provider
 from grok2api.providers.grok_web.credentials import GrokWebCredentials
+from grok2api.providers.media import AssetPage, Download
 from grok2api.providers.session import UploadedFile, UpstreamSession
 from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.attempt import DispatchParts
@@ -74,6 +75,7 @@ from grok2api.upstream.guard import GuardRules
 from grok2api.web.application import build_app
 from grok2api.web.server import GuardedProtocol
 from grok2api.web.state import AppState
+from tests.services.shelf import Shelf
 from tests.web.filmer import Filmer
 from tests.web.painter import Painter
 
@@ -158,6 +160,25 @@ class Drawer:
         return
 
 
+class Cupboard:
+    """What accounts keep at the upstream: files on `shelf`, the videos of `filmer`."""
+
+    def __init__(self, shelf: Shelf, filmer: Filmer) -> None:
+        self._shelf = shelf
+        self._filmer = filmer
+
+    async def list_page(self, session: UpstreamSession, token: str = "") -> AssetPage:
+        return await self._shelf.list_page(session, token)
+
+    async def delete(self, asset_id: str, session: UpstreamSession) -> None:
+        await self._shelf.delete(asset_id, session)
+
+    def download(
+        self, url: str, session: UpstreamSession, *, is_video: bool = False
+    ) -> AbstractAsyncContextManager[Download]:
+        return self._filmer.download(url, session, is_video=is_video)
+
+
 class Books:
     """An upstream that tells accounts 7 of 30 queries; those that are `refusing` nothing."""
 
@@ -183,8 +204,10 @@ class Edge:
     client: httpx2.AsyncClient
     preferences: Preferences
     books: Books
+    shelf: Shelf
     painter: Painter
     drawer: Drawer
+    data_dir: Path
     filmer: Filmer
 
     async def leases_are_free(self) -> None:
@@ -276,7 +299,7 @@ class EdgeMaker:
     @asynccontextmanager
     async def __call__(self, settings: Settings = TEST_SETTINGS) -> AsyncIterator[Edge]:
         script, preferences, books = Script(), Preferences(), Books()
-        painter, drawer, filmer = Painter(), Drawer(), Filmer()
+        painter, drawer, shelf, filmer = Painter(), Drawer(), Shelf(), Filmer()
         provider = Provider(
             ProviderKind.GROK_WEB,
             GrokWebCredentials(),
@@ -284,9 +307,9 @@ class EdgeMaker:
             books,
             preferences,
             drawer,
+            assets=Cupboard(shelf, filmer),
             images=painter,
             videos=filmer,
-            assets=filmer,
         )
         states: list[AppState] = []
 
@@ -378,8 +401,10 @@ class EdgeMaker:
                     client,
                     preferences,
                     books,
+                    shelf,
                     painter,
                     drawer,
+                    self._data_dir,
                     filmer,
                 )
 

@@ -306,7 +306,6 @@ async def test_filter_names_those_that_fit(cluster: Cluster) -> None:
         ),
         ("/batch/nsfw?enabled=maybe", {"tokens": [NOBODY]}, (400, "enabled", None)),
         ("/batch/delete?async=later", {"tokens": [NOBODY]}, (400, "async", None)),
-        ("/batch/cache-clear", {"tokens": [NOBODY]}, (404, None, "unknown_url")),
         ("/batch/sensitive_on", {"tokens": [NOBODY]}, (404, None, "unknown_url")),
     ],
 )

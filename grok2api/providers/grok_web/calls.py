@@ -30,17 +30,28 @@ class CallAnswer(Struct, frozen=True):
 
 
 class Calls:
-    """Sends small calls over one exit; `timeout_s` is for one attempt as a whole."""
+    """Sends small calls over one exit.
 
-    __slots__ = ("_clock", "_exit", "_timeout_s", "_timeouts", "_transport")
+    `timeout_s` is for one attempt as a whole; no answer may be larger than `limit_bytes`.
+    """
+
+    __slots__ = ("_clock", "_exit", "_limit_bytes", "_timeout_s", "_timeouts", "_transport")
 
     def __init__(
-        self, transport: Transport, exit_: Exit, clock: Clock, *, connect_s: float, timeout_s: float
+        self,
+        transport: Transport,
+        exit_: Exit,
+        clock: Clock,
+        *,
+        connect_s: float,
+        timeout_s: float,
+        limit_bytes: int = MAX_ANSWER_BYTES,
     ) -> None:
         self._transport = transport
         self._exit = exit_
         self._clock = clock
         self._timeout_s = timeout_s
+        self._limit_bytes = limit_bytes
         self._timeouts = Timeouts(min(connect_s, timeout_s), timeout_s, timeout_s)
 
     async def ask(
@@ -68,7 +79,7 @@ class Calls:
                 self._transport.open(request, self._exit, self._timeouts) as stream,
             ):
                 await check_answer(stream, now_s=self._clock.now_s())
-                return CallAnswer(stream.headers, await _read_all(stream))
+                return CallAnswer(stream.headers, await _read_all(stream, self._limit_bytes))
         except TimeoutError:
             raise UpstreamTimeoutError(
                 "The upstream did not answer in time.",
@@ -100,14 +111,14 @@ def _is_worth_repeating(error: UpstreamError) -> bool:
     return error.scope is Scope.EGRESS or is_unexplained
 
 
-async def _read_all(stream: UpstreamStream) -> bytes:
+async def _read_all(stream: UpstreamStream, limit_bytes: int) -> bytes:
     """Return the whole body. One that breaks off must not pass for a short one."""
     parts: list[bytes] = []
     size = 0
     while data := await stream.read():
         parts.append(data)
         size += len(data)
-        if size > MAX_ANSWER_BYTES:
+        if size > limit_bytes:
             raise UpstreamProtocolError(
                 "The upstream's answer is larger than it can be.", code="upstream_protocol_error"
             )

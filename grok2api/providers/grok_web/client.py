@@ -3,7 +3,7 @@
 import secrets
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
@@ -14,7 +14,7 @@ from grok2api.domain.account import Mode
 from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.model import Route
 from grok2api.domain.upstream import UpstreamStatus
-from grok2api.errors import Scope, StoreUnavailableError, UpstreamError, UpstreamRejectedError
+from grok2api.errors import Scope, UpstreamError, UpstreamRejectedError
 from grok2api.providers.grok_web.caller import Caller
 from grok2api.providers.grok_web.calls import check_answer
 from grok2api.providers.grok_web.codec.gateway_decoder import GatewayDecoder
@@ -25,18 +25,17 @@ from grok2api.providers.grok_web.codec.prompt import build_prompt, put_instructi
 from grok2api.providers.grok_web.codec.refusal import name_long_prompt
 from grok2api.providers.grok_web.codec.requests import ask
 from grok2api.providers.grok_web.codec.status import classify_status
-from grok2api.providers.grok_web.codec.whoami import MAX_SESSION_BYTES, parse_user_id
 from grok2api.providers.grok_web.deadline import Deadline
 from grok2api.providers.grok_web.gateway import GatewayBatches, Heartbeat, open_conversation
 from grok2api.providers.grok_web.http_stream import HttpBatches
 from grok2api.providers.grok_web.options import GrokWebOptions
 from grok2api.providers.grok_web.sifted import SiftedBatches
+from grok2api.providers.grok_web.whoami import Whoami
 from grok2api.providers.session import UpstreamSession
-from grok2api.upstream.transport import HandshakeRefusedError, Timeouts, Transport
+from grok2api.upstream.transport import HandshakeRefusedError, Transport
 
 log = structlog.get_logger(__name__)
 
-IDENTITY_TIMEOUT_S: Final = 15.0
 TOKEN_BYTES: Final = 6
 CALL_ID_BYTES: Final = 12
 # A mode that the gateway does not know goes over HTTP, whatever the settings say.
@@ -47,13 +46,14 @@ _MS_PER_S: Final = 1000
 class GrokWebChat:
     """Streams chat turns from grok.com. Keeps nothing between turns."""
 
-    __slots__ = ("_caller", "_clock", "_options", "_transport")
+    __slots__ = ("_caller", "_clock", "_options", "_transport", "_whoami")
 
     def __init__(self, transport: Transport, options: GrokWebOptions, clock: Clock) -> None:
         self._transport = transport
         self._options = options
         self._clock = clock
         self._caller = Caller(options)
+        self._whoami = Whoami(transport, self._caller, clock, options.timeouts.connect_s)
 
     @asynccontextmanager
     async def stream_chat(
@@ -63,8 +63,19 @@ class GrokWebChat:
         token = secrets.token_hex(TOKEN_BYTES) if request.tools else ""
         prompt = build_prompt(request, token)
         sieve = build_sieve(request, token, _make_call_id)
+        async with self.open_turn(prompt, route.mode, session) as batches:
+            yield batches if sieve is None else SiftedBatches(batches, sieve)
+
+    @asynccontextmanager
+    async def open_turn(
+        self, prompt: str, mode: Mode, session: UpstreamSession
+    ) -> AsyncIterator[GatewayBatches | HttpBatches]:
+        """Open a turn that says `prompt` as it stands.
+
+        Raises:
+            UpstreamError: before or while streaming; nothing is retried here.
+        """
         deadline = Deadline(self._clock, self._options.total_timeout_s)
-        mode = route.mode
         user_id = await self._find_user_id(session) if mode in _GATEWAY_MODES else ""
         opened = (
             self._over_gateway(prompt, word_of(mode), session, user_id, deadline)
@@ -72,7 +83,7 @@ class GrokWebChat:
             else self._over_http(prompt, word_of(mode), session, deadline)
         )
         async with opened as batches:
-            yield batches if sieve is None else SiftedBatches(batches, sieve)
+            yield batches
 
     @asynccontextmanager
     async def _over_gateway(
@@ -139,25 +150,12 @@ class GrokWebChat:
         if known:
             return known
         try:
-            user_id = await self._ask_user_id(session)
+            return await self._whoami.ask(session)
         except UpstreamError as error:
-            error.was_sent = False
             if self._options.chat_transport == "auto" and error.scope is Scope.UPSTREAM:
                 log.info("user_id_not_found", error=error.kind, detail=error.detail)
                 return ""
             raise
-        with suppress(StoreUnavailableError):  # it only saves the question next time
-            await session.remember_user_id(user_id)
-        return user_id
-
-    async def _ask_user_id(self, session: UpstreamSession) -> str:
-        timeouts = Timeouts(
-            self._options.timeouts.connect_s, IDENTITY_TIMEOUT_S, IDENTITY_TIMEOUT_S
-        )
-        request = self._caller.session_query(session)
-        async with self._transport.open(request, self._caller.exit, timeouts) as stream:
-            await check_answer(stream, now_s=self._clock.now_s())
-            return parse_user_id(await stream.read_head(MAX_SESSION_BYTES))
 
     def _refusal(self, answer: UpstreamStatus) -> UpstreamError:
         return classify_status(answer, now_s=self._clock.now_s())

@@ -7,39 +7,44 @@ from typing import Final
 
 from grok2api.clock import Clock
 from grok2api.domain.files import InputFile
-from grok2api.errors import UpstreamError
 from grok2api.providers.grok_web.caller import Caller
-from grok2api.providers.grok_web.calls import CallAnswer, Calls
+from grok2api.providers.grok_web.calls import Calls
 from grok2api.providers.grok_web.codec.uploads import (
+    Naming,
     encode_form,
     encode_json,
     read_direct_answer,
     read_json_answer,
 )
+from grok2api.providers.grok_web.deletions import Deletions
 from grok2api.providers.grok_web.options import GrokWebOptions
 from grok2api.providers.session import UploadedFile, UpstreamSession
 from grok2api.upstream.transport import Transport
 
-DELETE_TIMEOUT_S: Final = 15.0
 _INLINE_BYTES: Final = 256 * 1024
 _BOUNDARY: Final = "----WebKitFormBoundary"
 _BOUNDARY_BYTES: Final = 16
-_GONE: Final = 404
 
 
 class GrokWebFiles:
     """Uploads and deletes files at grok.com, so many at a time as the operator allows."""
 
-    __slots__ = ("_caller", "_deletes", "_form", "_slots", "_uploads")
+    __slots__ = ("_assets_url", "_caller", "_deletions", "_form", "_slots", "_uploads")
 
     def __init__(self, transport: Transport, options: GrokWebOptions, clock: Clock) -> None:
         self._caller = Caller(options)
         self._form = options.upload_form
         self._slots = asyncio.Semaphore(options.upload_concurrency)
         connect_s = options.timeouts.connect_s
-        build = partial(Calls, transport, self._caller.exit, clock, connect_s=connect_s)
-        self._uploads: Calls = build(timeout_s=options.upload_timeout_s)
-        self._deletes: Calls = build(timeout_s=DELETE_TIMEOUT_S)
+        self._assets_url = options.assets_url
+        self._uploads = Calls(
+            transport,
+            self._caller.exit,
+            clock,
+            connect_s=connect_s,
+            timeout_s=options.upload_timeout_s,
+        )
+        self._deletions = Deletions(transport, self._caller, clock, connect_s=connect_s)
 
     async def upload(
         self, file: InputFile, session: UpstreamSession, *, for_media: bool = False
@@ -49,27 +54,22 @@ class GrokWebFiles:
             is_direct = self._form == "direct"
             boundary = _BOUNDARY + secrets.token_hex(_BOUNDARY_BYTES) if is_direct else ""
             encode = (
-                partial(encode_form, file, boundary) if is_direct else partial(encode_json, file)
+                partial(encode_form, file, boundary, for_media=for_media)
+                if is_direct
+                else partial(encode_json, file)
             )
             is_small = len(file.content) < _INLINE_BYTES
             body = encode() if is_small else await asyncio.to_thread(encode)
             read = read_direct_answer if is_direct else read_json_answer
+            naming = Naming(
+                assets_url=self._assets_url, user_id=session.user_id, for_media=for_media
+            )
             return await self._uploads.ask(
-                partial(self._caller.upload, session, body, boundary),
-                lambda answer: UploadedFile(read(answer.body)),
+                partial(self._caller.upload, session, body, boundary, for_media=for_media),
+                lambda answer: read(answer.body, naming),
             )
 
     async def delete(self, file_id: str, session: UpstreamSession) -> None:
         """Delete one file; see `FileBackend.delete`."""
         async with self._slots:
-            try:
-                await self._deletes.ask(
-                    partial(self._caller.deletion, session, file_id), _be_content
-                )
-            except UpstreamError as error:
-                if error.status != _GONE:
-                    raise
-
-
-def _be_content(_answer: CallAnswer) -> None:
-    """Any success will do: the body may be empty."""
+            await self._deletions.delete(file_id, session)

@@ -104,6 +104,11 @@ class GatewayBatches:
         self._first = first
         self._deadline = deadline
 
+    @property
+    def has_withheld(self) -> bool:
+        """Whether the content rules have kept back a picture so far."""
+        return self._decoder.has_withheld
+
     def __aiter__(self) -> Self:
         return self
 

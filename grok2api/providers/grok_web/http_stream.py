@@ -32,6 +32,11 @@ class HttpBatches:
         self._grace_s = grace_s
         self._grace_until: float | None = None
 
+    @property
+    def has_withheld(self) -> bool:
+        """Whether the content rules have kept back a picture so far."""
+        return self._decoder.has_withheld
+
     def __aiter__(self) -> Self:
         return self
 

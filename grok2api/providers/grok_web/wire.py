@@ -111,9 +111,17 @@ class StreamFrame(Struct, gc=False):
     error: Any = None
 
 
+class VideoFrame(Struct, gc=False):
+    """One object of the stream in which a video is made."""
+
+    result: Any = None
+    error: Any = None
+
+
 GATEWAY_MESSAGE = msgspec.json.Decoder(GatewayMessage)
 HANDSHAKE_MESSAGE = msgspec.json.Decoder(HandshakeMessage)
 STREAM_FRAME = msgspec.json.Decoder(StreamFrame)
+VIDEO_FRAME = msgspec.json.Decoder(VideoFrame)
 ANY_JSON = msgspec.json.Decoder()
 ENCODER = msgspec.json.Encoder()
 

@@ -54,8 +54,8 @@ class StreamFrames:
         echo = {"responseId": user_response_id, "message": prompt, "sender": "human"}
         return [
             _encode({"result": {"conversation": conversation}}),
-            self._frame(userResponse=echo, isThinking=False, isSoftStop=False),
-            self._frame(llmInfo={"modelHash": "51b17a70"}),
+            self.frame(userResponse=echo, isThinking=False, isSoftStop=False),
+            self.frame(llmInfo={"modelHash": "51b17a70"}),
         ]
 
     def encode(self, step: Step) -> list[bytes]:
@@ -76,7 +76,7 @@ class StreamFrames:
         """Return the frame that ends the visible answer."""
         if not self._script.soft_stop:
             return []
-        return [self._frame(token="", isThinking=False, isSoftStop=True)]
+        return [self.frame(token="", isThinking=False, isSoftStop=True)]
 
     def finish(self, user_response_id: str, title: str) -> list[bytes]:
         """Return what follows the visible answer."""
@@ -84,10 +84,10 @@ class StreamFrames:
         if self._script.model_response != "none":
             message = self._message()
             frames.append(
-                self._model_response({"message": message, "parentResponseId": user_response_id})
+                self.model_response({"message": message, "parentResponseId": user_response_id})
             )
         if self._script.final_metadata:
-            frames.append(self._frame(finalMetadata={"followUpSuggestions": [], "toolsUsed": {}}))
+            frames.append(self.frame(finalMetadata={"followUpSuggestions": [], "toolsUsed": {}}))
         return [*frames, _encode({"result": {"title": {"newTitle": title}}})]
 
     def _message(self) -> str:
@@ -124,7 +124,7 @@ class StreamFrames:
             case SearchResult(card, kind, sources):
                 return [self._tool_result(card, kind, sources)]
             case LooseSource(source):
-                return [self._frame(citedWebSearchResults=_pages((source,)))]
+                return [self.frame(citedWebSearchResults=_pages((source,)))]
             case Citation(number, url):
                 return self._citation(number, url)
             case Picture():
@@ -132,16 +132,17 @@ class StreamFrames:
             case _:
                 assert_never(step)
 
-    def _frame(self, **members: object) -> bytes:
+    def frame(self, **members: object) -> bytes:
+        """Return one frame of the answer."""
         return b'{"result":{"response":' + _encode(members)[:-1] + self._tail
 
     def _final(self, token: str) -> bytes:
-        return self._frame(token=token, isThinking=False, messageTag="final")
+        return self.frame(token=token, isThinking=False, messageTag="final")
 
     def _thinking(self, token: str) -> bytes:
         tag = "header" if not self._steps else "summary"
         self._steps += 1
-        return self._frame(
+        return self.frame(
             token=token,
             isThinking=True,
             messageTag=tag,
@@ -158,7 +159,7 @@ class StreamFrames:
             f"<xai:tool_args><![CDATA[{arguments}]]></xai:tool_args></xai:tool_usage_card>"
         )
         self._steps += 1
-        return self._frame(
+        return self.frame(
             token=token,
             isThinking=True,
             messageTag="tool_usage_card",
@@ -172,8 +173,8 @@ class StreamFrames:
         named: dict[str, object] = {"toolUsageCardId": card} if card else {}
         if kind == "x_search":
             posts = [{"postId": s.post_id, "username": s.url, "text": s.title} for s in sources]
-            return self._frame(xSearchResults={"results": posts}, **named)
-        return self._frame(
+            return self.frame(xSearchResults={"results": posts}, **named)
+        return self.frame(
             webSearchResults={"results": _pages(sources)}, messageTag="raw_function_result", **named
         )
 
@@ -191,7 +192,7 @@ class StreamFrames:
             return []
         middle = len(tag) // _TAG_HALVES if self._script.split_tags else len(tag)
         return [
-            self._frame(cardAttachment={"jsonData": self._cards[-1]}),
+            self.frame(cardAttachment={"jsonData": self._cards[-1]}),
             *(self._final(half) for half in (tag[:middle], tag[middle:]) if half),
         ]
 
@@ -204,13 +205,13 @@ class StreamFrames:
         text = _encode(card).decode()
         if picture.percent and not picture.is_moderated:
             self._cards.append(text)
-        return [self._frame(cardAttachment={"jsonData": text})]
+        return [self.frame(cardAttachment={"jsonData": text})]
 
     def _noise(self, kind: str) -> list[bytes]:
         if kind == "unknown":
             return [
-                self._frame(weather={"sky": "blue"}),
-                self._frame(token="not for the user", isThinking=False, messageTag="preview"),  # noqa: S106
+                self.frame(weather={"sky": "blue"}),
+                self.frame(token="not for the user", isThinking=False, messageTag="preview"),  # noqa: S106
                 b'{"result":{"mood":"curious"}}',
             ]
         if kind == "huge":
@@ -223,19 +224,20 @@ class StreamFrames:
             case "root":
                 return _encode({"error": {**body, "details": []}})
             case "response":
-                return self._frame(error=body)
+                return self.frame(error=body)
             case "card":
                 card = '{"image_chunk":{"progress":100,"systemErrCode":"rate_limit"}}'
-                return self._frame(error=body, cardAttachment={"jsonData": card})
+                return self.frame(error=body, cardAttachment={"jsonData": card})
             case "stream_errors":
-                return self._model_response({"message": "", "streamErrors": [{"error": body}]})
+                return self.model_response({"message": "", "streamErrors": [{"error": body}]})
             case _:
                 assert_never(error.form)
 
-    def _model_response(self, members: dict[str, object]) -> bytes:
+    def model_response(self, members: dict[str, object]) -> bytes:
+        """Return the frame that repeats the whole answer."""
         fixed = {"responseId": self._id, "sender": "assistant", "partial": False}
         filled = {"streamErrors": [], "cardAttachmentsJson": self._cards, **fixed, **members}
-        return self._frame(modelResponse=filled)
+        return self.frame(modelResponse=filled)
 
 
 def _pages(sources: tuple[Source, ...]) -> list[dict[str, str]]:

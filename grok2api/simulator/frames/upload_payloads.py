@@ -9,6 +9,12 @@ from msgspec import Struct
 
 _BOUNDARY = re.compile(r"multipart/form-data; boundary=([0-9A-Za-z\'()+_,./:=?-]{1,70})")
 _DISPOSITION = re.compile(r'form-data; name="file"; filename="((?:[^"\\\r\n]|\\["\\])+)"')
+_FILE_SOURCE = (
+    b'\r\n--%s\r\nContent-Disposition: form-data; name="file_source"\r\n\r\n'
+    b"IMAGINE_SELF_UPLOAD_FILE_SOURCE"
+)
+IMAGINE_SOURCE = "imagine"
+OLDER_SOURCE = "older"
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]*")
 _MAGIC = {
     "image/png": (b"\x89PNG\r\n\x1a\n",),
@@ -25,6 +31,7 @@ class Upload(Struct, frozen=True):
     name: str
     media_type: str
     content: bytes
+    source: str = ""
 
 
 class JsonUpload(Struct, forbid_unknown_fields=True):
@@ -43,7 +50,7 @@ class UploadError(ValueError):
 
 
 def read_form(content_type: str, body: bytes) -> Upload:
-    """Read the page's form: exactly one part, the file.
+    """Read the page's form: one part, the file, and for pictures to work on where it is from.
 
     Raises:
         UploadError: it is anything else.
@@ -54,9 +61,13 @@ def read_form(content_type: str, body: bytes) -> Upload:
     start, end = f"--{found[1]}\r\n".encode(), f"\r\n--{found[1]}--\r\n".encode()
     if not body.startswith(start) or not body.endswith(end):
         raise UploadError("the body must begin and end with its boundary")
-    if body.count(f"--{found[1]}".encode()) != 2:  # noqa: PLR2004 - its beginning and its end
+    inside = body[len(start) : -len(end)]
+    second = _FILE_SOURCE % found[1].encode()
+    source = IMAGINE_SOURCE if inside.endswith(second) else ""
+    inside = inside.removesuffix(second)
+    if f"--{found[1]}".encode() in inside:
         raise UploadError("a chat's upload has one part, and its content not the boundary")
-    head, blank, content = body[len(start) : -len(end)].partition(b"\r\n\r\n")
+    head, blank, content = inside.partition(b"\r\n\r\n")
     try:
         lines = head.decode().split("\r\n")
     except UnicodeDecodeError:
@@ -66,7 +77,7 @@ def read_form(content_type: str, body: bytes) -> Upload:
     if not blank or named is None or list(fields) != ["Content-Disposition", "Content-Type"]:
         raise UploadError("the part must have the disposition of a file, then its type")
     name = re.sub(r'\\(["\\])', r"\1", named[1])
-    return _check(Upload(name, fields["Content-Type"], content))
+    return _check(Upload(name, fields["Content-Type"], content, source))
 
 
 def read_json(body: bytes) -> Upload:
@@ -80,7 +91,7 @@ def read_json(body: bytes) -> Upload:
         content = base64.b64decode(payload.content, validate=True)
     except (msgspec.DecodeError, binascii.Error) as error:
         raise UploadError(str(error)) from None
-    return _check(Upload(payload.fileName, payload.fileMimeType, content))
+    return _check(Upload(payload.fileName, payload.fileMimeType, content, OLDER_SOURCE))
 
 
 def _check(upload: Upload) -> Upload:

@@ -63,6 +63,31 @@ class Script(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     # The answer to an upload.
     upload_id: Literal["metadata", "file", "upload"] = "metadata"
     terminal_error: str = ""
+    # Pictures and videos.
+    previews: int = 2
+    moderated_slots: str = ""
+    fewer: int = 0
+    extra: int = 0
+    states: bool = True
+    completed_first: bool = False
+    final_in: Literal["image", "completed"] = "image"
+    final_percent: bool = True
+    ids: Literal["all", "url"] = "all"
+    blob: Literal["plain", "unpadded", "data_uri", "none"] = "plain"
+    image_url: bool = True
+    image_bytes: int = 0
+    result: Literal["all", "stream", "model_response", "attachments", "markdown", "none"] = "all"
+    url_key: Literal[
+        "videoUrl", "contentUrl", "contentURL", "assetUrl", "assetURL", "fileUri", "fileURL"
+    ] = "videoUrl"
+    video_ms: float = 0.0
+    steps: int = 4
+    video_bytes: int = 0
+    abandon: Literal["kept", "gone"] = "kept"
+    # The list of files, and the hosts that they lie on.
+    length: bool = True
+    media_type: str | None = None
+    names: Literal["camel", "plain", "snake"] = "camel"
     # The pace.
     delay_ms: float | None = None
     burst: int = 0

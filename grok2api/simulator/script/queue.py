@@ -16,7 +16,22 @@ from grok2api.simulator.script.directives import (
 )
 
 Target = Literal[
-    "chat", "session", "quota", "credits", "preference", "page", "upload", "assets", "delete"
+    "chat",
+    "session",
+    "quota",
+    "credits",
+    "preference",
+    "page",
+    "upload",
+    "assets",
+    "delete",
+    "asset",
+    "imagine",
+    "edit",
+    "video",
+    "post",
+    "upscale",
+    "media_quota",
 ]
 
 

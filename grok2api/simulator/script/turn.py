@@ -77,6 +77,10 @@ class Picture(Struct, frozen=True):
     percent: int
     is_moderated: bool
 
+    @property
+    def is_finished(self) -> bool:
+        return self.percent == _DONE_PERCENT and not self.is_moderated
+
 
 class Noise(Struct, frozen=True):
     """A frame that every client must survive; a huge one ends its answer at most."""
@@ -131,7 +135,7 @@ def build_plan(script: Script, turn: Turn) -> Plan:
         DirectiveError: the text cites a source that is not there.
     """
     opening = [Pause(script.stall_first_ms)] if script.stall_first_ms else []
-    failure = _find_failure(script)
+    failure = find_failure(script)
     if failure and script.after < 0:
         return Plan([*opening], failure, is_accepted=False)
     sources = _collect_sources(script)
@@ -145,12 +149,13 @@ def build_plan(script: Script, turn: Turn) -> Plan:
         answer = _interrupt(answer, at, Pause(script.stall_mid_ms))
     if script.after >= 0 and (failure or script.end != "done"):
         return Plan(chain(before, _interrupt(answer, script.after, None)), failure)
-    after: list[Step] = [*_pictures(script, turn)]
+    after: list[Step] = [*pictures(script, turn)]
     after += map(Reasoning, _split(script.late_reasoning))
     return Plan(chain(before, answer, after))
 
 
-def _find_failure(script: Script) -> InBandError | None:
+def find_failure(script: Script) -> InBandError | None:
+    """Return the error that an answer ends with, if the script wants one."""
     if not script.error:
         return None
     if script.error == "custom":
@@ -250,7 +255,8 @@ def _cite(number: int, sources: tuple[Source, ...]) -> Citation:
     return Citation(number, sources[number - 1].url)
 
 
-def _pictures(script: Script, turn: Turn) -> Iterator[Picture]:
+def pictures(script: Script, turn: Turn) -> Iterator[Picture]:
+    """Yield the states of the pictures that belong to an answer."""
     is_drawing = last_block(turn.prompt).startswith("Drawing: ") and not script.text
     for number in range(script.images or _DRAWINGS * is_drawing):
         image_id = make_uuid(turn.response_id, "image", number)

@@ -42,7 +42,7 @@ class SocketChat:
                 await send_answer(send, refusal, is_handshake=True)
                 return
             queued = self._world.scripts.take(account.entry, "chat")
-            if await _pass_door(build_script(queued), call, scope, receive, send):
+            if await pass_door(build_script(queued), call, scope, receive, send):
                 await send({"type": "websocket.accept"})
                 talk = SocketTalk(self._world, account, call, scope, send)
                 await talk.run(receive, queued)
@@ -58,9 +58,7 @@ class SocketChat:
         return Visit("socket", cookies, problems, uid=uid, is_signed=False)
 
 
-async def _pass_door(
-    script: Script, call: Call, scope: Scope, receive: Receive, send: Send
-) -> bool:
+async def pass_door(script: Script, call: Call, scope: Scope, receive: Receive, send: Send) -> bool:
     """Let the script have its way with the handshake; True if it may be accepted."""
     is_silent = script.fault in SILENT_FAULTS
     if script.stall_headers_ms or is_silent:

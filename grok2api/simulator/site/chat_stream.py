@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 from starlette.types import Receive, Scope, Send
 
 from grok2api.simulator.accounts import Account
+from grok2api.simulator.frames.media_payloads import is_media_post
 from grok2api.simulator.frames.post_payloads import (
     CHAT_POST_DECODER,
     ChatPost,
@@ -31,6 +32,7 @@ from grok2api.simulator.site.gate import (
     scripted_answer,
 )
 from grok2api.simulator.site.lines import BodyLine, run_while, send_answer, strike
+from grok2api.simulator.site.media_stream import MediaStream
 from grok2api.simulator.site.player import play
 from grok2api.simulator.site.requests import read_body, wait_until_left
 from grok2api.simulator.world import TurnIds, World
@@ -49,10 +51,11 @@ class _Job(Struct, frozen=True):
 
 
 class StreamChat:
-    """The ASGI application behind both chat addresses."""
+    """The ASGI application behind both chat addresses; new conversations may be about media."""
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._media = MediaStream(world)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one call."""
@@ -60,6 +63,9 @@ class StreamChat:
         if body is None:
             return
         conversation: str = scope.get("path_params", {}).get("conversation", "")
+        if not conversation and is_media_post(body):
+            await self._media.serve(body, scope, receive, send)
+            return
         visit, post = self._look_at(scope, body, is_follow_up=bool(conversation))
         account, refusal = admit(self._world, visit)
         if account is not None and refusal is None and post is not None:
@@ -109,6 +115,7 @@ class StreamChat:
         answer = scripted_answer(script) or self._refuse_turn(job)
         if answer is None and plan.is_accepted and not script.fault:
             job.account.spend(job.post.modeId)
+            self._world.draw(job.account, script, turn)
             job.account.entry.attached += len(job.post.fileAttachments)
         await asyncio.sleep(script.stall_headers_ms / 1000)
         if script.fault in SILENT_FAULTS:
@@ -150,22 +157,10 @@ class StreamChat:
             await line.end_stream()
             return
         if script.end != "done":
-            await _break_off(job.call, script, line)
+            await line.break_off(job.call)
             return
         self._world.keep_turn(job.account, ids)
         job.call.finish()
         stop = [*frames.soft_stop(), *frames.finish(ids.user_response, "A simulated chat")]
         await line.write(stop)
         await line.end_stream()
-
-
-async def _break_off(call: Call, script: Script, line: BodyLine) -> None:
-    if script.end == "silence":
-        await line.strike("hang")
-    call.fail()
-    if script.end == "reset":
-        await line.strike("reset")
-        return
-    if script.end == "truncate":
-        await line.truncate(b'{"result":{"response":{"token":"cut off"}}}')
-    await line.end()

@@ -40,6 +40,19 @@ _PAGE: Mapping[str, str] = MappingProxyType(
         "upgrade-insecure-requests": "1",
     }
 )
+_NAVIGATION: Mapping[str, str] = MappingProxyType(
+    {
+        "cache-control": "no-cache",
+        "pragma": "no-cache",
+        "sec-fetch-dest": "document",
+        "sec-fetch-mode": "navigate",
+        "sec-fetch-site": "none",
+        "sec-fetch-user": "?1",
+        "upgrade-insecure-requests": "1",
+    }
+)
+_IMAGE_ACCEPT = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
+_VIDEO_ACCEPT = "video/mp4,video/*,*/*;q=0.8"
 _GRPC_WEB: Mapping[str, str] = MappingProxyType(
     {"content-type": "application/grpc-web+proto", "x-grpc-web": "1"}
 )
@@ -104,9 +117,9 @@ def check_post(headers: dict[str, str], origin: str, *, page: str = "/") -> list
     return problems + _forbid(headers, (*_TRACING, *_GRPC)) + _check_request_id(headers)
 
 
-def check_upload(headers: dict[str, str], origin: str) -> list[str]:
-    """Check the headers of an upload from the page; its content type is checked with its body."""
-    problems = _compare(headers, {**_FETCH, **_from_page(origin)}) + _check_browser(headers)
+def check_upload(headers: dict[str, str], origin: str, *, page: str = "/") -> list[str]:
+    """Check the headers of an upload from `page`; its content type is checked with its body."""
+    problems = _compare(headers, {**_FETCH, **_from_page(origin, page)}) + _check_browser(headers)
     return problems + _forbid(headers, (*_TRACING, *_GRPC, *_IDENTITY))
 
 
@@ -141,13 +154,30 @@ def check_page(headers: dict[str, str]) -> list[str]:
 
 
 def check_handshake(headers: dict[str, str], query: bytes, origin: str) -> list[str]:
-    """Check the headers and the address of a WebSocket upgrade."""
-    problems = _compare(headers, {**_SOCKET, "origin": origin}) + _check_browser(headers)
-    problems += _forbid(headers, (*_TRACING, *_IDENTITY, "sec-websocket-protocol"))
+    """Check the headers and the address of the gateway socket's upgrade."""
+    problems = _check_upgrade(headers, origin)
     name, _, uid = query.decode("latin-1").partition("=")
     if name != "uid" or not is_uuid(uid):
         problems.append("the query must be uid and a canonical lower-case UUID")
     return problems
+
+
+def check_bare_handshake(headers: dict[str, str], query: bytes, origin: str) -> list[str]:
+    """Check the headers and the address of the picture socket's upgrade."""
+    problems = _check_upgrade(headers, origin)
+    return [*problems, "no query belongs here"] if query else problems
+
+
+def check_download(headers: dict[str, str], assets: str, *, is_video: bool) -> list[str]:
+    """Check the headers of a download from the origin `assets`: a fetch, or a navigation."""
+    wanted = _NAVIGATION if "sec-fetch-dest" in headers else {}
+    problems = _compare(headers, wanted) + _check_browser(headers)
+    problems += _forbid(headers, (*_TRACING, *_GRPC, "x-statsig-id", "origin", "content-type"))
+    if headers.get("accept") not in ("*/*", _VIDEO_ACCEPT if is_video else _IMAGE_ACCEPT):
+        problems.append(f"accept is {headers.get('accept')!r}")
+    if headers.get("referer", f"{assets}/") != f"{assets}/":
+        problems.append(f"referer is {headers['referer']!r}")
+    return problems + (_check_request_id(headers) if "x-xai-request-id" in headers else [])
 
 
 def accepts_statsig(value: str | None, policy: StatsigPolicy) -> bool:
@@ -170,6 +200,11 @@ def _compare(headers: dict[str, str], wanted: Mapping[str, str]) -> list[str]:
         for name, value in wanted.items()
         if headers.get(name, value if name in _ONLY_ON_HTTP_2 else None) != value
     ]
+
+
+def _check_upgrade(headers: dict[str, str], origin: str) -> list[str]:
+    problems = _compare(headers, {**_SOCKET, "origin": origin}) + _check_browser(headers)
+    return problems + _forbid(headers, (*_TRACING, *_IDENTITY, "sec-websocket-protocol"))
 
 
 def _from_page(origin: str, page: str = "/") -> dict[str, str]:

@@ -9,8 +9,9 @@ from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
 from grok2api.simulator.accounts import Account
-from grok2api.simulator.files import content_path, list_files
+from grok2api.simulator.files import content_path, list_files, rename_keys
 from grok2api.simulator.frames.upload_payloads import (
+    IMAGINE_SOURCE,
     Upload,
     UploadError,
     read_form,
@@ -60,10 +61,10 @@ class FileEndpoint(ABC):
             return
         upload = None
         try:
-            problems += self._check(headers)
             upload = self._read(headers, body)
         except UploadError as error:
             problems.append(str(error))
+        problems += self._check(headers, upload)
         visit = self._visit(Visit(self.target, cookies, problems, headers.get("x-statsig-id")))
         account, refusal = admit(self._world, visit)
         if account is None or refusal is not None:
@@ -81,7 +82,7 @@ class FileEndpoint(ABC):
             return
         await send_answer(send, scripted_answer(call.script) or self._answer(call))
 
-    def _check(self, headers: dict[str, str]) -> list[str]:
+    def _check(self, headers: dict[str, str], upload: Upload | None) -> list[str]:
         return check_post(headers, self._world.options.origin, page=self.page)
 
     def _read(self, headers: dict[str, str], body: bytes) -> Upload | None:
@@ -99,7 +100,8 @@ class FileEndpoint(ABC):
     def _keep(self, call: FileCall) -> str:
         if call.upload is None:
             raise TypeError("an upload without a file")
-        return self._world.files.keep(call.account, call.upload)
+        now_s = self._world.options.clock.now_s()
+        return self._world.files.keep(call.account, call.upload, now_s)
 
 
 class DirectUpload(FileEndpoint):
@@ -107,8 +109,10 @@ class DirectUpload(FileEndpoint):
 
     target: Target = "upload"
 
-    def _check(self, headers: dict[str, str]) -> list[str]:
-        return check_upload(headers, self._world.options.origin)
+    def _check(self, headers: dict[str, str], upload: Upload | None) -> list[str]:
+        is_for_media = upload is not None and upload.source == IMAGINE_SOURCE
+        page = "/imagine" if is_for_media else "/"
+        return check_upload(headers, self._world.options.origin, page=page)
 
     def _read(self, headers: dict[str, str], body: bytes) -> Upload | None:
         return read_form(headers.get("content-type", ""), body)
@@ -164,9 +168,15 @@ class FileList(FileEndpoint):
     def _answer(self, call: FileCall) -> Answer:
         token = parse_qs(call.query).get("pageToken", ["0"])[0]
         start = int(token) if token.isdecimal() else 0
-        files = list_files(call.account)
-        shown: dict[str, object] = {"assets": files[start : start + PAGE_SIZE]}
-        if len(files) > start + PAGE_SIZE:
+        made = self._world.gallery.list_assets(
+            call.account.user_id, self._world.options.clock.now_s()
+        )
+        views, has_more = list_files(
+            call.account, self._world.files, made, start=start, count=PAGE_SIZE
+        )
+        files = [rename_keys(view, call.script.names) for view in views]
+        shown: dict[str, object] = {"items" if call.script.names == "plain" else "assets": files}
+        if has_more:
             shown["nextPageToken"] = str(start + PAGE_SIZE)
         return Answer(200, _encode(shown))
 
@@ -179,4 +189,7 @@ class FileDeletion(FileEndpoint):
 
     def _answer(self, call: FileCall) -> Answer:
         is_there = self._world.files.drop(call.account, call.path)
+        if not is_there:
+            is_there = self._world.gallery.drop(call.account.user_id, call.path)
+            call.account.entry.deletes += is_there
         return Answer(200, b"{}") if is_there else from_fault(FAULTS["not_found"])

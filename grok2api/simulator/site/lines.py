@@ -8,6 +8,7 @@ from starlette.types import Scope, Send
 
 from grok2api.simulator.connections import Connection, connection_of, pack_message
 from grok2api.simulator.frames.socket_frames import BINARY_MESSAGE
+from grok2api.simulator.ledger import Call
 from grok2api.simulator.script.directives import Script
 from grok2api.simulator.site.gate import Answer
 
@@ -101,6 +102,18 @@ class BodyLine:
             await self._body(b"data: [DONE]\n\n")
         await self.end()
 
+    async def break_off(self, call: Call) -> None:
+        """End the answer as badly as the script wants it."""
+        if self._script.end == "silence":
+            await self.strike("hang")
+        call.fail()
+        if self._script.end == "reset":
+            await self.strike("reset")
+            return
+        if self._script.end == "truncate":
+            await self.truncate(b'{"result":{"response":{"token":"cut off"}}}')
+        await self.end()
+
     async def strike(self, silent_fault: str) -> None:
         await strike(self._scope, silent_fault)
 
@@ -143,6 +156,12 @@ async def send_answer(send: Send, answer: Answer, *, is_handshake: bool = False)
     start = {"type": f"{prefix}.response.start", "status": answer.status, "headers": headers}
     await send(start)
     await send({"type": f"{prefix}.response.body", "body": answer.body, "more_body": False})
+
+
+def own_address(scope: Scope) -> str:
+    """Return the origin that the client of a request has called, without a final slash."""
+    host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+    return f"{'https' if scope['scheme'] in ('https', 'wss') else 'http'}://{host}"
 
 
 async def run_while(

@@ -140,6 +140,7 @@ class SocketTalk:
         plan = build_plan(script, turn)
         if plan.is_accepted and not script.fault:
             self._account.spend(mode)
+            self._world.draw(self._account, script, turn)
             self._account.entry.attached += self._attached
         line = SocketLine(self._scope, self._send, script)
         frames = SocketFrames(ids.conversation, script)

@@ -1,6 +1,7 @@
 """What administrative routes answer, and what they read of an address."""
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, TypeVar
 
@@ -82,3 +83,19 @@ def read_cursor(request: Request) -> str:
             code="invalid_cursor",
         )
     return cursor
+
+
+def read_name(given: Mapping[str, str | None]) -> tuple[str, str]:
+    """Return the one name that is given, and its parameter.
+
+    Raises:
+        InvalidRequestError: none is given, or several.
+    """
+    named = [(name, param) for param, name in given.items() if name is not None]
+    if len(named) != 1:
+        raise InvalidRequestError(
+            f"Name one account, by {' or '.join(given)}.",
+            param=next(iter(given)),
+            code="missing_required_parameter",
+        )
+    return named[0]

@@ -23,7 +23,7 @@ from grok2api.web.admin.batch_views import (
     show_failures,
     show_result,
 )
-from grok2api.web.admin.export_stream import check_confirmation, stream_export
+from grok2api.web.admin.export_stream import check_confirmation, stream_export, stream_lines
 from grok2api.web.admin.tokens import parse_filter
 from grok2api.web.body import read_json
 from grok2api.web.presence import client_present
@@ -32,12 +32,17 @@ from grok2api.web.state import AppState, state_of
 SYNC_LIMIT_S: Final = 60.0
 ALL: Final = "all"
 NSFW: Final = "nsfw"
+CACHE_CLEAR: Final = "cache-clear"
+"""What other gateways call clear_assets."""
 MAX_PAGE: Final = 1000
 _LOOK_AGAIN_S: Final = 0.2
 _FAILURES_SHOWN: Final = 100
 _CREATED_BY: Final = "admin"
 _SENSITIVE: Final = {True: BatchKind.SENSITIVE_ON, False: BatchKind.SENSITIVE_OFF}
-_KINDS: Final = {kind.value: kind for kind in BatchKind if kind not in _SENSITIVE.values()}
+_KINDS: Final = {
+    **{kind.value: kind for kind in BatchKind if kind not in _SENSITIVE.values()},
+    CACHE_CLEAR: BatchKind.CLEAR_ASSETS,
+}
 
 
 class FilterBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -148,7 +153,7 @@ async def list_failures(request: Request) -> Response:
 
 
 async def export_result(request: Request) -> Response:
-    """Stream what a batch of the kind export kept, as JSON that an import reads."""
+    """Stream what a batch kept: an export as JSON that an import reads, else an object a line."""
     await admit_admin(request)
     exports = state_of(request).operator.batch_exports
     batch = await exports.find(_id_of(request))
@@ -156,6 +161,8 @@ async def export_result(request: Request) -> Response:
     if with_secrets:
         check_confirmation(request)
     parts = exports.iterate(batch)
+    if batch.kind is not BatchKind.EXPORT:
+        return stream_lines(request, parts, name=f"{batch.kind}.jsonl")
     return stream_export(request, parts, with_secrets=with_secrets, batch=batch.id)
 
 

@@ -1,11 +1,13 @@
-"""Answers that are an export: streamed as JSON, and with sessions only when that is confirmed."""
+"""Answers that are a file: exports, with sessions only when that is confirmed, and results."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
 from typing import Final
 
+import msgspec
 import structlog
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,8 +19,16 @@ from grok2api.web.streaming import EventStreamResponse, StreamContext, StreamPac
 
 log = structlog.get_logger(__name__)
 
+JSON_LINES: Final = "application/x-ndjson"
 CONFIRMATION: Final = "export-secrets"
 _PACE: Final = StreamPace(commit_after_s=10.0, keep_alive_s=10.0, keep_alive=b" ")
+
+
+class _File(Struct, frozen=True):
+    """What a browser makes of an answer."""
+
+    name: str
+    media_type: str
 
 
 def check_confirmation(request: Request, *, param: str | None = None) -> None:
@@ -40,25 +50,44 @@ def stream_export(
     request: Request, parts: AsyncGenerator[bytes, None], *, with_secrets: bool, batch: str = ""
 ) -> Response:
     """Return an answer that is `parts`; one that breaks off is no valid JSON. The log notes it."""
+
+    def note() -> None:
+        log.info("accounts_exported", with_secrets=with_secrets, batch=batch)
+
+    return _stream(request, partial(_produce, parts, note), _cut_off, _File("accounts.json", JSON))
+
+
+def stream_lines(request: Request, parts: AsyncGenerator[bytes, None], *, name: str) -> Response:
+    """Return an answer that is `parts`, JSON objects a line each; one that breaks off says so."""
+    return _stream(request, partial(_produce, parts, None), _say_why, _File(name, JSON_LINES))
+
+
+def _stream(
+    request: Request,
+    produce: Callable[[Write], Awaitable[bytes]],
+    fail: Callable[[GatewayError], bytes],
+    file: _File,
+) -> Response:
     state = state_of(request)
     return EventStreamResponse(
-        partial(_produce, parts, {"with_secrets": with_secrets, "batch": batch}),
-        _cut_off,
+        produce,
+        fail,
         pace=_PACE,
         context=StreamContext(facts_of(request), state.drain, state.clock),
         headers={
             **NO_STORE,
-            "content-type": JSON,
-            "content-disposition": 'attachment; filename="accounts.json"',
+            "content-type": file.media_type,
+            "content-disposition": f'attachment; filename="{file.name}"',
         },
     )
 
 
 async def _produce(
-    parts: AsyncGenerator[bytes, None], noted: dict[str, object], write: Write
+    parts: AsyncGenerator[bytes, None], note: Callable[[], None] | None, write: Write
 ) -> bytes:
     # At the beginning: who leaves before the end has read some of them too.
-    log.info("accounts_exported", **noted)
+    if note is not None:
+        note()
     last = b""
     async with aclosing(parts):
         async for part in parts:
@@ -70,3 +99,8 @@ async def _produce(
 def _cut_off(_: GatewayError) -> bytes:
     """End what cannot be whole without its end: no import takes JSON that is cut off."""
     return b""
+
+
+def _say_why(error: GatewayError) -> bytes:
+    """End lines that are not all with one that cannot be taken for any of them."""
+    return msgspec.json.encode({"error": error.message}) + b"\n"

@@ -3,7 +3,6 @@
 Accounts are named by their ids, in bodies also by their sessions; no answer holds a session.
 """
 
-from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -16,7 +15,7 @@ from grok2api.domain.ids import AccountId
 from grok2api.errors import InvalidRequestError
 from grok2api.services.account_desk import AccountChange, account_not_found
 from grok2api.services.imports import ImportReport, RefusedLine, TierCount
-from grok2api.web.admin.answers import answer, read_choice, read_flag
+from grok2api.web.admin.answers import answer, read_choice, read_flag, read_name
 from grok2api.web.admin.auth import admit_admin
 from grok2api.web.body import read_json
 from grok2api.web.presence import ClientLeftError
@@ -197,7 +196,7 @@ async def edit_token(request: Request) -> Response:
     """Change one account; with another session it gets another id."""
     await admit_admin(request)
     body = await read_json(request, _EDIT)
-    name, param = _read_name({"id": body.id, "old_token": body.old_token})
+    name, param = read_name({"id": body.id, "old_token": body.old_token})
     change = AccountChange(
         session=body.token,
         tier=None if body.pool is None else read_choice(Tier, body.pool, "pool"),
@@ -230,7 +229,7 @@ async def set_disabled(request: Request) -> Response:
     """Disable or restore one account."""
     await admit_admin(request)
     body = await read_json(request, _DISABLED)
-    name, param = _read_name({"id": body.id, "token": body.token})
+    name, param = read_name({"id": body.id, "token": body.token})
     operator = state_of(request).operator
     account_id = operator.names.resolve(name, param=param)
     act = operator.actions.disable if body.disabled else operator.actions.restore
@@ -250,18 +249,6 @@ async def set_disabled_batch(request: Request) -> Response:
         raise account_not_found("tokens")
     summary = Summary(len(done), len(done) - len(missing), len(missing))
     return answer(DisabledBatch(body.disabled, summary, missing))
-
-
-def _read_name(given: Mapping[str, str | None]) -> tuple[str, str]:
-    """Return the one name that is given, and its parameter."""
-    named = [(name, param) for param, name in given.items() if name is not None]
-    if len(named) != 1:
-        raise InvalidRequestError(
-            f"Name one account, by {' or '.join(given)}.",
-            param=next(iter(given)),
-            code="missing_required_parameter",
-        )
-    return named[0]
 
 
 def _show_import(report: ImportReport) -> Imported:

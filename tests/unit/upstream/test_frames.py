@@ -108,3 +108,14 @@ def test_fragments_together_are_bounded() -> None:
         parser.feed(part)
 
     assert caught.value.close_code == 1009
+
+
+def test_limit_of_a_message_is_the_callers_choice() -> None:
+    large = their_frame(1, bytes(20 * 1024 * 1024))
+    parser = FrameParser(64 * 1024 * 1024)
+
+    parser.feed(large)
+
+    assert [len(text) for text in parser.texts] == [20 * 1024 * 1024]
+    with pytest.raises(FrameError):
+        FrameParser(1024).feed(their_frame(1, bytes(1025)))

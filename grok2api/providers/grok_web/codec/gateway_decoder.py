@@ -42,6 +42,11 @@ class GatewayDecoder:
     def is_over(self) -> bool:
         return self._state.is_over
 
+    @property
+    def has_withheld(self) -> bool:
+        """Whether the content rules kept back a picture."""
+        return self._state.images.is_moderated
+
     def open_conversation(self, conversation_id: str) -> EventBatch:
         """Return the event that says how the handshake named the conversation."""
         out: EventBatch = []

@@ -82,6 +82,11 @@ class HttpDecoder:
         return self._state.is_over
 
     @property
+    def has_withheld(self) -> bool:
+        """Whether the content rules kept back a picture."""
+        return self._state.images.is_moderated
+
+    @property
     def unknown_frames(self) -> int:
         return self._unknown + self._scanner.malformed
 

@@ -116,9 +116,22 @@ def json_headers(
     return (*headers, ("x-statsig-id", statsig)) if statsig else headers
 
 
-def upload_headers(browser: Browser, cookie: str, boundary: str) -> Headers:
-    """Return the headers of an upload from the page, which is never signed."""
-    return _page_headers(browser, cookie, f"multipart/form-data; boundary={boundary}", ())
+def upload_headers(browser: Browser, cookie: str, boundary: str, *, page: str = "/") -> Headers:
+    """Return the headers of an upload from `page`, which is never signed."""
+    content_type = f"multipart/form-data; boundary={boundary}"
+    return _page_headers(browser, cookie, content_type, (), page=page)
+
+
+def download_headers(browser: Browser, cookie: str, request_id: str) -> Headers:
+    """Return the headers of a download; a `cookie` of "" is for a host that must not see any."""
+    return (
+        ("Accept", "*/*"),
+        ("Accept-Encoding", "gzip, deflate, br, zstd"),
+        ("Accept-Language", clean_header(browser.accept_language)),
+        ("User-Agent", clean_header(browser.user_agent)),
+        *((("Cookie", cookie),) if cookie else ()),
+        ("x-xai-request-id", request_id),
+    )
 
 
 def grpc_headers(browser: Browser, cookie: str) -> Headers:

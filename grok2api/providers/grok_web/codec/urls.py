@@ -70,6 +70,13 @@ def asset_url(base: str, path: object) -> str:
     return normalise_url(f"{base.rstrip('/')}/{text.lstrip('/')}")
 
 
+def content_url(base: str, user_id: str, file_id: str) -> str:
+    """Return where the content of an account's file lies, "" where too little is known."""
+    if not user_id or not file_id:
+        return ""
+    return asset_url(base, f"users/{user_id}/{quote(file_id, safe='')}/content")
+
+
 def escape_link(url: str) -> str:
     """Escape what would end a Markdown link."""
     return url.translate(_MARKDOWN_URL)

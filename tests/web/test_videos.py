@@ -418,7 +418,7 @@ async def test_list_has_pages_in_both_orders(edge: Edge) -> None:
     assert (newest["object"], newest["has_more"]) == ("list", True)
     assert (newest["first_id"], newest["last_id"]) == (made[4], made[3])
 
-    query = {"limit": 2, "after": made[2], "order": "asc"}
+    query = {"limit": "2", "after": made[2], "order": "asc"}
     last = (await edge.client.get(VIDEOS, params=query)).json()
     assert [job["id"] for job in last["data"]] == [made[3], made[4]]
     assert last["has_more"] is False

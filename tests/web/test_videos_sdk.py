@@ -1,5 +1,7 @@
 """Videos as the official Python SDK asks for them, over a real socket."""
 
+# mypy: disable-error-code="deprecated"
+
 from collections.abc import AsyncIterator
 from pathlib import Path
 

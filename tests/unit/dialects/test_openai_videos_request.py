@@ -47,7 +47,9 @@ def decode(**fields: Any) -> Any:
     return decode_body(VIDEO_DECODER, msgspec.json.encode({"prompt": "dunes"} | fields))
 
 
-def parse(*, has_references: bool = False, is_older: bool = False, **fields: Any) -> VideoOrder:
+def parse(**fields: Any) -> VideoOrder:
+    """Return what is asked for; `has_references` and `is_older` are no fields."""
+    has_references, is_older = fields.pop("has_references", False), fields.pop("is_older", False)
     return parse_video(decode(**fields), ROUTE, has_references=has_references, is_older=is_older)
 
 

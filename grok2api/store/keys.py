@@ -13,7 +13,8 @@ from grok2api.domain.media import MediaKind
 LAYOUT: Final = 1
 """Raised when data is laid out in another way; old data is then moved by a job."""
 
-_PREFIX: Final = f"{{g2a}}:{LAYOUT}:"
+PREFIX: Final = f"{{g2a}}:{LAYOUT}:"
+_PREFIX: Final = PREFIX
 
 
 def pool_name(pool: Pool) -> str:

@@ -141,6 +141,30 @@ def client_key_index() -> str:
     return f"{_PREFIX}client_key:index"
 
 
+def client_key_usage() -> str:
+    """HASH client key id -> what it has used of its limits, msgpack."""
+    return f"{_PREFIX}client_key:usage"
+
+
+def client_key_calls() -> str:
+    """HASH call id -> what an open call has reserved, msgpack."""
+    return f"{_PREFIX}client_key:calls"
+
+
+def client_key_call_ends() -> str:
+    """ZSET call id -> when it is given back unless it is renewed, ms since epoch."""
+    return f"{_PREFIX}client_key:call_ends"
+
+
+def call_state() -> dict[str, str]:
+    """Return the keys that `include/open_calls.lua` declares, by name."""
+    return {
+        "usage": client_key_usage(),
+        "calls": client_key_calls(),
+        "call_ends": client_key_call_ends(),
+    }
+
+
 def setup_claims() -> str:
     """HASH of what the first start stored: "admin_password" and "client_key"."""
     return f"{_PREFIX}setup:claims"

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from grok2api.domain.statistics import Dimension, count_request, member_of, sum_usage
 from grok2api.domain.usage import FinishedRequest, UsageCount
-from grok2api.store import reads, usage_keys
+from grok2api.store import keys, reads, usage_keys
 from grok2api.store.connection import RedisClient
 from grok2api.store.script import Script
 
@@ -38,8 +38,12 @@ class OtherHour(Struct, frozen=True, array_like=True, tag="other_hour"):
 
 
 class UsageLimits(Struct, frozen=True):
-    """How much is kept: sums for hours and days, and so many requests in the log."""
+    """How much is kept: sums for hours and days, and so many requests in the log.
 
+    Where it is not enabled only calls of client keys are ended.
+    """
+
+    is_enabled: bool = True
     hourly_retention_h: int = 48
     daily_retention_d: int = 30
     log_max_entries: int = 10_000
@@ -63,15 +67,20 @@ class UsageStore:
     async def settle(
         self, finished: Sequence[FinishedRequest], *, recorder: str, batch: int
     ) -> bool:
-        """Count and log up to `MAX_AT_ONCE` requests; False if this batch was settled before.
+        """Count and log up to `MAX_AT_ONCE` requests and end their calls.
+
+        Returns False if this batch was settled before.
 
         Batches of one `recorder` have rising numbers from 1 on.
         """
-        counts = [_add_up(finished, dimension) for dimension in Dimension]
-        requests = [word for one in finished for word in (one.id, _encode(one))]
+        counted = finished if self._limits.is_enabled else ()
+        counts = [_add_up(counted, dimension) for dimension in Dimension] if counted else []
+        requests = [word for one in counted for word in (one.id, _encode(one))]
+        calls = [word for one in finished if one.call_id for word in _end_of_call(one)]
         while True:
             reply = await self._settle(
                 keys={
+                    **keys.call_state(),
                     "log": usage_keys.usage_log(),
                     "index": usage_keys.usage_index(),
                     "receipt": usage_keys.usage_receipt(recorder),
@@ -81,6 +90,7 @@ class UsageStore:
                     "batch": batch,
                     "hour": self._hour,
                     "counts": _encode(counts),
+                    "calls": _encode(calls),
                     "requests": requests,
                     "max_log": self._limits.log_max_entries,
                     "hourly_ms": self._limits.hourly_retention_h * HOUR_S * 1000,
@@ -132,6 +142,10 @@ def _add_up(
         for member, counts in by_member.items()
         for word in (member, msgspec.structs.astuple(sum_usage(counts)))
     ]
+
+
+def _end_of_call(finished: FinishedRequest) -> tuple[str, int, int]:
+    return finished.call_id, finished.input_tokens + finished.output_tokens, finished.units
 
 
 def _read_cell(packed: bytes) -> UsageCount:

@@ -1,6 +1,9 @@
 --- Write requests to the log and its index; the oldest leave both. Each id and its record are
 -- arguments, in turns, from number `first` on. Places rise also when the clock does not.
 local function log_requests(log, index, first, most, now)
+  if #ARGV < first then
+    return
+  end
   local ms, number = now, 0
   local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
   if last then

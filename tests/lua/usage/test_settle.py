@@ -1,10 +1,15 @@
 import msgspec
 import pytest
 
-from grok2api.domain.ids import AccountId
+from grok2api.domain.admission import Admission, Used
+from grok2api.domain.client_key import ClientKey, KeyLimits
+from grok2api.domain.ids import AccountId, CallId, ClientKeyId
 from grok2api.domain.statistics import MAX_MEMBERS, OTHER, Dimension, sum_usage
 from grok2api.domain.usage import AttemptFact, FinishedRequest
-from grok2api.store import usage_keys
+from grok2api.store import keys, usage_keys
+from grok2api.store.admissions import AdmissionStore
+from grok2api.store.client_keys import ClientKeyStore
+from grok2api.store.usage import UsageStore
 from tests.lua.conftest import NOW_MS
 from tests.lua.usage.conftest import HOUR_MS, LIMITS, ONE, request
 
@@ -182,3 +187,44 @@ async def test_receipt_of_a_recorder_that_is_gone_does_not_stay(usage, redis):
     await usage.settle(request())
 
     assert 0 < await redis.execute_command("PTTL", usage_keys.usage_receipt("w")) <= HOUR_MS
+
+
+KEY, CALL = ClientKeyId("key_a"), CallId("call_1")
+KEY_LIMITS = KeyLimits(tokens_per_minute=1000, concurrency=1)
+
+
+@pytest.fixture
+async def admissions(redis):
+    await ClientKeyStore(redis).save(ClientKey(KEY, "laptop", 5.0), "d1")
+    store = AdmissionStore(redis, now_ms=NOW_MS)
+    admitted = await store.admit(CALL, KEY, KEY_LIMITS, tokens=900, units=4, ttl_s=60)
+    assert isinstance(admitted, Admission)
+    return store
+
+
+async def test_call_of_a_request_ends_with_what_it_took(usage, admissions):
+    await usage.settle(request("a"), request("b", call_id=CALL))
+
+    use = (await admissions.usage([KEY]))[KEY]
+    assert (use.open_calls, use.minute, use.day) == (0, Used(1, 15), Used(1, 15, 1))
+
+
+async def test_batch_that_is_sent_again_ends_no_call_twice(usage, admissions, redis):
+    sent = [request("a", call_id=CALL)]
+    await usage.store.settle(sent, recorder="w", batch=1)
+
+    await usage.store.settle(sent, recorder="w", batch=1)
+
+    assert (await admissions.usage([KEY]))[KEY].day == Used(1, 15, 1)
+    assert await redis.execute_command("EXISTS", keys.client_key_calls()) == 0
+
+
+async def test_call_ends_where_nothing_is_counted(usage, admissions, redis):
+    off = msgspec.structs.replace(LIMITS, is_enabled=False)
+    store = UsageStore(redis, off, now_ms=NOW_MS)
+
+    assert await store.settle([request("a", call_id=CALL)], recorder="w", batch=1)
+
+    assert (await admissions.usage([KEY]))[KEY].open_calls == 0
+    assert await usage.hour(Dimension.KEY) == {}
+    assert await usage.logged() == []

@@ -25,7 +25,7 @@ class Known(Struct, frozen=True, array_like=True, tag="known"):
     """There is a key with this id or digest; nothing changed."""
 
 
-class Admitted(Struct, frozen=True, array_like=True, tag="admitted"):
+class Found(Struct, frozen=True, array_like=True, tag="found"):
     """The key is one of ours."""
 
     record: bytes
@@ -50,9 +50,7 @@ class ClientKeyStore:
     def __init__(self, redis: RedisClient) -> None:
         self._redis = redis
         self._save: Script[Saved | Known] = Script(redis, "client_key/save", Saved | Known)
-        self._admit: Script[Admitted | Unknown] = Script(
-            redis, "client_key/admit", Admitted | Unknown
-        )
+        self._find: Script[Found | Unknown] = Script(redis, "client_key/find", Found | Unknown)
         self._remove: Script[Removed | Unknown] = Script(
             redis, "client_key/remove", Removed | Unknown
         )
@@ -72,11 +70,11 @@ class ClientKeyStore:
 
     async def find(self, digest: str) -> ClientKey | None:
         """Return the key with this digest, enabled or not."""
-        reply = await self._admit(
+        reply = await self._find(
             keys={"records": keys.client_key_records(), "digests": keys.client_key_digests()},
             args={"digest": digest},
         )
-        return _DECODER.decode(reply.record) if isinstance(reply, Admitted) else None
+        return _DECODER.decode(reply.record) if isinstance(reply, Found) else None
 
     async def revoke(self, key_id: ClientKeyId) -> bool:
         """Remove a key; False if there is none of this id."""
@@ -86,6 +84,7 @@ class ClientKeyStore:
                 "digests": keys.client_key_digests(),
                 "digest_of": keys.client_key_digest_of(),
                 "index": keys.client_key_index(),
+                "usage": keys.client_key_usage(),
             },
             args={"key_id": key_id},
         )

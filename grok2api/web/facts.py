@@ -14,6 +14,7 @@ ANTHROPIC = "anthropic"
 class RequestFacts(Struct, kw_only=True):
     """The facts of one request, as far as they are known. Times are monotonic seconds.
 
+    `client` is the client's address as far as proxies that we trust tell it, or "".
     `mode` is what the account answered in, `waited_s` how long the request stood in line for it.
     `account` is the account's id, which is no secret; `affinity` the `AffinityRule` that told the
     conversation, or ""; `error` an `ErrorKind` or "".
@@ -21,6 +22,7 @@ class RequestFacts(Struct, kw_only=True):
 
     request_id: str
     started_s: float
+    client: str = ""
     route: str = ""
     dialect: str = ""
     requested_model: str = ""

@@ -15,6 +15,7 @@ ANTHROPIC = "anthropic"
 class RequestFacts(Struct, kw_only=True):
     """The facts of one request, as far as they are known. Times are monotonic seconds.
 
+    `client` is the client's address as far as proxies that we trust tell it, or "".
     `mode` is what the account answered in, `waited_s` how long the request stood in line for it.
     `account` is the account's id, which is no secret; `affinity` the `AffinityRule` that told the
     conversation, or ""; `error` an `ErrorKind` or "". `is_background`: what was asked for goes on
@@ -23,6 +24,7 @@ class RequestFacts(Struct, kw_only=True):
 
     request_id: str
     started_s: float
+    client: str = ""
     route: str = ""
     dialect: str = ""
     requested_model: str = ""

@@ -46,7 +46,11 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         state = state_in(scope)
-        facts = RequestFacts(request_id=_request_id(scope), started_s=state.clock.monotonic_s())
+        facts = RequestFacts(
+            request_id=_request_id(scope),
+            started_s=state.clock.monotonic_s(),
+            client=state.proxies.client_in(scope),
+        )
         scope["state"][KEY] = facts
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=facts.request_id)

@@ -23,6 +23,7 @@ from grok2api.services.responses import Responses
 from grok2api.services.sessions import Sessions
 from grok2api.services.videos import Videos
 from grok2api.telemetry.metrics import Metrics
+from grok2api.web.client_address import TrustedProxies
 from grok2api.web.drain import Drain
 
 KEY = "state"
@@ -50,6 +51,7 @@ class AppState:
     health: Health
     clock: Clock
     metrics: Metrics
+    proxies: TrustedProxies = field(default_factory=TrustedProxies)
     drain: Drain = field(default_factory=Drain)
 
 

@@ -4,6 +4,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.types import Scope
 
+from grok2api.domain.ids import CallId
 from grok2api.domain.usage import AttemptFact
 from grok2api.errors import GatewayError
 
@@ -25,6 +26,8 @@ class RequestFacts(Struct, kw_only=True):
     request_id: str
     started_s: float
     client: str = ""
+    agent: str = ""
+    call_id: CallId = CallId("")
     route: str = ""
     dialect: str = ""
     requested_model: str = ""

@@ -8,6 +8,8 @@ from grok2api.web.facts import RequestFacts
 from grok2api.web.state import AppState
 
 MS_PER_S: Final = 1000
+CLIENT_CLOSED_REQUEST: Final = 499
+"""Logged where the client left before the end; nothing with this status is ever sent."""
 _API: Final = "/v1/"
 _FILES: Final = "/v1/files/"
 _REFUSED: Final = 400

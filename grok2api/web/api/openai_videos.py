@@ -20,11 +20,12 @@ from grok2api.dialects.openai_videos_request import (
     VideoOrder,
     check_reference_count,
     check_video_model,
+    ignored_video_fields,
     is_reference_field,
+    parse_form_references,
     parse_video,
     parse_video_form,
     parse_video_references,
-    unknown_video_fields,
 )
 from grok2api.domain.client_key import ClientKey
 from grok2api.domain.ids import ClientKeyId
@@ -67,7 +68,8 @@ async def create_video(request: Request) -> Response:
         return await _create(request, wire, given, unknown, caller)
     with await read_form(request, max_files=MAX_FORM_FILES) as form:
         options, given = _read_form(form)
-        unknown = unknown_video_fields(form.fields)
+        names = dict.fromkeys((*form.fields, *form.files_by_field()))
+        unknown = ignored_video_fields(names)
         return await _create(request, options, given, unknown, caller)
 
 
@@ -87,12 +89,13 @@ async def list_videos(request: Request) -> Response:
     order = request.query_params.get("order", "desc")
     if order not in ("asc", "desc"):
         raise _refusal("'order' is 'asc' or 'desc'.", "order")
-    page = await state_of(request).videos.list(
-        owner,
-        after=request.query_params.get("after", ""),
-        limit=limit,
-        ascending=order == "asc",
-    )
+    after = request.query_params.get("after", "")
+    try:
+        page = await state_of(request).videos.list(
+            owner, after=after, limit=limit, ascending=order == "asc"
+        )
+    except NotFoundError as error:
+        raise NotFoundError(error.message, param="after", code=error.code) from None
     body = render_videos(page.jobs, _Linker(request).link, has_more=page.has_more)
     return Response(body, media_type=JSON)
 
@@ -165,9 +168,7 @@ def _read_form(form: Form) -> tuple[VideoOptions, list[GivenImage]]:
         if is_reference_field(file.field) and (file.content.size_bytes or file.name)
     ]
     given += [
-        GivenImage(name, url=text)
-        for name, text in form.fields.items()
-        if is_reference_field(name) and text.strip()
+        GivenImage(named.param, url=named.url) for named in parse_form_references(form.fields)
     ]
     check_reference_count(len(given))
     return parse_video_form(form.fields), given

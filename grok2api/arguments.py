@@ -18,6 +18,7 @@ from grok2api.help_texts import (
     SERVE_EXAMPLES,
     SHOW_EXAMPLES,
 )
+from grok2api.usage_arguments import USAGE_ARGUMENTS
 
 _HIGHEST_PORT = 65_535
 
@@ -58,6 +59,7 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
         "keys create": _keys_create,
         "keys list": _listing,
         "keys revoke": _keys_revoke,
+        **{name: _listed(add) for name, add in USAGE_ARGUMENTS.items()},
         "config show": _config_show,
         "config check": _data_dir,
         "config defaults": _nothing,

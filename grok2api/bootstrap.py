@@ -37,6 +37,7 @@ from grok2api.services.images import ImageService
 from grok2api.services.media_upkeep import build_media_upkeep
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import Operator
+from grok2api.services.records import Records, build_records
 from grok2api.services.sessions import Sessions
 from grok2api.services.setup import Setup
 from grok2api.store.account_edits import AccountEdits
@@ -68,6 +69,7 @@ class AdminTools:
     health: Health
     explainer: Explainer
     sessions: Sessions
+    records: Records
     read_server_facts: Callable[[], Awaitable[ServerFacts]]
 
 
@@ -178,5 +180,6 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
             health=Health(partial(ping, redis)),
             explainer=join_explainer(redis, store, models, keys, settings),
             sessions=Sessions(SessionStore(redis)),
+            records=build_records(redis, settings.stats),
             read_server_facts=partial(read_server_facts, redis),
         )

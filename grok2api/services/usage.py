@@ -22,7 +22,6 @@ log = structlog.get_logger(__name__)
 MAX_WAITING: Final = 4096
 """Requests that one worker remembers while the store does not answer."""
 
-_GATHER_S: Final = 0.05
 _PAUSE_S: Final = 0.5
 _FLUSH_S: Final = 5.0
 _NAME_CHARS: Final = 128
@@ -39,19 +38,22 @@ class RequestSink(Protocol):
 class UsageRecorder(Endless):
     """Settles finished requests in batches, each exactly once, in the order in which they ended.
 
-    A request that holds a call of its client key is sent at once; others wait a moment for more.
+    A request that holds a call of its client key is sent at once; others wait for more, `gather_s`
+    seconds at most.
     Leaving the context settles what waits, for as long as `_FLUSH_S`; what is lost is counted in
     `dropped` and told in the log.
     """
 
     __slots__ = ("_backlog", "_batch", "_name", "_number", "_sinks", "_store", "dropped")
 
-    def __init__(self, store: UsageStore, sinks: Sequence[RequestSink] = ()) -> None:
+    def __init__(
+        self, store: UsageStore, sinks: Sequence[RequestSink] = (), *, gather_s: float = 0.05
+    ) -> None:
         super().__init__()
         self._store = store
         self._sinks = sinks
         self._backlog: Backlog[FinishedRequest] = Backlog(
-            "usage", most=MAX_WAITING, at_once=MAX_AT_ONCE, gather_s=_GATHER_S
+            "usage", most=MAX_WAITING, at_once=MAX_AT_ONCE, gather_s=gather_s
         )
         self._name = secrets.token_hex(8)
         self._number = 0

@@ -129,9 +129,9 @@ class Admissions:
         self._keeper.hold(call_id)
         return answer
 
-    def leave(self, admission: Admission) -> None:
+    def leave(self, call_id: CallId) -> None:
         """Renew a call no more, because it is settled with the statistics of its request."""
-        self._keeper.drop(admission.call_id)
+        self._keeper.drop(call_id)
 
     async def end(self, admission: Admission, used: Used) -> None:
         """Settle a call with what it took; `Used()` gives it back. Only the first time counts.

@@ -6,7 +6,7 @@ from starlette.types import Scope
 
 from grok2api.domain.ids import CallId
 from grok2api.domain.usage import AttemptFact
-from grok2api.errors import GatewayError
+from grok2api.errors import GatewayError, LimitsLeft, RateLimitExceededError
 
 KEY = "facts"
 ANTHROPIC = "anthropic"
@@ -21,6 +21,7 @@ class RequestFacts(Struct, kw_only=True):
     `account` is the account's id, which is no secret; `affinity` the `AffinityRule` that told the
     conversation, or ""; `error` an `ErrorKind` or "". `is_background`: what was asked for goes on
     after its request; who does it tells its usage. `units` are of the accounts' quota.
+    `limits` are those of its key, as the headers tell them; `call_id` what it holds of them, or "".
     """
 
     request_id: str
@@ -28,6 +29,7 @@ class RequestFacts(Struct, kw_only=True):
     client: str = ""
     agent: str = ""
     call_id: CallId = CallId("")
+    limits: LimitsLeft | None = None
     route: str = ""
     dialect: str = ""
     requested_model: str = ""
@@ -56,6 +58,8 @@ class RequestFacts(Struct, kw_only=True):
         self.error = error.kind.value
         self.detail = error.detail
         self.code = getattr(error, "code", None) or ""
+        if isinstance(error, RateLimitExceededError) and error.limits is not None:
+            self.limits = error.limits
 
 
 def facts_of(request: Request) -> RequestFacts:

@@ -7,10 +7,12 @@ from collections.abc import Iterable
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from grok2api.errors import GatewayError, InternalError
+from grok2api.clock import Clock
+from grok2api.dialects.rate_limits import anthropic_limit_headers, openai_limit_headers
+from grok2api.errors import GatewayError, InternalError, LimitsLeft
 from grok2api.telemetry.metrics import OTHER, ServedRequest
 from grok2api.web.errors import INTERNAL_MESSAGE, error_response
-from grok2api.web.facts import KEY, RequestFacts, facts_in
+from grok2api.web.facts import ANTHROPIC, KEY, RequestFacts, facts_in
 from grok2api.web.presence import ClientLeftError
 from grok2api.web.state import AppState, state_in
 from grok2api.web.usage import CLIENT_CLOSED_REQUEST, is_usage, record_usage
@@ -57,7 +59,7 @@ class RequestContext:
         with state.drain.request():
             state.metrics.request_started()
             try:
-                await self._serve(scope, receive, _FinishingSend(send, facts))
+                await self._serve(scope, receive, _FinishingSend(send, facts, state.clock))
             finally:
                 _record(state, facts, scope)
 
@@ -84,10 +86,11 @@ async def _answer(error: GatewayError, scope: Scope, receive: Receive, send: Sen
 class _FinishingSend:
     """Adds what every answer carries, and remembers its status."""
 
-    __slots__ = ("_facts", "_send")
+    __slots__ = ("_clock", "_facts", "_send")
 
-    def __init__(self, send: Send, facts: RequestFacts) -> None:
+    def __init__(self, send: Send, facts: RequestFacts, clock: Clock) -> None:
         self._send = send
+        self._clock = clock
         self._facts = facts
 
     async def __call__(self, message: Message) -> None:
@@ -103,7 +106,15 @@ class _FinishingSend:
         # One id under two names: OpenAI's clients read the first, Anthropic's the second.
         request_id = self._facts.request_id.encode()
         complete += [(b"x-request-id", request_id), (b"request-id", request_id)]
+        if self._facts.limits is not None:
+            complete += self._tell_limits(self._facts.limits)
         return complete
+
+    def _tell_limits(self, left: LimitsLeft) -> list[tuple[bytes, bytes]]:
+        is_anthropic = self._facts.dialect == ANTHROPIC
+        now_s = self._clock.now_s()
+        told = anthropic_limit_headers(left, now_s) if is_anthropic else openai_limit_headers(left)
+        return [(name.encode(), value.encode()) for name, value in told.items()]
 
 
 def _request_id(scope: Scope) -> str:

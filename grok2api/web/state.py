@@ -8,6 +8,7 @@ from starlette.types import Scope
 from grok2api.clock import Clock
 from grok2api.config.schema import Settings
 from grok2api.services.admin_auth import AdminAuth
+from grok2api.services.admission import Admissions
 from grok2api.services.chat import ChatService
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.explain import Explainer
@@ -39,6 +40,7 @@ class AppState:
     images: ImageService
     videos: Videos
     usage: UsageRecorder
+    admissions: Admissions
     models: ModelCatalog
     keys: ClientKeys
     responses: Responses

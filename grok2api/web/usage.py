@@ -1,4 +1,4 @@
-"""What is told of a request once it is over: for statistics, the request log and its key's limits."""
+"""What is told of a request once it is over: for statistics, the log, and its key's limits."""
 
 from typing import Final
 
@@ -32,6 +32,9 @@ def record_usage(
     now_s, ended_s = state.clock.now_s(), state.clock.monotonic_s()
     duration_s = ended_s - facts.started_s
     first_s = facts.first_output_s
+    if facts.call_id:
+        # What keeps it alive ends here: it is settled with what is recorded now.
+        state.admissions.leave(facts.call_id)
     state.usage.record(
         FinishedRequest(
             id=facts.request_id,

@@ -51,6 +51,7 @@ from grok2api.store.sessions import SessionStore
 from grok2api.store.setup import SetupStore
 from grok2api.telemetry.metrics import open_metrics
 from grok2api.upstream.curl import open_transport
+from grok2api.web.client_address import TrustedProxies
 from grok2api.web.state import AppState
 
 ADMIN_CONNECTIONS = 4
@@ -125,6 +126,7 @@ async def open_gateway(
             health=Health(partial(ping, redis)),
             clock=clock,
             metrics=metrics,
+            proxies=TrustedProxies(boot.forwarded_allow_ips),
         )
 
 

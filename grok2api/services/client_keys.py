@@ -8,6 +8,7 @@ from grok2api.clock import Clock
 from grok2api.domain.client_key import ClientKey
 from grok2api.domain.ids import ClientKeyId
 from grok2api.errors import AuthenticationError, InvalidRequestError, NotFoundError
+from grok2api.services.key_rules import require_good
 from grok2api.store.client_keys import ClientKeyStore
 
 _MAX_KEY_LENGTH = 512
@@ -63,7 +64,7 @@ class ClientKeys:
         """Return the key that `presented` is; None only where anonymous calls are allowed.
 
         Raises:
-            AuthenticationError: no key, or not one of ours.
+            AuthenticationError: no key, not one of ours, disabled or expired.
             StoreUnavailableError: the keys cannot be looked up now.
         """
         if not presented:
@@ -74,8 +75,9 @@ class ClientKeys:
                 code="invalid_api_key",
             )
         key = await self._look_up(presented)
-        if key is None or not key.is_enabled:
+        if key is None:
             raise AuthenticationError("Incorrect API key provided.", code="invalid_api_key")
+        require_good(key, self._clock.now_s())
         return key
 
     async def _look_up(self, presented: str) -> ClientKey | None:

@@ -1,4 +1,4 @@
-"""Admissions: what calls take of the limits of their client keys, exact at any number of workers."""
+"""Admissions: what calls take of the limits of client keys, exact at any number of workers."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -13,11 +13,10 @@ from grok2api.web.errors import INTERNAL_MESSAGE, error_response
 from grok2api.web.facts import KEY, RequestFacts, facts_in
 from grok2api.web.presence import ClientLeftError
 from grok2api.web.state import AppState, state_in
+from grok2api.web.usage import CLIENT_CLOSED_REQUEST, is_usage, record_usage
 
 log = structlog.get_logger(__name__)
 
-CLIENT_CLOSED_REQUEST = 499
-"""Logged where the client left before the end; nothing with this status is ever sent."""
 MAX_ID_LENGTH = 128
 _ID_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-_.:")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -46,7 +45,12 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         state = state_in(scope)
-        facts = RequestFacts(request_id=_request_id(scope), started_s=state.clock.monotonic_s())
+        facts = RequestFacts(
+            request_id=_request_id(scope),
+            started_s=state.clock.monotonic_s(),
+            client=state.proxies.client_in(scope),
+            agent=_header(scope, b"user-agent"),
+        )
         scope["state"][KEY] = facts
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=facts.request_id)
@@ -112,6 +116,14 @@ def _request_id(scope: Scope) -> str:
     return f"req_{secrets.token_hex(12)}"
 
 
+def _header(scope: Scope, wanted: bytes) -> str:
+    for name, value in scope["headers"]:
+        if name == wanted:
+            found: bytes = value
+            return found.decode("latin-1")
+    return ""
+
+
 def _record(state: AppState, facts: RequestFacts, scope: Scope) -> None:
     ended_s = state.clock.monotonic_s()
     status = facts.status
@@ -132,6 +144,8 @@ def _record(state: AppState, facts: RequestFacts, scope: Scope) -> None:
         output_tokens=facts.output_tokens,
     )
     state.metrics.request_ended(served)
+    if is_usage(route, method, status) and not facts.is_background:
+        record_usage(state, facts, route=route, method=served.method, status=status)
     if route in _QUIET_ROUTES and status < CLIENT_CLOSED_REQUEST:
         log.debug("request_served", route=route, status=status)
     else:

@@ -21,8 +21,10 @@ from grok2api.services.operator import Operator
 from grok2api.services.overview import Overview
 from grok2api.services.responses import Responses
 from grok2api.services.sessions import Sessions
+from grok2api.services.usage import UsageRecorder
 from grok2api.services.videos import Videos
 from grok2api.telemetry.metrics import Metrics
+from grok2api.web.client_address import TrustedProxies
 from grok2api.web.drain import Drain
 
 KEY = "state"
@@ -36,6 +38,7 @@ class AppState:
     chat: ChatService
     images: ImageService
     videos: Videos
+    usage: UsageRecorder
     models: ModelCatalog
     keys: ClientKeys
     responses: Responses
@@ -50,6 +53,7 @@ class AppState:
     health: Health
     clock: Clock
     metrics: Metrics
+    proxies: TrustedProxies = field(default_factory=TrustedProxies)
     drain: Drain = field(default_factory=Drain)
 
 

@@ -259,6 +259,7 @@ async def run_server(app: Starlette, timeout_s: int = 5) -> AsyncIterator[uvicor
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=timeout_s,
     )
     server = uvicorn.Server(config)

@@ -12,7 +12,9 @@ from grok2api.domain.answer import Answer
 from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.client_key import ANONYMOUS, ClientKey
 from grok2api.domain.model import Route
+from grok2api.domain.usage import AttemptFact
 from grok2api.services.affinity import find_affinity
+from grok2api.services.attempt import AttemptRecord
 from grok2api.services.dispatch import TurnRecord
 from grok2api.web.facts import RequestFacts, facts_of
 from grok2api.web.presence import client_present
@@ -22,6 +24,7 @@ from grok2api.web.streaming import MODE_HEADER, StreamContext, StreamPace, Write
 
 JSON: Final = "application/json"
 OPENAI: Final = "openai"
+MS_PER_S: Final = 1000
 IGNORED_HEADER: Final = "x-ignored-parameters"
 
 
@@ -82,11 +85,25 @@ class Turn:
 def note_record(state: AppState, facts: RequestFacts, record: TurnRecord) -> None:
     """Remember how an answer came about."""
     facts.attempts = len(record.attempts)
+    facts.attempts_made = tuple(_fact_of(attempt, facts) for attempt in record.attempts)
+    facts.units = sum(attempt.units for attempt in record.attempts)
     facts.waited_s = record.waited_s
     note_mode(facts, record)
     for attempt in record.attempts:
         facts.account = attempt.account
         state.metrics.attempt_ended(attempt.outcome.value, attempt.error_kind)
+
+
+def _fact_of(attempt: AttemptRecord, facts: RequestFacts) -> AttemptFact:
+    return AttemptFact(
+        account=attempt.account,
+        outcome=attempt.outcome.value,
+        error=attempt.error_kind,
+        code=attempt.code,
+        status=attempt.status,
+        started_ms=max(0, round((attempt.started_s - facts.started_s) * MS_PER_S)),
+        duration_ms=round(attempt.duration_s * MS_PER_S),
+    )
 
 
 def note_mode(facts: RequestFacts, record: TurnRecord) -> None:

@@ -283,6 +283,14 @@ def test_error_is_one_line_that_says_where_and_what_is_allowed(
         ({"port": 0}, {}, "--port: server.port: 0 is not a whole number from 1 to 65535"),
         (
             {},
+            {"FORWARDED_ALLOW_IPS": "10.0.0.1, proxy.internal"},
+            (
+                "FORWARDED_ALLOW_IPS: server.forwarded_allow_ips: 'proxy.internal' is not an "
+                'address, a network such as 10.0.0.0/8, or "*"'
+            ),
+        ),
+        (
+            {},
             {"REDIS_URL": "postgres://u:secret@h"},
             (
                 "REDIS_URL: store.redis_url: this value is not a redis://, rediss://, unix://, "

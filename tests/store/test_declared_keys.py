@@ -6,11 +6,13 @@ import pytest
 from redis.asyncio import Redis
 
 from grok2api.domain.account import Credentials, Mode, Outcome, Pool, ProviderKind, Status, Tier
+from grok2api.domain.action import AdminAction
 from grok2api.domain.batch import BatchKind, BatchParams
-from grok2api.domain.client_key import ClientKey
+from grok2api.domain.client_key import ClientKey, KeyLimits
 from grok2api.domain.ids import (
     AccountId,
     BatchId,
+    CallId,
     ClientKeyId,
     LeaseId,
     MediaId,
@@ -21,6 +23,7 @@ from grok2api.domain.media import MediaKind, MediaPlace, build_place
 from grok2api.domain.quota import Credits, QuotaReport, Reading
 from grok2api.domain.response import EventSlice, KeptResponse, ResponseState
 from grok2api.domain.selection import SelectionPolicy, Strategy, Wish
+from grok2api.domain.usage import FinishedRequest
 from grok2api.domain.video import VideoRequest, VideoState
 from grok2api.domain.video_job import KeptQuestion, VideoEnding, VideoJob, VideoWork
 from grok2api.errors import StoreUnavailableError
@@ -31,6 +34,8 @@ from grok2api.store.account_replies import Cleared, Replaced, StaleEpoch
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.account_vault import Successor
 from grok2api.store.accounts import AccountStore
+from grok2api.store.action_log import ActionLogStore
+from grok2api.store.admissions import AdmissionStore
 from grok2api.store.batch_results import BatchResults
 from grok2api.store.batches import BatchStore, Claimed
 from grok2api.store.cipher import SecretCipher
@@ -44,6 +49,7 @@ from grok2api.store.media_upkeep import MediaUpkeepIndex, Sighting
 from grok2api.store.responses import Limits, ResponseStore
 from grok2api.store.script import Script
 from grok2api.store.setup import SetupStore
+from grok2api.store.usage import UsageLimits, UsageStore
 from grok2api.store.video_replies import Created, Finished, Going
 from grok2api.store.videos import DeadClaim, NewVideo, VideoLimits, VideoStore
 from tests.conftest import BASIC, AccountMaker
@@ -100,6 +106,7 @@ async def test_scripts_touch_only_declared_keys(
             await use_responses(ResponseStore(redis, cipher))
             await use_videos(VideoStore(redis, cipher))
             await use_media(redis)
+            await use_usage(redis)
 
     assert called == set(list_scripts())
 
@@ -306,3 +313,21 @@ async def use_media(redis: RedisClient) -> None:
     assert not isinstance(ended, MediaStaleEpoch)
     await index.drop(kind, ended)
     await upkeep.adopt(found[0], epoch=leader.epoch)
+
+
+async def use_usage(redis: RedisClient) -> None:
+    """Take every path of the scripts of statistics and logs."""
+    key, limits = ClientKey(ClientKeyId("key_2"), "x", 1.0), KeyLimits(concurrency=1)
+    assert await ClientKeyStore(redis).save(key, "d2")
+    store = UsageStore(redis, UsageLimits(log_max_entries=2))
+    call = CallId("call_1")
+    await AdmissionStore(redis).admit(call, key.id, limits, tokens=1, units=1, ttl_s=60)
+    finished = [
+        FinishedRequest(id=f"req_{n}", at_s=1.0, route="/", status=200, call_id=call)
+        for n in range(4)
+    ]
+    assert await store.settle(finished, recorder="w", batch=1)
+    assert not await store.settle(finished, recorder="w", batch=1)
+    actions = ActionLogStore(redis, max_entries=1)
+    for action in ("a", "b"):
+        assert await actions.append(AdminAction(actor="admin", action=action))

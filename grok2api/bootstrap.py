@@ -16,6 +16,7 @@ from grok2api.assembly import (
     join_operator,
     join_overview,
     join_responses,
+    join_usage,
     join_videos,
 )
 from grok2api.clock import SystemClock
@@ -106,12 +107,16 @@ async def open_gateway(
         images = ImageService(Dispatcher(parts), patience_s=settings.image.timeout_s)
         models = join_models(accounts, settings)
         videos = await enter(join_videos(redis, cipher, parts, media, models, settings))
+        usage = await enter(join_usage(boot, redis, settings, parts.cleanup))
         keys = join_keys(redis, settings)
         yield AppState(
             settings=settings,
             chat=join_chat(models, parts, images, videos, media, settings),
             images=images,
             videos=videos,
+            usage=usage.recorder,
+            admissions=usage.admissions,
+            records=usage.records,
             models=models,
             keys=keys,
             responses=await enter(join_responses(redis, cipher, settings)),

@@ -168,7 +168,7 @@ def _explain(refusal: Refusal) -> RateLimitExceededError:
                 )
         case LimitName.CONCURRENCY:
             text = "Too many requests of this API key run at the same time."
-        case LimitName.BUDGET:
+        case _:
             code = "insufficient_quota"
             text = f"The budget of this API key is used up: its limit of {refusal.which}."
             if never:

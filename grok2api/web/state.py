@@ -20,6 +20,7 @@ from grok2api.services.media_links import MediaLinks
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import Operator
 from grok2api.services.overview import Overview
+from grok2api.services.records import Records
 from grok2api.services.responses import Responses
 from grok2api.services.sessions import Sessions
 from grok2api.services.usage import UsageRecorder
@@ -41,6 +42,7 @@ class AppState:
     videos: Videos
     usage: UsageRecorder
     admissions: Admissions
+    records: Records
     models: ModelCatalog
     keys: ClientKeys
     responses: Responses

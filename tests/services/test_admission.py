@@ -37,7 +37,12 @@ class Door:
         self.admissions = Admissions(store, self.keeper, cleanup, SystemClock())
 
     async def admit(self, key: ClientKey, **call: Any) -> Admission:
-        asked = {"model": "grok-4", "tokens": 0, "units": 1, "client": "10.0.0.7"} | call
+        asked: dict[str, Any] = {
+            "model": "grok-4",
+            "tokens": 0,
+            "units": 1,
+            "client": "10.0.0.7",
+        } | call
         return await self.admissions.admit(key, **asked)
 
     async def use(self, key: ClientKey) -> KeyUse:

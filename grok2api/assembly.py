@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from grok2api.clock import SystemClock
 from grok2api.config.schema import BootSettings, Settings
 from grok2api.domain.account import ProviderKind
+from grok2api.domain.catalogue import CATALOGUE
 from grok2api.domain.model import Capability
 from grok2api.providers.base import Provider
 from grok2api.providers.registry import build_providers, read_options
@@ -191,6 +192,7 @@ def join_keys(redis: RedisClient, settings: Settings) -> ClientKeys:
         SystemClock(),
         configured=settings.app.api_key,
         allow_anonymous=settings.security.allow_anonymous_api,
+        models={*(model.name for model in CATALOGUE), *settings.models.aliases},
     )
 
 

@@ -1,6 +1,6 @@
 """The object graph: the one place that loads settings and joins the parts."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +22,9 @@ from grok2api.assembly import (
 from grok2api.clock import SystemClock
 from grok2api.config.loader import load_boot, load_settings, prepare
 from grok2api.config.schema import BootSettings
+from grok2api.domain.admission import KeyUse
 from grok2api.domain.catalogue import CATALOGUE
+from grok2api.domain.ids import ClientKeyId
 from grok2api.maintenance.jobs.batches import build_batch_job
 from grok2api.maintenance.jobs.lease_reaper import build_lease_reaper
 from grok2api.maintenance.jobs.media_cleanup import build_media_jobs
@@ -44,6 +46,7 @@ from grok2api.services.setup import Setup
 from grok2api.store.account_edits import AccountEdits
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore
+from grok2api.store.admissions import AdmissionStore
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import open_redis, ping
 from grok2api.store.leader import LeaderStore
@@ -65,6 +68,7 @@ class AdminTools:
     operator: Operator
     max_concurrency: int
     keys: ClientKeys
+    use_of_keys: Callable[[Sequence[ClientKeyId]], Awaitable[dict[ClientKeyId, KeyUse]]]
     models: ModelCatalog
     setup: Setup
     health: Health
@@ -180,6 +184,7 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
             operator=join_operator(boot, redis, transport, settings),
             max_concurrency=settings.account.max_concurrency,
             keys=keys,
+            use_of_keys=AdmissionStore(redis).usage,
             models=models,
             setup=Setup(SetupStore(redis), keys, password=settings.app.app_key),
             health=Health(partial(ping, redis)),

@@ -51,6 +51,7 @@ from grok2api.doctor import Grade, examine
 from grok2api.domain.ids import AccountId
 from grok2api.errors import GatewayError, SettingsError, StoreUnavailableError
 from grok2api.inspection import accounts_explain, sessions_clear, sessions_list
+from grok2api.key_commands import keys_create, keys_edit, keys_list, keys_revoke
 from grok2api.processes import end_with_parent
 from grok2api.simulator.options import SimulatorOptions
 from grok2api.simulator.server import run_simulator
@@ -143,50 +144,6 @@ def accounts_remove(arguments: Namespace) -> int:
     return _DONE if removed == len(ids) else _BROKEN
 
 
-def keys_create(arguments: Namespace) -> int:
-    """Make a client key; it is shown once."""
-    weight, tags = arguments.weight, tuple(dict.fromkeys(arguments.tags))
-    record, plain = administer(
-        arguments, lambda admin: admin.keys.create(arguments.name, weight=weight, tags=tags)
-    )
-    if arguments.json:
-        say_json({"id": record.id, "name": record.name, "key": plain})
-        return _DONE
-    remark(f"Key {record.id} ({record.name}), shown only now:")
-    say(plain)
-    return _DONE
-
-
-def keys_list(arguments: Namespace) -> int:
-    """List client keys; none is shown in full."""
-    keys = administer(arguments, lambda admin: admin.keys.list())
-    if arguments.json:
-        say_json(keys)
-        return _DONE
-    rows = [
-        (
-            key.id,
-            key.name,
-            key.hint,
-            "" if key.is_enabled else "disabled",
-            str(key.weight),
-            ", ".join(key.tags),
-        )
-        for key in keys
-    ]
-    say_table(("id", "name", "key", "state", "weight", "tags"), rows)
-    return _DONE
-
-
-def keys_revoke(arguments: Namespace) -> int:
-    """Revoke a client key at once."""
-    count = administer(arguments, lambda admin: admin.keys.revoke(arguments.key))
-    if not count:
-        raise SettingsError("no key has this id or name; see `grok2api keys list`")
-    say(f"{count} revoked")
-    return _DONE
-
-
 def config_show(arguments: Namespace) -> int:
     """Show every setting in force and where it comes from."""
     rows = [
@@ -269,6 +226,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "batches result": batches_result,
     "batches cancel": batches_cancel,
     "keys create": keys_create,
+    "keys edit": keys_edit,
     "keys list": keys_list,
     "keys revoke": keys_revoke,
     "stats": stats,

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import assert_never
 
 import structlog
 
@@ -152,30 +153,31 @@ class Admissions:
 
 def _explain(refusal: Refusal) -> RateLimitExceededError:
     limits = Admission(call_id=CallId(""), requests=refusal.requests, tokens=refusal.tokens)
-    never = refusal.retry_after_s is None
     code = "rate_limit_exceeded"
     match refusal.limit:
         case LimitName.REQUESTS_PER_MINUTE:
-            per_minute = limits.requests.limit if limits.requests else 0
-            text = f"Rate limit reached: this API key may make {per_minute} requests per minute."
+            most = limits.requests.limit if limits.requests else 0
+            text = f"Rate limit reached: this API key may make {most} requests per minute."
         case LimitName.TOKENS_PER_MINUTE:
-            per_minute = limits.tokens.limit if limits.tokens else 0
-            text = f"Rate limit reached: this API key may use {per_minute} tokens per minute."
-            if never:
+            most = limits.tokens.limit if limits.tokens else 0
+            text = f"Rate limit reached: this API key may use {most} tokens per minute."
+            if refusal.retry_after_s is None:
                 text = (
-                    f"This request is too large: it needs more than the {per_minute} tokens "
+                    f"This request is too large: it needs more than the {most} tokens "
                     "that this API key may use per minute."
                 )
         case LimitName.CONCURRENCY:
             text = "Too many requests of this API key run at the same time."
-        case _:
+        case LimitName.BUDGET:
             code = "insufficient_quota"
             text = f"The budget of this API key is used up: its limit of {refusal.which}."
-            if never:
+            if refusal.retry_after_s is None:
                 text = (
                     "This request needs more than the whole budget of this API key: "
                     f"its limit of {refusal.which}."
                 )
+        case _:
+            assert_never(refusal.limit)
     return RateLimitExceededError(
         text, code=code, retry_after_s=refusal.retry_after_s, limits=limits
     )

@@ -34,9 +34,16 @@ def require_address(key: ClientKey, client: str) -> None:
         )
 
 
+def matches_model(rule: str, name: str) -> bool:
+    """Whether `name` is the model of a rule; one that ends in `*` is for all that begin so."""
+    if rule.endswith(_ANYTHING):
+        return name.startswith(rule.removesuffix(_ANYTHING))
+    return name == rule
+
+
 def may_use_model(key: ClientKey, *names: str) -> bool:
     """Whether a key may use a model that goes by `names`: the catalogue's, and an alias of it."""
-    return not key.models or any(_matches(rule, name) for rule in key.models for name in names)
+    return not key.models or any(matches_model(rule, name) for rule in key.models for name in names)
 
 
 def require_model(key: ClientKey, *names: str) -> None:
@@ -51,12 +58,6 @@ def require_model(key: ClientKey, *names: str) -> None:
             param="model",
             code="model_not_allowed",
         )
-
-
-def _matches(rule: str, name: str) -> bool:
-    if rule.endswith(_ANYTHING):
-        return name.startswith(rule.removesuffix(_ANYTHING))
-    return name == rule
 
 
 def _is_within(networks: tuple[str, ...], client: str) -> bool:

@@ -1,6 +1,7 @@
 """Client keys: who may call us. Only digests of keys are stored."""
 
 import builtins
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -31,6 +32,16 @@ class Found(Struct, frozen=True, array_like=True, tag="found"):
     record: bytes
 
 
+class Edited(Struct, frozen=True, array_like=True, tag="edited"):
+    """The record is as it shall be."""
+
+
+class Changed(Struct, frozen=True, array_like=True, tag="changed"):
+    """Somebody else was faster; nothing changed."""
+
+    record: bytes
+
+
 class Removed(Struct, frozen=True, array_like=True, tag="removed"):
     """The key is revoked."""
 
@@ -51,6 +62,9 @@ class ClientKeyStore:
         self._redis = redis
         self._save: Script[Saved | Known] = Script(redis, "client_key/save", Saved | Known)
         self._find: Script[Found | Unknown] = Script(redis, "client_key/find", Found | Unknown)
+        self._edit: Script[Edited | Changed | Unknown] = Script(
+            redis, "client_key/edit", Edited | Changed | Unknown
+        )
         self._remove: Script[Removed | Unknown] = Script(
             redis, "client_key/remove", Removed | Unknown
         )
@@ -75,6 +89,26 @@ class ClientKeyStore:
             args={"digest": digest},
         )
         return _DECODER.decode(reply.record) if isinstance(reply, Found) else None
+
+    async def edit(
+        self, key_id: ClientKeyId, change: Callable[[ClientKey], ClientKey]
+    ) -> ClientKey | None:
+        """Change a key and return it, None if there is none of this id.
+
+        `change` is called again where somebody else has changed the key meanwhile: nothing that
+        two people change at the same time is lost.
+        """
+        record = await reads.hash_get(self._redis, keys.client_key_records(), key_id)
+        while record is not None:
+            after = change(_DECODER.decode(record))
+            reply = await self._edit(
+                keys={"records": keys.client_key_records()},
+                args={"key_id": key_id, "before": record, "after": encode_client_key(after)},
+            )
+            if isinstance(reply, Edited):
+                return after
+            record = reply.record if isinstance(reply, Changed) else None
+        return None
 
     async def revoke(self, key_id: ClientKeyId) -> bool:
         """Remove a key; False if there is none of this id."""

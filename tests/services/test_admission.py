@@ -37,7 +37,12 @@ class Door:
         self.admissions = Admissions(store, self.keeper, cleanup, SystemClock())
 
     async def admit(self, key: ClientKey, **call: Any) -> Admission:
-        asked = {"model": "grok-4", "tokens": 0, "units": 1, "client": "10.0.0.7"} | call
+        asked: dict[str, Any] = {
+            "model": "grok-4",
+            "tokens": 0,
+            "units": 1,
+            "client": "10.0.0.7",
+        } | call
         return await self.admissions.admit(key, **asked)
 
     async def use(self, key: ClientKey) -> KeyUse:
@@ -168,7 +173,7 @@ async def test_open_call_is_renewed_until_it_ends(door: Door) -> None:
 
 async def test_call_that_was_left_is_not_renewed(door: Door) -> None:
     caller = key(KeyLimits(concurrency=1))
-    door.admissions.leave(await door.admit(caller))
+    door.admissions.leave((await door.admit(caller)).call_id)
     door.store.now_ms += 30_000
 
     await door.keeper.renew_all()

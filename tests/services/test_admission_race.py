@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -97,10 +98,10 @@ async def test_no_limit_is_passed_and_the_dead_give_everything_back(race: Race, 
             race.start()
         for number in range(kills):
             share = PER_MINUTE * (number + 1) // (kills + 2)
-            await race.look_until(store, lambda use, share=share: use.minute.requests >= share)
+            await race.look_until(store, partial(has_admitted, share))
             race.kill(chance.choice(race.running))
             race.start()
-        await race.look_until(store, lambda use: use.minute.requests >= PER_MINUTE - CONCURRENCY)
+        await race.look_until(store, partial(has_admitted, PER_MINUTE - CONCURRENCY))
         race.kill_all()
 
         rest = await race.look_until(store, lambda use: use.open_calls == 0, reaping=True)
@@ -117,6 +118,10 @@ async def test_no_limit_is_passed_and_the_dead_give_everything_back(race: Race, 
             held = [int(line.split()[1]) for line in race.told("+")]
             assert max(held) <= CONCURRENCY
         assert await fill_up(store) == PER_MINUTE - rest.day.requests, "all is there again"
+
+
+def has_admitted(requests: int, use: KeyUse) -> bool:
+    return use.minute.requests >= requests
 
 
 async def fill_up(store: AdmissionStore) -> int:

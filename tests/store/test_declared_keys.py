@@ -7,8 +7,9 @@ from redis.asyncio import Redis
 
 from grok2api.domain.account import Credentials, Mode, Outcome, Pool, ProviderKind, Status, Tier
 from grok2api.domain.action import AdminAction
+from grok2api.domain.admission import Used
 from grok2api.domain.batch import BatchKind, BatchParams
-from grok2api.domain.client_key import ClientKey, KeyLimits
+from grok2api.domain.client_key import Budget, ClientKey, KeyLimits
 from grok2api.domain.ids import (
     AccountId,
     BatchId,
@@ -198,7 +199,22 @@ async def use_client_keys(redis: RedisClient) -> None:
     assert await setup.claim(ClientKey(ClientKeyId("key_0"), "x", 1.0), "d0", "hash")
     assert await store.save(key, "d1")
     assert await store.find("d1") == key
+    assert await store.edit(key.id, lambda found: found) == key
+    await use_calls(AdmissionStore(redis, now_ms=1_800_000_000_000), key.id)
     assert await store.revoke(key.id)
+
+
+async def use_calls(store: AdmissionStore, key_id: ClientKeyId) -> None:
+    """Take every path of the scripts for calls of client keys."""
+    limits = KeyLimits(requests_per_minute=1, day=Budget(tokens=9))
+    calls = [CallId("c1"), CallId("c2"), CallId("c3")]
+    for call_id in calls:
+        await store.admit(call_id, key_id, limits, tokens=5, units=1, ttl_s=9)
+    assert await store.renew(calls, ttl_s=9) == {"c2", "c3"}
+    assert await store.settle(calls[0], Used(0, 5))
+    await store.admit(calls[1], key_id, limits, tokens=1, units=1, ttl_s=9)
+    store.now_ms += 100_000
+    assert await store.reap() == 1
 
 
 async def use_batches(redis: RedisClient, cipher: SecretCipher) -> None:

@@ -13,6 +13,9 @@ OTHER: Final = "(other)"
 """The member that stands for all beyond the `MAX_MEMBERS` first ones of an hour or day."""
 
 MAX_MEMBERS: Final = 5000
+MAX_HOURS: Final = 744
+MAX_DAYS: Final = 732
+"""More than these are never kept, whatever is set."""
 
 
 class Dimension(StrEnum):

@@ -1,6 +1,7 @@
 """Writes down what administrators do, and shows it."""
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from msgspec import Struct
@@ -11,6 +12,8 @@ from grok2api.store.action_log import ActionLogStore
 from grok2api.telemetry.redaction import redact_text
 
 _PLACE = re.compile(r"\d{1,16}-\d{1,16}")
+MAX_TARGETS: Final = 10
+"""Ids of one action that are written down; the others are counted."""
 _NAME_CHARS: Final = 128
 _DETAIL_CHARS: Final = 1000
 
@@ -22,6 +25,13 @@ class ActionPage(Struct, frozen=True):
     next_cursor: str
 
 
+def name_targets(ids: Iterable[str]) -> str:
+    """Return the first of `ids`, and how many more there are."""
+    named = list(dict.fromkeys(ids))
+    rest = len(named) - MAX_TARGETS
+    return ", ".join(named[:MAX_TARGETS]) + (f" and {rest} more" if rest > 0 else "")
+
+
 class ActionLog:
     """What administrators did. Every method raises StoreUnavailableError."""
 
@@ -30,21 +40,16 @@ class ActionLog:
     def __init__(self, store: ActionLogStore) -> None:
         self._store = store
 
-    async def note(
-        self, actor: str, action: str, target: str = "", client: str = "", detail: str = ""
-    ) -> None:
-        """Write down that `actor` did `action`; what looks like a secret is cut out.
-
-        `action` is a word for programs such as "account.delete", `target` what it was done to,
-        `client` the address it came from, `detail` a few words for people.
-        """
+    async def note(self, action: AdminAction) -> None:
+        """Write an action down; what looks like a secret is cut out."""
         await self._store.append(
             AdminAction(
-                actor=redact_text(actor)[:_NAME_CHARS],
-                action=action[:_NAME_CHARS],
-                target=redact_text(target)[:_NAME_CHARS],
-                client=client[:_NAME_CHARS],
-                detail=redact_text(detail)[:_DETAIL_CHARS],
+                actor=redact_text(action.actor)[:_NAME_CHARS],
+                action=action.action[:_NAME_CHARS],
+                target=redact_text(action.target)[:_DETAIL_CHARS],
+                client=action.client[:_NAME_CHARS],
+                detail=redact_text(action.detail)[:_DETAIL_CHARS],
+                outcome=action.outcome[:_NAME_CHARS],
             )
         )
 

@@ -1,8 +1,10 @@
 """Client keys: who may call us."""
 
+import builtins
 import hashlib
 import secrets
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 
 import msgspec
@@ -10,7 +12,12 @@ import msgspec
 from grok2api.clock import Clock
 from grok2api.domain.client_key import ClientKey
 from grok2api.domain.ids import ClientKeyId
-from grok2api.errors import AuthenticationError, InvalidRequestError, NotFoundError
+from grok2api.errors import (
+    AuthenticationError,
+    InvalidRequestError,
+    NotFoundError,
+    StoreUnavailableError,
+)
 from grok2api.services.key_changes import UNCHANGED, KeyChanges, apply_changes, check_changes
 from grok2api.services.key_rules import require_good
 from grok2api.store.client_keys import ClientKeyStore
@@ -112,7 +119,16 @@ class ClientKeys:
             InvalidRequestError: several keys have this name, or a value does not hold.
         """
         found = await self.find(id_or_name)
-        edited = await self._store.edit(found.id, self._change(changes))
+        return await self.edit_id(found.id, changes)
+
+    async def edit_id(self, key_id: ClientKeyId, changes: KeyChanges) -> ClientKey:
+        """Do the same with the key of this id.
+
+        Raises:
+            NotFoundError: there is none, or it stands in the settings and is changed there.
+            InvalidRequestError: a value does not hold.
+        """
+        edited = await self._store.edit(key_id, self._change(changes))
         if edited is None:
             raise NotFoundError(
                 "This client key cannot be changed here: it was revoked, or stands in app.api_key.",
@@ -133,8 +149,25 @@ class ClientKeys:
             await self._store.revoke(key.id)
         return created
 
-    async def list(self) -> list[ClientKey]:
+    async def list(self) -> builtins.list[ClientKey]:
         return await self._store.list()
+
+    @property
+    def configured(self) -> tuple[ClientKey, ...]:
+        """The keys of the settings, which cannot be changed here."""
+        return tuple(self._configured.values())
+
+    async def get(self, key_id: ClientKeyId) -> ClientKey:
+        """Return the key of this id, a configured one too.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        configured = {key.id: key for key in self._configured.values()}
+        found = configured.get(key_id) or await self._store.get(key_id)
+        if found is None:
+            raise NotFoundError("There is no such client key.", param="id", code="key_not_found")
+        return found
 
     async def find(self, id_or_name: str) -> ClientKey:
         """Return the key of this id or name, a configured one too.
@@ -158,6 +191,40 @@ class ClientKeys:
                 code="key_ambiguous",
             )
         return found[0]
+
+    async def create_all(
+        self, names: Sequence[str], changes: KeyChanges = UNCHANGED
+    ) -> builtins.list[tuple[ClientKey, str]]:
+        """Create a key of each name, all of them or none; what `create` returns of each.
+
+        Raises:
+            InvalidRequestError: a value does not hold.
+            StoreUnavailableError: what was made before is revoked, as far as the store answers;
+                what could not be is worth nothing, for nobody has seen it.
+        """
+        made: builtins.list[tuple[ClientKey, str]] = []
+        try:
+            for name in names:
+                made += [await self.create(name, changes)]
+        except StoreUnavailableError:
+            with suppress(StoreUnavailableError):
+                await self.revoke_ids([record.id for record, _ in made])
+            raise
+        return made
+
+    async def enable_ids(
+        self, key_ids: Sequence[ClientKeyId], *, is_enabled: bool
+    ) -> dict[ClientKeyId, bool]:
+        """Enable or disable keys; tell of each whether there was one that can be changed here."""
+        change = self._change(KeyChanges(is_enabled=is_enabled))
+        return {
+            key_id: await self._store.edit(key_id, change) is not None
+            for key_id in dict.fromkeys(key_ids)
+        }
+
+    async def revoke_ids(self, key_ids: Sequence[ClientKeyId]) -> dict[ClientKeyId, bool]:
+        """Revoke keys; tell of each whether there was one."""
+        return {key_id: await self._store.revoke(key_id) for key_id in dict.fromkeys(key_ids)}
 
     async def revoke(self, id_or_name: str) -> int:
         """Revoke the key of this id, or all keys of this name; return how many that were."""

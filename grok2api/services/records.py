@@ -8,6 +8,7 @@ from pathlib import Path
 from grok2api.clock import SystemClock
 from grok2api.config.stats import StatsSettings
 from grok2api.services.action_log import ActionLog
+from grok2api.services.refused_logins import RefusedLogins
 from grok2api.services.request_file import RequestFile
 from grok2api.services.request_log import RequestLog
 from grok2api.services.statistics import Statistics
@@ -29,10 +30,12 @@ class Records:
     statistics: Statistics
     requests: RequestLog
     actions: ActionLog
+    logins: RefusedLogins
 
 
 def build_records(redis: RedisClient, settings: StatsSettings) -> Records:
     """Return what shows statistics, finished requests and actions; also where none are written."""
+    actions = ActionLog(ActionLogStore(redis, max_entries=settings.actions_max_entries))
     return Records(
         statistics=Statistics(
             UsageStore(redis, _limits(settings)),
@@ -40,7 +43,8 @@ def build_records(redis: RedisClient, settings: StatsSettings) -> Records:
             kept_days=settings.daily_retention_d,
         ),
         requests=RequestLog(RequestLogStore(redis)),
-        actions=ActionLog(ActionLogStore(redis, max_entries=settings.actions_max_entries)),
+        actions=actions,
+        logins=RefusedLogins(actions, SystemClock()),
     )
 
 

@@ -127,8 +127,22 @@ class RequestLog:
             async for some in parts:
                 yield encode([entry.finished for entry in some])
 
+    async def clear(self) -> int:
+        """Forget all requests; return how many there were."""
+        return await self._store.clear()
+
     async def _read(self, place: str, wanted: RequestFilter) -> Sequence[LoggedRequest]:
         return await self._store.read(place, _READ_AT_ONCE, since_ms=_to_ms(wanted.since_s))
+
+
+def check_filter(wanted: RequestFilter) -> None:
+    """Make sure that a filter holds.
+
+    Raises:
+        InvalidRequestError: it does not; `param` names what is wrong.
+    """
+    if wanted.status and not _STATUS.fullmatch(wanted.status):
+        raise InvalidRequestError('A status is as "429" or "4xx".', param="status")
 
 
 def _start(wanted: RequestFilter, cursor: str) -> str:
@@ -138,8 +152,7 @@ def _start(wanted: RequestFilter, cursor: str) -> str:
 
 
 def _build_filter(wanted: RequestFilter) -> Callable[[FinishedRequest], bool]:
-    if wanted.status and not _STATUS.fullmatch(wanted.status):
-        raise InvalidRequestError('A status is as "429" or "4xx".', param="status")
+    check_filter(wanted)
     first = wanted.status.removesuffix("xx")
     text = wanted.text.lower()
 

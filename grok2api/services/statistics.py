@@ -38,11 +38,21 @@ class Statistics:
 
     async def by_hours(self, dimension: Dimension, count: int) -> dict[str, UsageCount]:
         """Return what each member used in the last hours."""
-        return _join([await self._store.of_hour(dimension, h) for h in await self._hours(count)])
+        members = _Members()
+        for hour in await self._hours(count):
+            members.add(await self._store.of_hour(dimension, hour))
+        return members.sums()
 
     async def by_days(self, dimension: Dimension, count: int) -> dict[str, UsageCount]:
         """Return what each member used in the last days."""
-        return _join([await self._store.of_day(dimension, d) for d in await self._days(count)])
+        members = _Members()
+        for day in await self._days(count):
+            members.add(await self._store.of_day(dimension, day))
+        return members.sums()
+
+    async def reset(self) -> None:
+        """Forget all sums."""
+        await self._store.reset()
 
     async def _hours(self, count: int) -> range:
         current = await self._store.read_hour()
@@ -59,11 +69,17 @@ class Statistics:
         return sum_usage((await self._store.of_day(Dimension.STATUS, day)).values())
 
 
-def _join(found: list[Mapping[str, UsageCount]]) -> dict[str, UsageCount]:
-    """Return the sums of all members, those with most requests first."""
-    members: dict[str, list[UsageCount]] = {}
-    for counts in found:
+class _Members:
+    """Sums by member, kept as they come: those of a month would be too many to hold at once."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, UsageCount] = {}
+
+    def add(self, counts: Mapping[str, UsageCount]) -> None:
         for member, count in counts.items():
-            members.setdefault(member, []).append(count)
-    sums = {member: sum_usage(counts) for member, counts in members.items()}
-    return dict(sorted(sums.items(), key=lambda item: (-item[1].requests, item[0])))
+            known = self._sums.get(member)
+            self._sums[member] = count if known is None else sum_usage((known, count))
+
+    def sums(self) -> dict[str, UsageCount]:
+        """Return the sums, those with most requests first."""
+        return dict(sorted(self._sums.items(), key=lambda item: (-item[1].requests, item[0])))

@@ -90,6 +90,11 @@ class ClientKeyStore:
         )
         return _DECODER.decode(reply.record) if isinstance(reply, Found) else None
 
+    async def get(self, key_id: ClientKeyId) -> ClientKey | None:
+        """Return the key of this id."""
+        record = await reads.hash_get(self._redis, keys.client_key_records(), key_id)
+        return None if record is None else _DECODER.decode(record)
+
     async def edit(
         self, key_id: ClientKeyId, change: Callable[[ClientKey], ClientKey]
     ) -> ClientKey | None:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from grok2api.domain.usage import FinishedRequest
 from grok2api.store import reads, usage_keys
 from grok2api.store.connection import RedisClient
+from grok2api.store.script import Script
 
 _RECORD = msgspec.msgpack.Decoder(FinishedRequest)
 
@@ -24,11 +25,25 @@ class LoggedRequest(Struct, frozen=True):
         return int(self.place.partition("-")[0]) / 1000
 
 
+class Cleared(Struct, frozen=True, array_like=True, tag="cleared"):
+    """So many requests were in the log."""
+
+    count: int
+
+
 class RequestLogStore:
     """Finished requests. Every method raises StoreUnavailableError when Redis does not answer."""
 
     def __init__(self, redis: RedisClient) -> None:
         self._redis = redis
+        self._clear: Script[Cleared] = Script(redis, "usage/clear_log", Cleared)
+
+    async def clear(self) -> int:
+        """Forget all requests; return how many there were."""
+        reply = await self._clear(
+            keys={"log": usage_keys.usage_log(), "index": usage_keys.usage_index()}, args={}
+        )
+        return reply.count
 
     async def read(self, before: str, limit: int, *, since_ms: int = 0) -> Sequence[LoggedRequest]:
         """Return up to `limit` requests before a place ("": all), none older than `since_ms`."""

@@ -6,7 +6,14 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from grok2api.domain.statistics import Dimension, count_request, member_of, sum_usage
+from grok2api.domain.statistics import (
+    MAX_DAYS,
+    MAX_HOURS,
+    Dimension,
+    count_request,
+    member_of,
+    sum_usage,
+)
 from grok2api.domain.usage import FinishedRequest, UsageCount
 from grok2api.store import keys, reads, usage_keys
 from grok2api.store.connection import RedisClient
@@ -37,6 +44,12 @@ class OtherHour(Struct, frozen=True, array_like=True, tag="other_hour"):
     hour: int
 
 
+class Reset(Struct, frozen=True, array_like=True, tag="reset"):
+    """So many sums were forgotten."""
+
+    count: int
+
+
 class UsageLimits(Struct, frozen=True):
     """How much is kept: sums for hours and days, and so many requests in the log.
 
@@ -63,6 +76,7 @@ class UsageStore:
         self._settle: Script[Settled | Known | OtherHour] = Script(
             redis, "usage/settle", Settled | Known | OtherHour
         )
+        self._reset: Script[Reset] = Script(redis, "usage/reset", Reset)
 
     async def settle(
         self, finished: Sequence[FinishedRequest], *, recorder: str, batch: int
@@ -101,6 +115,18 @@ class UsageStore:
             if not isinstance(reply, OtherHour):
                 return isinstance(reply, Settled)
             self._hour = reply.hour
+
+    async def reset(self) -> int:
+        """Forget all sums; return how many hours and days of a dimension there were."""
+        hour = await self.read_hour()
+        hours = range(hour - MAX_HOURS, hour + 2)
+        days = range(hour // HOURS_A_DAY - MAX_DAYS, hour // HOURS_A_DAY + 2)
+        buckets = [
+            *(usage_keys.usage_of_hour(d, number) for d in Dimension for number in hours),
+            *(usage_keys.usage_of_day(d, number) for d in Dimension for number in days),
+        ]
+        reply = await self._reset(keys={"buckets": buckets}, args={})
+        return reply.count
 
     async def read_hour(self) -> int:
         """Return the hour that it is, counted since epoch."""

@@ -14,7 +14,7 @@ BYTES_PER_MB = 1024 * 1024
 _MANY_SLASHES = re.compile("//+")
 _API_ROOTS = frozenset({"chat", "files", "images", "messages", "models", "responses", "videos"})
 _MESSAGES = "/v1/messages"
-_CORS_METHODS = ("GET", "POST", "PUT", "DELETE", "OPTIONS")
+_CORS_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _CORS_MAX_AGE_S = 600
 _CORS_EXPOSED = ("x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry")
 

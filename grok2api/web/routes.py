@@ -4,19 +4,26 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
+from grok2api.domain.action import ActionName
 from grok2api.resources import find_resource
 from grok2api.web import health
 from grok2api.web.admin import (
+    actions,
     assets,
     batch_stream,
     batches,
     cache,
     explain,
+    keys,
+    older_stats,
+    requests,
     sessions,
+    stats,
     system,
     token_edits,
     tokens,
 )
+from grok2api.web.admin.audit import Handler, audited
 from grok2api.web.api import (
     anthropic_messages,
     files,
@@ -78,36 +85,66 @@ def _admin_routes() -> list[BaseRoute]:
         Route("/admin/api/verify", system.verify),
         Route("/admin/api/status", system.status),
         Route("/admin/api/sync", system.sync, methods=["POST"]),
+        Route("/admin/api/keys", keys.list_keys),
+        _action("POST /admin/api/keys", ActionName.CREATE_KEYS, keys.create_key),
+        _action("DELETE /admin/api/keys", ActionName.REVOKE_KEYS, keys.revoke_keys),
+        _action("POST /admin/api/keys/batch", ActionName.CREATE_KEYS, keys.create_keys),
+        _action("POST /admin/api/keys/enabled", ActionName.EDIT_KEYS, keys.enable_keys),
+        Route("/admin/api/keys/{id}", keys.get_key),
+        _action("PATCH /admin/api/keys/{id}", ActionName.EDIT_KEYS, keys.edit_key),
+        _action("DELETE /admin/api/keys/{id}", ActionName.REVOKE_KEYS, keys.revoke_key),
+        Route("/admin/api/stats", stats.read_stats),
+        Route("/admin/api/stats/requests", older_stats.read_requests),
+        _action("POST /admin/api/stats/reset", ActionName.RESET_STATISTICS, stats.reset_stats),
+        Route("/admin/api/requests", requests.list_requests),
+        Route("/admin/api/requests/export", requests.export_requests),
+        _action("POST /admin/api/requests/clear", ActionName.CLEAR_LOG, requests.clear_requests),
+        Route("/admin/api/requests/{id}", requests.explain_request),
+        Route("/admin/api/logs", older_stats.read_log),
+        _action("POST /admin/api/logs/clear", ActionName.CLEAR_LOG, requests.clear_requests),
+        Route("/admin/api/actions", actions.list_actions),
         Route("/admin/api/tokens/explain", explain.explain),
         Route("/admin/api/sessions", sessions.list_sessions),
-        Route("/admin/api/sessions", sessions.clear_sessions, methods=["DELETE"]),
+        _action("DELETE /admin/api/sessions", ActionName.CLEAR_SESSIONS, sessions.clear_sessions),
         Route("/admin/api/storage", tokens.storage),
         Route("/admin/api/tokens", tokens.list_tokens),
-        Route("/admin/api/tokens", token_edits.import_tokens, methods=["POST"]),
-        Route("/admin/api/tokens", token_edits.delete_tokens, methods=["DELETE"]),
-        Route("/admin/api/tokens/add", token_edits.add_tokens, methods=["POST"]),
-        Route("/admin/api/tokens/pool", token_edits.put_pool, methods=["PUT"]),
-        Route("/admin/api/tokens/edit", token_edits.edit_token, methods=["PUT"]),
-        Route("/admin/api/tokens/disabled", token_edits.set_disabled, methods=["POST"]),
-        Route("/admin/api/tokens/disabled/batch", token_edits.set_disabled_batch, methods=["POST"]),
+        _action("POST /admin/api/tokens", ActionName.IMPORT_ACCOUNTS, token_edits.import_tokens),
+        _action("DELETE /admin/api/tokens", ActionName.DELETE_ACCOUNTS, token_edits.delete_tokens),
+        _action("POST /admin/api/tokens/add", ActionName.ADD_ACCOUNTS, token_edits.add_tokens),
+        _action("PUT /admin/api/tokens/pool", ActionName.PUT_IN_POOL, token_edits.put_pool),
+        _action("PUT /admin/api/tokens/edit", ActionName.EDIT_ACCOUNT, token_edits.edit_token),
+        _action(
+            "POST /admin/api/tokens/disabled", ActionName.DISABLE_ACCOUNTS, token_edits.set_disabled
+        ),
+        _action(
+            "POST /admin/api/tokens/disabled/batch",
+            ActionName.DISABLE_ACCOUNTS,
+            token_edits.set_disabled_batch,
+        ),
         Route("/admin/api/tokens/export", tokens.export_tokens),
         Route("/admin/api/tokens/{id}", tokens.get_token),
         Route("/admin/api/batch", batches.list_batches),
         Route("/admin/api/batch/{id}", batches.get_batch),
-        Route("/admin/api/batch/{kind}", batches.start_batch, methods=["POST"]),
+        _action("POST /admin/api/batch/{kind}", ActionName.START_BATCH, batches.start_batch),
         Route("/admin/api/batch/{id}/failures", batches.list_failures),
         Route("/admin/api/batch/{id}/result", batches.export_result),
         Route("/admin/api/batch/{id}/stream", batch_stream.stream_batch),
-        Route("/admin/api/batch/{id}/cancel", batches.cancel_batch, methods=["POST"]),
+        _action("POST /admin/api/batch/{id}/cancel", ActionName.CANCEL_BATCH, batches.cancel_batch),
         Route("/admin/api/assets", assets.list_assets),
-        Route("/admin/api/assets/delete-item", assets.delete_item, methods=["POST"]),
-        Route("/admin/api/assets/clear-token", assets.clear_token, methods=["POST"]),
+        _action("POST /admin/api/assets/delete-item", ActionName.DELETE_ASSETS, assets.delete_item),
+        _action("POST /admin/api/assets/clear-token", ActionName.DELETE_ASSETS, assets.clear_token),
         Route("/admin/api/cache", cache.usage),
         Route("/admin/api/cache/list", cache.list_items),
-        Route("/admin/api/cache/clear", cache.clear, methods=["POST"]),
-        Route("/admin/api/cache/item/delete", cache.delete_item, methods=["POST"]),
-        Route("/admin/api/cache/items/delete", cache.delete_items, methods=["POST"]),
+        _action("POST /admin/api/cache/clear", ActionName.CLEAR_CACHE, cache.clear),
+        _action("POST /admin/api/cache/item/delete", ActionName.DELETE_MEDIA, cache.delete_item),
+        _action("POST /admin/api/cache/items/delete", ActionName.DELETE_MEDIA, cache.delete_items),
     ]
+
+
+def _action(where: str, action: ActionName, handler: Handler) -> Route:
+    """Return the route of something that administrators do; it is written down."""
+    method, _, path = where.partition(" ")
+    return Route(path, audited(action, handler), methods=[method])
 
 
 def build_middleware() -> list[Middleware]:

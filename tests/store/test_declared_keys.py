@@ -47,6 +47,7 @@ from grok2api.store.leader import Elected, Follower, LeaderStore
 from grok2api.store.media import MediaIndex
 from grok2api.store.media_replies import StaleEpoch as MediaStaleEpoch
 from grok2api.store.media_upkeep import MediaUpkeepIndex, Sighting
+from grok2api.store.request_log import RequestLogStore
 from grok2api.store.responses import Limits, ResponseStore
 from grok2api.store.script import Script
 from grok2api.store.setup import SetupStore
@@ -344,6 +345,8 @@ async def use_usage(redis: RedisClient) -> None:
     ]
     assert await store.settle(finished, recorder="w", batch=1)
     assert not await store.settle(finished, recorder="w", batch=1)
+    assert await store.reset() == 8
+    assert await RequestLogStore(redis).clear() == 2
     actions = ActionLogStore(redis, max_entries=1)
     for action in ("a", "b"):
         assert await actions.append(AdminAction(actor="admin", action=action))

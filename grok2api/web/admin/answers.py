@@ -16,6 +16,8 @@ JSON: Final = "application/json"
 NO_STORE: Final = {"cache-control": "no-store"}
 
 _CURSOR: Final = re.compile(r"[0-9]{1,16}:[!-~]{1,512}")
+_MOMENT: Final = re.compile(r"[0-9]{1,15}")
+MAX_TEXT: Final = 200
 _FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
 _MAX_DIGITS: Final = 9
 _EnumT = TypeVar("_EnumT", bound=StrEnum)
@@ -52,6 +54,48 @@ def read_number(request: Request, name: str, *, default: int) -> int:
     if not (given.isascii() and given.isdigit() and len(given) <= _MAX_DIGITS):
         raise InvalidRequestError(f"{name} must be a whole number.", param=name)
     return int(given)
+
+
+def read_limit(request: Request, *, default: int, most: int) -> int:
+    """Return how many the caller wants, 1 to `most`.
+
+    Raises:
+        InvalidRequestError: it is no such number.
+    """
+    limit = read_number(request, "limit", default=default)
+    if not 1 <= limit <= most:
+        raise InvalidRequestError(
+            f"limit must be a whole number from 1 to {most}.", param="limit", code="invalid_value"
+        )
+    return limit
+
+
+def read_text(request: Request, name: str) -> str:
+    """Return a parameter that is a short text, "" where it is not given.
+
+    Raises:
+        InvalidRequestError: it is too long.
+    """
+    given = request.query_params.get(name, "").strip()
+    if len(given) > MAX_TEXT:
+        raise InvalidRequestError(
+            f"{name} has more than {MAX_TEXT} characters.", param=name, code="invalid_value"
+        )
+    return given
+
+
+def read_moment(request: Request, name: str) -> float:
+    """Return a parameter that is a time in ms since epoch, as seconds; 0 where it is not given.
+
+    Raises:
+        InvalidRequestError: it is none.
+    """
+    given = request.query_params.get(name, "")
+    if given and not _MOMENT.fullmatch(given):
+        raise InvalidRequestError(
+            f"{name} must be a time in milliseconds since 1970.", param=name, code="invalid_value"
+        )
+    return int(given or 0) / 1000
 
 
 def read_choice(choices: type[_EnumT], given: str, name: str) -> _EnumT:

@@ -12,6 +12,7 @@ from grok2api.errors import InvalidRequestError
 from grok2api.services.account_desk import account_not_found
 from grok2api.services.account_names import is_account_id
 from grok2api.web.admin.answers import answer, read_name
+from grok2api.web.admin.audit import about
 from grok2api.web.admin.auth import admit_admin
 from grok2api.web.body import read_json
 from grok2api.web.presence import client_present
@@ -101,6 +102,7 @@ async def delete_item(request: Request) -> Response:
     asset_id = _check(body.asset_id.strip(), "asset_id", _MAX_ID_CHARS)
     if not asset_id:
         raise InvalidRequestError("Name the file by its id.", param="asset_id")
+    about(request, account_id, detail=f"file {asset_id}")
     async with client_present(request.receive, state.drain):
         await state.operator.assets.delete(account_id, asset_id)
     return answer(ItemDeleted())
@@ -111,6 +113,7 @@ async def clear_token(request: Request) -> Response:
     await admit_admin(request)
     state, body = state_of(request), await read_json(request, _ACCOUNT)
     account_id = _resolve(state, body.id, body.token)
+    about(request, account_id, detail="all files")
     async with client_present(request.receive, state.drain):
         cleared = await state.operator.assets.clear(account_id)
     return answer(AccountCleared(cleared.deleted, cleared.failed, cleared.is_whole))

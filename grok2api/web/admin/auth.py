@@ -2,14 +2,18 @@
 
 from starlette.requests import Request
 
+from grok2api.errors import AuthenticationError, RateLimitExceededError
+from grok2api.web.admin.audit import admitted, code_of
 from grok2api.web.api.auth import presented_key
+from grok2api.web.facts import facts_of
 from grok2api.web.state import state_of
 
 
 async def admit_admin(request: Request) -> None:
     """Return if the caller presents the administrator's password, where clients present keys.
 
-    Call it before the body is read. A client key is never enough.
+    Call it before the body is read. A client key is never enough. Refused passwords are written
+    down with the actions of administrators.
 
     Raises:
         AuthenticationError: no password, or a wrong one.
@@ -17,7 +21,14 @@ async def admit_admin(request: Request) -> None:
         StoreUnavailableError: the password cannot be checked now.
     """
     presented = presented_key(request)
-    await state_of(request).admin_auth.check(None if presented is None else _as_sent(presented))
+    try:
+        await state_of(request).admin_auth.check(None if presented is None else _as_sent(presented))
+    except (AuthenticationError, RateLimitExceededError) as error:
+        if presented is not None:
+            logins = state_of(request).records.logins
+            await logins.note(facts_of(request).client, code_of(error))
+        raise
+    admitted(request)
 
 
 def _as_sent(value: str) -> str:

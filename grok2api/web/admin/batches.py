@@ -14,6 +14,7 @@ from grok2api.domain.batch import Batch, BatchKind
 from grok2api.domain.ids import AccountId
 from grok2api.errors import InvalidRequestError, NotFoundError
 from grok2api.web.admin.answers import answer, read_choice, read_flag, read_number
+from grok2api.web.admin.audit import about
 from grok2api.web.admin.auth import admit_admin
 from grok2api.web.admin.batch_views import (
     BatchView,
@@ -120,6 +121,7 @@ async def start_batch(request: Request) -> Response:
     async with client_present(request.receive, state.drain):
         ids = await _read_accounts(state, body)
         batch = await state.operator.batches.create(kind, params, ids, created_by=_CREATED_BY)
+        about(request, batch.id, detail=f"{kind} of {batch.total} accounts")
         if is_async:
             return answer(Started(batch.id, batch.total))
         return answer(await _wait(state, batch))
@@ -170,6 +172,7 @@ async def cancel_batch(request: Request) -> Response:
     """Begin nothing more of a batch."""
     await admit_admin(request)
     batch = await state_of(request).operator.batches.cancel(_id_of(request))
+    about(request, batch.id)
     return answer(Cancelled(show_batch(batch)))
 
 

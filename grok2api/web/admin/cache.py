@@ -19,6 +19,7 @@ from grok2api.domain.media import (
 )
 from grok2api.errors import InvalidRequestError, NotFoundError
 from grok2api.web.admin.answers import answer, read_choice, read_number
+from grok2api.web.admin.audit import about
 from grok2api.web.admin.auth import admit_admin
 from grok2api.web.body import read_json
 from grok2api.web.media_response import name_of
@@ -181,7 +182,9 @@ async def clear(request: Request) -> Response:
     """Delete everything of a kind."""
     await admit_admin(request)
     body = await read_json(request, _CLEAR)
-    removed = await state_of(request).media.clear(_read_kind(body.type))
+    kind = _read_kind(body.type)
+    about(request, detail=f"every {kind}")
+    removed = await state_of(request).media.clear(kind)
     return answer(ResultBody(Removed(removed)))
 
 
@@ -192,7 +195,9 @@ async def delete_item(request: Request) -> Response:
     kind = _read_kind(body.type)
     if not body.name:
         raise InvalidRequestError("Name a file.", param="name", code="missing_file_name")
-    if not await state_of(request).media.delete(kind, _read_name(kind, body.name, "name")):
+    media_id = _read_name(kind, body.name, "name")
+    about(request, media_id, detail=kind)
+    if not await state_of(request).media.delete(kind, media_id):
         raise NotFoundError("There is no such file.", param="name", code="file_not_found")
     return answer(ResultBody(DeletedItem(body.name)))
 
@@ -206,6 +211,7 @@ async def delete_items(request: Request) -> Response:
         raise InvalidRequestError("Name files.", param="names", code="missing_file_names")
     library = state_of(request).media
     ids = dict.fromkeys(_read_name(kind, name, "names") for name in body.names)
+    about(request, *ids, detail=kind)
     deleted = 0
     for media_id in ids:
         deleted += await library.delete(kind, media_id)

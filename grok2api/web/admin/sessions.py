@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from grok2api.errors import InvalidRequestError
 from grok2api.web.admin.answers import answer, read_cursor
+from grok2api.web.admin.audit import about
 from grok2api.web.admin.auth import admit_admin
 from grok2api.web.body import read_json
 from grok2api.web.state import state_of
@@ -48,6 +49,7 @@ async def clear_sessions(request: Request) -> Response:
         raise InvalidRequestError(
             'Send {"sessions": ["…"]} or {"all": true}.', param="sessions", code="invalid_value"
         )
+    about(request, detail="all sessions" if body.all else f"{len(body.sessions)} sessions")
     sessions = state_of(request).sessions
     cleared = await (sessions.clear_all() if body.all else sessions.clear(body.sessions))
     return answer(ClearedBody(cleared))

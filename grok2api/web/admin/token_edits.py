@@ -3,6 +3,7 @@
 Accounts are named by their ids, in bodies also by their sessions; no answer holds a session.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -11,11 +12,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from grok2api.domain.account import Tier
+from grok2api.domain.action import ActionName
 from grok2api.domain.ids import AccountId
 from grok2api.errors import InvalidRequestError
 from grok2api.services.account_desk import AccountChange, account_not_found
+from grok2api.services.account_names import is_account_id
 from grok2api.services.imports import ImportReport, RefusedLine, TierCount
 from grok2api.web.admin.answers import answer, read_choice, read_flag, read_name
+from grok2api.web.admin.audit import about
 from grok2api.web.admin.auth import admit_admin
 from grok2api.web.body import read_json
 from grok2api.web.presence import ClientLeftError
@@ -141,6 +145,7 @@ _POOL = msgspec.json.Decoder(PoolBody)
 _EDIT = msgspec.json.Decoder(EditBody)
 _DISABLED = msgspec.json.Decoder(DisabledBody)
 _DISABLED_BATCH = msgspec.json.Decoder(DisabledBatchBody)
+_DISABLING: Final = {True: ActionName.DISABLE_ACCOUNTS, False: ActionName.RESTORE_ACCOUNTS}
 _NAMES = msgspec.json.Decoder(list[str])
 
 
@@ -149,8 +154,10 @@ async def add_tokens(request: Request) -> Response:
     await admit_admin(request)
     body = await read_json(request, _ADD)
     tier = None if body.pool == _AUTO else read_choice(Tier, body.pool, "pool")
-    desk = state_of(request).operator.desk
-    return answer(_show_import(await desk.add(body.tokens, tier=tier, tags=body.tags)))
+    about(request, detail=f"{len(body.tokens)} sessions")
+    report = await state_of(request).operator.desk.add(body.tokens, tier=tier, tags=body.tags)
+    _tell_import(request, report)
+    return answer(_show_import(report))
 
 
 async def import_tokens(request: Request) -> Response:
@@ -169,6 +176,7 @@ async def import_tokens(request: Request) -> Response:
         )
     accounts = state_of(request).operator.accounts
     report = await accounts.import_text(text, is_dry_run=is_dry_run)
+    _tell_import(request, report)
     if not (report.added or report.known or report.skipped):
         why = f" {report.refused[0].why}" if report.refused else ""
         raise InvalidRequestError(f"There is no account in this body.{why}", param="body")
@@ -180,6 +188,7 @@ async def put_pool(request: Request) -> Response:
     await admit_admin(request)
     body = await read_json(request, _POOL)
     tier = read_choice(Tier, body.pool, "pool")
+    about(request, *_ids_among(body.tokens), detail=f"{len(body.tokens)} to {tier}")
     desk = state_of(request).operator.desk
     report = await desk.put_in_pool(tier, body.tokens, body.tags)
     if not (report.added or report.moved):
@@ -187,6 +196,7 @@ async def put_pool(request: Request) -> Response:
             raise account_not_found("tokens")
         raise InvalidRequestError("There is no valid token among these.", param="tokens")
     count = len(report.added) + len(report.moved)
+    about(request, *report.added, *report.moved, detail=f"{count} to {tier}")
     return answer(
         PutInPool(tier, count, report.added, report.moved, report.missing, report.refused)
     )
@@ -209,6 +219,10 @@ async def edit_token(request: Request) -> Response:
             code="missing_required_parameter",
         )
     operator = state_of(request).operator
+    detail = ", ".join(
+        what for what in change.__struct_fields__ if getattr(change, what) is not None
+    )
+    about(request, operator.names.resolve(name, param=param), detail=detail)
     account_id = await operator.desk.edit(name, change, param=param)
     account = await operator.search.get(account_id)
     if account is None:
@@ -220,8 +234,10 @@ async def delete_tokens(request: Request) -> Response:
     """Delete accounts so that they can be restored for a while."""
     await admit_admin(request)
     names = await read_json(request, _NAMES)
+    about(request, *_ids_among(names), detail=f"{len(names)} accounts")
     done = await state_of(request).operator.desk.delete(names)
     deleted = sum(done.values())
+    about(request, *done, detail=f"{deleted} of {len(done)} accounts")
     return answer(Deleted(deleted, len(done) - deleted))
 
 
@@ -232,6 +248,7 @@ async def set_disabled(request: Request) -> Response:
     name, param = read_name({"id": body.id, "token": body.token})
     operator = state_of(request).operator
     account_id = operator.names.resolve(name, param=param)
+    about(request, account_id, action=_DISABLING[body.disabled])
     act = operator.actions.disable if body.disabled else operator.actions.restore
     if not await act(account_id):
         raise account_not_found(param)
@@ -242,13 +259,27 @@ async def set_disabled_batch(request: Request) -> Response:
     """Disable or restore several accounts."""
     await admit_admin(request)
     body = await read_json(request, _DISABLED_BATCH)
+    action, detail = _DISABLING[body.disabled], f"{len(body.tokens)} accounts"
+    about(request, *_ids_among(body.tokens), detail=detail, action=action)
     desk = state_of(request).operator.desk
     done = await desk.set_disabled(body.tokens, is_disabled=body.disabled)
+    about(request, *done, detail=detail, action=action)
     missing = [account_id for account_id, is_there in done.items() if not is_there]
     if len(missing) == len(done):
         raise account_not_found("tokens")
     summary = Summary(len(done), len(done) - len(missing), len(missing))
     return answer(DisabledBatch(body.disabled, summary, missing))
+
+
+def _ids_among(names: Iterable[str]) -> Iterable[str]:
+    """Return those names that are ids; what else there is may be sessions."""
+    return (name for name in names if is_account_id(name))
+
+
+def _tell_import(request: Request, report: ImportReport) -> None:
+    trial = " (only tried)" if report.is_dry_run else ""
+    counts = f"{len(report.added)} new, {len(report.known)} known, {len(report.refused)} refused"
+    about(request, *report.added, detail=counts + trial)
 
 
 def _show_import(report: ImportReport) -> Imported:

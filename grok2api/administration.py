@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from grok2api.bootstrap import AdminTools, open_admin
+from grok2api.command_notes import noted
 from grok2api.config.loader import load_boot, prepare
 from grok2api.config.schema import BootSettings
 from grok2api.supervisor import running_store
@@ -16,14 +17,14 @@ _ResultT = TypeVar("_ResultT")
 
 
 def administer(arguments: Namespace, work: Callable[[AdminTools], Awaitable[_ResultT]]) -> _ResultT:
-    """Do `work` on the store that the flags and settings name."""
+    """Do `work` on the store that the flags and settings name; changes are written down."""
     boot = prepare(load_boot(flags_of(arguments)))
     # Standard output is the answer alone.
     configure_logging("warning", boot.log_format, sys.stderr)
 
     async def run(boot: BootSettings) -> _ResultT:
         async with open_admin(boot) as admin:
-            return await work(admin)
+            return await noted(arguments, work)(admin)
 
     with running_store(boot) as with_store:
         return asyncio.run(run(with_store))

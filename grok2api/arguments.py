@@ -26,7 +26,7 @@ _HIGHEST_PORT = 65_535
 def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
     """Return the parser; `commands` maps "accounts list" and the like to what runs it.
 
-    The namespace holds it as `run`.
+    The namespace holds it as `run`, and its words as `command`.
     """
     parser = _Parser(
         prog="grok2api",
@@ -74,7 +74,7 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
         summary = (run.__doc__ or "").split("\n", 1)[0]
         command = groups[group].add_parser(word, help=summary, description=summary)
         builders[name](command)
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, command=name)
     return parser
 
 

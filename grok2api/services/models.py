@@ -69,12 +69,7 @@ class ModelCatalog:
         """
         model = self.find(name)
         if model is None:
-            shown = name if len(name) <= MAX_SHOWN else name[:MAX_SHOWN] + "…"
-            raise ModelNotFoundError(
-                f"The model '{shown}' does not exist. GET /v1/models lists those that do.",
-                param="model",
-                code="model_not_found",
-            )
+            raise model_not_found(name)
         return Route(requested=name, model=model, modes=self._modes_of(model))
 
     def _modes_of(self, model: Model) -> tuple[Mode, ...]:
@@ -105,3 +100,13 @@ class ModelCatalog:
         for alias, model in self._aliases.items():
             if alias not in self._models:
                 yield msgspec.structs.replace(model, name=alias)
+
+
+def model_not_found(name: str) -> ModelNotFoundError:
+    """Return the error of a name that no model has, or none that the caller may use."""
+    shown = name if len(name) <= MAX_SHOWN else name[:MAX_SHOWN] + "…"
+    return ModelNotFoundError(
+        f"The model '{shown}' does not exist. GET /v1/models lists those that do.",
+        param="model",
+        code="model_not_found",
+    )

@@ -4,14 +4,16 @@ import asyncio
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 
+from grok2api.config.schema import ModelsSettings
 from grok2api.domain.client_key import Budget
 from grok2api.domain.ids import ClientKeyId
 from grok2api.domain.usage import FinishedRequest
 from grok2api.services.key_changes import KeyChanges
 from grok2api.services.request_log import RequestFilter
-from tests.web.conftest import WAIT_S, Edge
+from tests.web.conftest import TEST_SETTINGS, WAIT_S, Edge, EdgeMaker
 
 CHAT = "/v1/chat/completions"
 MESSAGES = "/v1/messages"
@@ -126,6 +128,36 @@ async def test_key_that_may_not_is_refused_before_any_account_is_asked(
 
     assert code_of(answer) == expected
     assert (await logged(edge, 1))[0].attempts == ()
+
+
+async def test_key_sees_only_the_models_that_it_may_use(make_edge: EdgeMaker) -> None:
+    aliases = {"mine": "grok-chat-fast", "fast-too": "grok-chat-fast", "auto-too": "grok-chat-auto"}
+    settings = msgspec.structs.replace(TEST_SETTINGS, models=ModelsSettings(aliases=aliases))
+    async with make_edge(settings) as edge:
+        names = ("grok-chat-fast", "auto-*")
+        async with await client_of(edge, models=names) as client, await client_of(edge) as free:
+            listed = (await client.get("/v1/models")).json()["data"]
+            as_page = await client.get("/v1/models", headers={"anthropic-version": "2023-06-01"})
+            retrieved = {
+                name: (await client.get(f"/v1/models/{name}")).status_code
+                for name in ("grok-chat-fast", "mine", "auto-too", "grok-chat-auto", "gpt-9")
+            }
+            forbidden = await client.get("/v1/models/grok-chat-auto")
+            unknown = await client.get("/v1/models/gpt-9")
+            all_of_them = (await free.get("/v1/models")).json()["data"]
+
+    expected = {"grok-chat-fast", "mine", "fast-too", "auto-too"}
+    assert {model["id"] for model in listed} == expected
+    assert {model["id"] for model in as_page.json()["data"]} == expected
+    assert {model["id"] for model in all_of_them} > expected
+    assert retrieved == {
+        "grok-chat-fast": 200,
+        "mine": 200,
+        "auto-too": 200,
+        "grok-chat-auto": 404,
+        "gpt-9": 404,
+    }
+    assert forbidden.json()["error"]["code"] == unknown.json()["error"]["code"]
 
 
 async def test_log_says_what_a_request_was_and_never_what_was_said(edge: Edge) -> None:

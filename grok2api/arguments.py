@@ -223,6 +223,7 @@ def _accounts_explain(parser: ArgumentParser) -> None:
     parser.epilog = "Leases nothing. Ends with 1 when nobody can serve the request now."
     parser.add_argument("--model", required=True, metavar="M", help="the model that is asked for")
     parser.add_argument("--key", metavar="ID_OR_NAME", help="client key that asks")
+    parser.add_argument("--session", metavar="S", help="conversation, as `sessions list` shows")
     parser.add_argument(
         "--tag", action="append", default=[], metavar="T", help="only accounts tagged so"
     )

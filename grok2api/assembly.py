@@ -168,6 +168,7 @@ def join_explainer(
         timers=AccountTimers(redis),
         models=models,
         keys=keys,
+        use_of_keys=AdmissionStore(redis).usage,
         policy=build_policy(settings.account),
     )
 

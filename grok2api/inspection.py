@@ -10,7 +10,7 @@ from grok2api.bootstrap import AdminTools
 from grok2api.console import end_progress, say, say_json, say_table, show_progress
 from grok2api.domain.eligibility import Reason, Word
 from grok2api.errors import SettingsError
-from grok2api.services.explain import Explanation, Query, ReasonGroup
+from grok2api.services.explain import BOUND, Explanation, Query, ReasonGroup
 from grok2api.store.sessions import Session
 
 _UNITS: Final = ((86_400, "days"), (3_600, "h"), (60, "min"), (1, "s"))
@@ -19,7 +19,10 @@ _UNITS: Final = ((86_400, "days"), (3_600, "h"), (60, "min"), (1, "s"))
 def accounts_explain(arguments: Namespace) -> int:
     """Say who would serve a request now, and why each other account would not."""
     query = Query(
-        model=arguments.model, key=arguments.key or "", tags=tuple(dict.fromkeys(arguments.tag))
+        model=arguments.model,
+        key=arguments.key or "",
+        session=arguments.session or "",
+        tags=tuple(dict.fromkeys(arguments.tag)),
     )
 
     async def work(admin: AdminTools) -> Explanation:
@@ -35,7 +38,7 @@ def accounts_explain(arguments: Namespace) -> int:
             say(line)
         for group in explanation.reasons:
             _say_group(group, explanation.now_s)
-    return 0 if explanation.chosen else 1
+    return 0 if _is_served(explanation) else 1
 
 
 def sessions_list(arguments: Namespace) -> int:
@@ -68,6 +71,11 @@ def sessions_clear(arguments: Namespace) -> int:
     return 1 if missing else 0
 
 
+def _is_served(explanation: Explanation) -> bool:
+    """Whether an account could serve it, and its key would be let in."""
+    return explanation.decisive.word in (Word.READY, BOUND)
+
+
 def _describe(explanation: Explanation) -> Iterator[str]:
     """Yield what is said before the reasons."""
     name = explanation.requested
@@ -76,7 +84,9 @@ def _describe(explanation: Explanation) -> Iterator[str]:
     yield f"A request for {name}{alias} takes {units}. Strategy: {explanation.strategy}."
     chosen = explanation.chosen
     if chosen is None:
-        yield "Nobody can serve it now."
+        yield f"Nobody can serve it now: {explanation.decisive.text}"
+    elif not _is_served(explanation):
+        yield f"The key is refused: {explanation.decisive.text}"
     else:
         account, reason = chosen.account, chosen.account.reason
         yield f"Now it would be served by {account.id} ({account.mask}, {account.tier})."

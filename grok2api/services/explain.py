@@ -1,17 +1,21 @@
 """Explains the pool: who would serve a request now, and why each other account would not."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from msgspec import Struct
 
 from grok2api.domain.account import Mode, Status, Tier
+from grok2api.domain.admission import KeyUse
+from grok2api.domain.client_key import ClientKey
 from grok2api.domain.eligibility import Reason, Word, decide
-from grok2api.domain.ids import AccountId
+from grok2api.domain.ids import AccountId, ClientKeyId
+from grok2api.domain.model import Route
 from grok2api.domain.pool_member import Account
 from grok2api.domain.selection import SelectionPolicy, Strategy, Wish
 from grok2api.services.client_keys import ClientKeys
+from grok2api.services.key_outlook import Decisive, find_refusal
 from grok2api.services.models import ModelCatalog
 from grok2api.services.overview import PoolState
 from grok2api.store.account_edits import AccountEdits, Choice
@@ -21,6 +25,8 @@ from grok2api.store.lanes import Lane, LaneStore
 
 MAX_SHOWN: Final = 20
 """Accounts named for each reason; the others are counted."""
+NO_ACCOUNTS: Final = "no_accounts"
+BOUND: Final = "session"
 _PAGE: Final = 500
 _ORDER: Final = tuple(Word)
 
@@ -38,11 +44,20 @@ _CHOICES = {
 }
 
 
+_BOUND: Final = "It served this conversation before."
+
+UseOfKeys = Callable[[Sequence[ClientKeyId]], Awaitable[dict[ClientKeyId, KeyUse]]]
+
+
 class Query(Struct, frozen=True, kw_only=True):
-    """What to explain: a request for `model`. `key` is the id or the name of a client key."""
+    """What to explain: a request for `model`.
+
+    `key` is the id or the name of a client key, `session` the digest of a conversation.
+    """
 
     model: str
     key: str = ""
+    session: str = ""
     tags: tuple[str, ...] = ()
 
 
@@ -58,12 +73,16 @@ class ExplainedAccount(Struct, frozen=True):
 
 
 class Chosen(Struct, frozen=True):
-    """Who would serve the request now. `among` is None where no chance decides."""
+    """Who would serve the request now. `among` is None where no chance decides.
+
+    `is_bound`: it is chosen because it served this conversation before.
+    """
 
     account: ExplainedAccount
     mode: Mode
     how: str
     among: int | None
+    is_bound: bool
 
 
 class Line(Struct, frozen=True):
@@ -92,7 +111,9 @@ class Explanation(Struct, frozen=True, kw_only=True):
     """The pool as one request would find it at `now_s`, seconds since epoch.
 
     `lanes` are looked at in their order. `reasons` cover `scanned` accounts beside the chosen one:
-    all of them when `next_cursor` is "", else those up to there.
+    all of them when `next_cursor` is "", else those up to there. `decisive` is what decides of all:
+    why the key is refused, why the chosen account is, or what the accounts that come nearest to
+    serving lack.
     """
 
     now_s: float
@@ -101,6 +122,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     units: int
     key: str
     strategy: Strategy
+    decisive: Decisive
     chosen: Chosen | None
     lanes: list[Lane]
     pools: list[PoolState]
@@ -120,6 +142,7 @@ class Explainer:
     timers: AccountTimers
     models: ModelCatalog
     keys: ClientKeys
+    use_of_keys: UseOfKeys
     policy: SelectionPolicy
 
     async def explain(
@@ -147,6 +170,7 @@ class Explainer:
             modes=route.modes,
             units=route.model.cost,
             tags=query.tags or (caller.tags if caller else ()),
+            session=query.session,
             key=caller.id if caller else "",
             weight=caller.weight if caller else 1,
         )
@@ -156,6 +180,8 @@ class Explainer:
         choice = await self.edits.explain(wish, self.policy)
         tally = _Tally(choice.account_id if choice else None)
         next_cursor = await self._scan(judge, tally, cursor, limit, on_progress)
+        chosen = await self._describe(choice, judge, lanes) if choice else None
+        refusal = await self._refuse(caller, route, judge) if caller else None
         return Explanation(
             now_s=judge.now_s,
             model=route.model.name,
@@ -163,7 +189,8 @@ class Explainer:
             units=wish.units,
             key=wish.key,
             strategy=self.policy.strategy,
-            chosen=await self._describe(choice, judge, lanes) if choice else None,
+            decisive=refusal or (_name_choice(chosen) if chosen else tally.nearest()),
+            chosen=chosen,
             lanes=lanes,
             pools=[
                 PoolState(count.pool.kind, count.pool.tier, count.total, count.by_status)
@@ -196,6 +223,11 @@ class Explainer:
             if not cursor or (limit is not None and looked_at >= limit):
                 return cursor
 
+    async def _refuse(self, key: ClientKey, route: Route, judge: "_Judge") -> Decisive | None:
+        use = (await self.use_of_keys([key.id]))[key.id]
+        names = (route.model.name, route.requested)
+        return find_refusal(key, use, names, judge.wish.units, judge.now_s)
+
     async def _describe(self, choice: Choice, judge: "_Judge", lanes: list[Lane]) -> Chosen | None:
         account = (await self.store.find([choice.account_id])).get(choice.account_id)
         if account is None:  # removed in between
@@ -208,8 +240,8 @@ class Explainer:
                 if lane.ready and (lane.mode, lane.pool) == (choice.mode, choice.pool)
             )
             among = next(counts, 1)
-        how = _CHOICES[self.policy.strategy].format(among)
-        return Chosen(judge.explain(account), choice.mode, how, among)
+        how = _BOUND if choice.is_bound else _CHOICES[self.policy.strategy].format(among)
+        return Chosen(judge.explain(account), choice.mode, how, among, choice.is_bound)
 
     async def _read_line(self, wish: Wish) -> Line:
         waiting = await self.lanes.read_waiting(wish.key)
@@ -259,6 +291,13 @@ class _Tally:
         if len(shown) < MAX_SHOWN:
             shown.append(_shown(account, reason))
 
+    def nearest(self) -> Decisive:
+        """Return what keeps the accounts from serving that pass most of what is asked."""
+        if not self.counts:
+            return Decisive(NO_ACCOUNTS, "There are no accounts.")
+        word = max(self.counts, key=_ORDER.index)
+        return Decisive(word.value, self.first[word][0].reason.text)
+
     def groups(self) -> list[ReasonGroup]:
         """Return the reasons, those that could serve first, then in the order of deciding."""
         order = sorted(self.counts, key=lambda word: (word is not Word.READY, _ORDER.index(word)))
@@ -266,6 +305,10 @@ class _Tally:
             ReasonGroup(word, self.counts[word], self.soonest.get(word, 0.0), self.first[word])
             for word in order
         ]
+
+
+def _name_choice(chosen: Chosen) -> Decisive:
+    return Decisive(BOUND if chosen.is_bound else Word.READY.value, chosen.how)
 
 
 def _shown(account: Account, reason: Reason) -> ExplainedAccount:

@@ -39,7 +39,7 @@ def test_changes_are_written_down_and_looks_are_not(run: Run, redis_url: str) ->
     ]
 
     actions = read_actions(redis_url)
-    assert codes == [0, 0, 2, 1, 0, 0]
+    assert codes == [0, 0, 1, 1, 0, 0]
     assert {(one.actor, one.client) for one in actions} == {("cli", "")}
     assert [(one.action, one.target, one.detail, one.outcome) for one in actions] == [
         ("key.create", "team", "keys create", "ok"),

@@ -17,6 +17,7 @@ from grok2api.services.models import ModelCatalog
 from grok2api.store.account_edits import AccountEdits, Finding
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore, NewAccount, WaitingInLine
+from grok2api.store.admissions import AdmissionStore
 from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient
 from grok2api.store.lanes import LaneStore
@@ -49,6 +50,7 @@ class Desk:
             timers=AccountTimers(self.redis, now_ms=NOW_MS),
             models=ModelCatalog(self.store),
             keys=self.keys,
+            use_of_keys=AdmissionStore(self.redis, now_ms=NOW_MS).usage,
             policy=self.policy,
         )
         return await explainer.explain(query, cursor=cursor, limit=limit)

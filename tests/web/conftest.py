@@ -483,6 +483,7 @@ class EdgeMaker:
                 timers=AccountTimers(redis),
                 models=models,
                 keys=keys,
+                use_of_keys=usage.admissions.usage,
                 policy=build_policy(settings.account),
             ),
             sessions=Sessions(SessionStore(redis)),

@@ -22,7 +22,7 @@ CHANGING = sorted(
     (method, route.path.removeprefix("/admin/api"))
     for route in build_routes()
     if isinstance(route, Route) and route.path.startswith("/admin/api")
-    for method in (route.methods or ()) - {"GET", "HEAD"}
+    for method in set(route.methods or ()) - {"GET", "HEAD"}
     if (method, route.path.removeprefix("/admin/api")) not in CHANGES_NOTHING
 )
 

@@ -17,7 +17,10 @@ MAX_TAGS: Final = 16
 
 
 async def explain(request: Request) -> Response:
-    """Explain a request for `model`, of the client key `key`, for accounts with a `tag`."""
+    """Explain a request for `model`, of the client key `key`, for accounts with a `tag`.
+
+    `session` is a conversation, as the list of sessions has it.
+    """
     await admit_admin(request)
     asked = request.query_params
     if not asked.get("model"):
@@ -27,6 +30,11 @@ async def explain(request: Request) -> Response:
     tags = tuple(dict.fromkeys(filter(None, asked.getlist("tag"))))
     if len(tags) > MAX_TAGS:
         raise InvalidRequestError(f"At most {MAX_TAGS} tags can be asked for.", param="tag")
-    query = Query(model=asked["model"], key=asked.get("key", ""), tags=tags)
+    query = Query(
+        model=asked["model"],
+        key=asked.get("key", ""),
+        session=asked.get("session", ""),
+        tags=tags,
+    )
     explainer = state_of(request).explainer
     return answer(await explainer.explain(query, cursor=read_cursor(request), limit=MAX_SCANNED))

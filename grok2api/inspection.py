@@ -10,7 +10,8 @@ from grok2api.bootstrap import AdminTools
 from grok2api.console import end_progress, say, say_json, say_table, show_progress
 from grok2api.domain.eligibility import Reason, Word
 from grok2api.errors import SettingsError
-from grok2api.services.explain import BOUND, Explanation, Query, ReasonGroup
+from grok2api.services.explain import BOUND
+from grok2api.services.explanation import Explanation, Query, ReasonGroup
 from grok2api.store.sessions import Session
 
 _UNITS: Final = ((86_400, "days"), (3_600, "h"), (60, "min"), (1, "s"))

@@ -12,7 +12,8 @@ from grok2api.domain.selection import SelectionPolicy, Strategy, Wish
 from grok2api.errors import InvalidRequestError, ModelNotFoundError, NotFoundError
 from grok2api.services import explain
 from grok2api.services.client_keys import ClientKeys
-from grok2api.services.explain import Explainer, Explanation, Query
+from grok2api.services.explain import Explainer
+from grok2api.services.explanation import Explanation, Query
 from grok2api.services.models import ModelCatalog
 from grok2api.store.account_edits import AccountEdits, Finding
 from grok2api.store.account_timers import AccountTimers

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from grok2api.errors import InvalidRequestError
-from grok2api.services.explain import Query
+from grok2api.services.explanation import Query
 from grok2api.web.admin.answers import answer, read_cursor
 from grok2api.web.admin.auth import admit_admin
 from grok2api.web.state import state_of

@@ -38,9 +38,11 @@ from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis
 from grok2api.store.header import list_scripts
 from grok2api.store.leader import Elected, Follower, LeaderStore
+from grok2api.store.logins import Allowed, Locked, LoginStore
 from grok2api.store.media import MediaIndex
 from grok2api.store.media_replies import StaleEpoch as MediaStaleEpoch
 from grok2api.store.media_upkeep import MediaUpkeepIndex, Sighting
+from grok2api.store.rate_limits import RateLimitStore, Refused, Taken
 from grok2api.store.responses import Limits, ResponseStore
 from grok2api.store.script import Script
 from grok2api.store.setup import SetupStore
@@ -95,6 +97,7 @@ async def test_scripts_touch_only_declared_keys(
             called.clear()
             await use_accounts(redis, cipher)
             await use_client_keys(redis)
+            await use_limits(redis)
             await use_leadership(redis)
             await use_batches(redis, cipher)
             await use_responses(ResponseStore(redis, cipher))
@@ -192,6 +195,18 @@ async def use_client_keys(redis: RedisClient) -> None:
     assert await store.save(key, "d1")
     assert await store.find("d1") == key
     assert await store.revoke(key.id)
+
+
+async def use_limits(redis: RedisClient) -> None:
+    """Take every path of the scripts that hold strangers back."""
+    limits, logins = RateLimitStore(redis), LoginStore(redis)
+    assert await limits.take("a", per_minute=1, burst=1) == Taken()
+    assert isinstance(await limits.take("a", per_minute=1, burst=1), Refused)
+    for _ in range(5):
+        assert isinstance(await logins.begin("a"), Allowed)
+    assert isinstance(await logins.begin("a"), Locked)
+    await logins.succeed("a")
+    assert isinstance(await logins.begin("a", is_check=False), Allowed)
 
 
 async def use_batches(redis: RedisClient, cipher: SecretCipher) -> None:

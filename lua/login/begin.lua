@@ -1,7 +1,7 @@
 --- Let the check of an administrator's password begin, unless too many have failed.
 -- A check counts as failed until login/succeed takes it back: so any number at the same time, at any number of workers,
 -- is no more than as many one after another. Addresses that were right within a day may fail more often, for their
--- programs ask several workers at once, and strangers cannot shut them out. What all strangers share never grows a lock.
+-- programs ask several workers at once, and strangers cannot shut them out. What strangers share is a rate, no lock.
 --
 -- @key  claims    HASH     "admin_password" -> its hash
 -- @key  address   HASH     "failed": checks since the last right one, "ends_at_ms" of its lock, "right_at_ms"; expires

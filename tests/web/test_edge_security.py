@@ -73,8 +73,10 @@ async def test_listed_origins_may_send_any_header(make_edge: EdgeMaker) -> None:
 
 
 async def test_pages_of_listed_origins_can_read_every_error(make_edge: EdgeMaker) -> None:
-    limit = {"rate_limit_enabled": True, "rate_limit_per_minute": 1, "rate_limit_burst": 5}
-    async with make_edge(with_security(cors_origins=(APP,), **limit)) as edge:
+    settings = with_security(
+        cors_origins=(APP,), rate_limit_enabled=True, rate_limit_per_minute=1, rate_limit_burst=5
+    )
+    async with make_edge(settings) as edge:
         edge.script.play = crash
         answers = [
             await edge.client.get("/v1/models", headers=ORIGIN | bearer("wrong")),

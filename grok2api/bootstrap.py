@@ -40,6 +40,7 @@ from grok2api.services.images import ImageService
 from grok2api.services.media_upkeep import build_media_upkeep
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import Operator
+from grok2api.services.rate_limits import RateLimits
 from grok2api.services.records import Records, build_records
 from grok2api.services.sessions import Sessions
 from grok2api.services.setup import Setup
@@ -50,6 +51,8 @@ from grok2api.store.admissions import AdmissionStore
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import open_redis, ping
 from grok2api.store.leader import LeaderStore
+from grok2api.store.logins import LoginStore
+from grok2api.store.rate_limits import RateLimitStore
 from grok2api.store.server_facts import ServerFacts, read_server_facts
 from grok2api.store.sessions import SessionStore
 from grok2api.store.setup import SetupStore
@@ -124,7 +127,8 @@ async def open_gateway(
             models=models,
             keys=keys,
             responses=await enter(join_responses(redis, cipher, settings)),
-            admin_auth=AdminAuth(SetupStore(redis), clock, password=settings.app.app_key),
+            admin_auth=AdminAuth(LoginStore(redis), clock, password=settings.app.app_key),
+            rate_limits=RateLimits(RateLimitStore(redis), settings.security),
             overview=join_overview(redis, accounts, settings),
             operator=join_operator(boot, redis, transport, settings),
             explainer=join_explainer(redis, accounts, models, keys, settings),

@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def serve(arguments: Namespace) -> int:
     """Run the whole service on this host."""
     boot = prepare(load_boot(flags_of(arguments)))
-    _remark_unknown(boot)
+    _remark_settings(boot)
     return launch.serve(boot, child_environment, say)
 
 
@@ -161,7 +161,7 @@ def config_show(arguments: Namespace) -> int:
 def config_check(arguments: Namespace) -> int:
     """Check the settings; unknown ones are named but do no harm."""
     boot = load_boot(flags_of(arguments))
-    _remark_unknown(boot)
+    _remark_settings(boot)
     say(f"The settings for {boot.data_dir} are fine.")
     return _DONE
 
@@ -241,6 +241,9 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
 }
 
 
-def _remark_unknown(boot: BootSettings) -> None:
-    for name in load_settings(boot.data_dir).unknown:
+def _remark_settings(boot: BootSettings) -> None:
+    loaded = load_settings(boot.data_dir)
+    for name in loaded.unknown:
         remark(f"not known to this version, ignored: {name}")
+    if loaded.settings.security.allow_anonymous_api:
+        remark("security.allow_anonymous_api is on: whoever reaches the port may use your accounts")

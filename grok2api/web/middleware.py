@@ -1,4 +1,4 @@
-"""What every request passes: its id, its log line and numbers, its last safety net."""
+"""What every request passes: its id, its log line and numbers, and what every answer carries."""
 
 import secrets
 import string
@@ -9,34 +9,26 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from grok2api.clock import Clock
 from grok2api.dialects.rate_limits import anthropic_limit_headers, openai_limit_headers
-from grok2api.errors import GatewayError, InternalError, LimitsLeft
+from grok2api.errors import LimitsLeft
 from grok2api.telemetry.metrics import OTHER, ServedRequest
-from grok2api.web.errors import INTERNAL_MESSAGE, error_response
-from grok2api.web.facts import ANTHROPIC, KEY, RequestFacts, facts_in
-from grok2api.web.presence import ClientLeftError
+from grok2api.web.facts import ANTHROPIC, KEY, RequestFacts
+from grok2api.web.security_headers import FOR_ALL_ELSE, FOR_PAGES, POLICY
 from grok2api.web.state import AppState, state_in
 from grok2api.web.usage import CLIENT_CLOSED_REQUEST, is_usage, record_usage
 
 log = structlog.get_logger(__name__)
 
+SWITCHING_PROTOCOLS = 101
 MAX_ID_LENGTH = 128
 _ID_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-_.:")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/health", "/metrics", "/static"})
 
-_SECURITY_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-)
-
 
 class RequestContext:
-    """Gives a request its id, facts and log context, and answers what nobody else has.
+    """Gives a request its id, facts and log context, and every answer its security headers.
 
-    It is the outermost layer of ours. Errors that reach it before an answer has begun become a
-    JSON error; the text of an unknown exception goes to the log only.
+    It is the outermost layer of ours.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -59,28 +51,9 @@ class RequestContext:
         with state.drain.request():
             state.metrics.request_started()
             try:
-                await self._serve(scope, receive, _FinishingSend(send, facts, state.clock))
+                await self._app(scope, receive, _FinishingSend(send, facts, state.clock))
             finally:
                 _record(state, facts, scope)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: "_FinishingSend") -> None:
-        try:
-            await self._app(scope, receive, send)
-        except ClientLeftError:
-            facts_in(scope).is_client_gone = True
-        except GatewayError as error:
-            await _answer(error, scope, receive, send)
-        except Exception as error:
-            log.exception("request_crashed", exc_info=error)
-            await _answer(InternalError(INTERNAL_MESSAGE), scope, receive, send)
-
-
-async def _answer(error: GatewayError, scope: Scope, receive: Receive, send: Send) -> None:
-    facts = facts_in(scope)
-    response = error_response(error, facts)
-    # Where an answer has begun, leaving it unfinished makes the server close the connection.
-    if not facts.status and scope["type"] == "http":
-        await response(scope, receive, send)
 
 
 class _FinishingSend:
@@ -97,18 +70,23 @@ class _FinishingSend:
         if message["type"] in {"http.response.start", "websocket.http.response.start"}:
             self._facts.status = message["status"]
             message = {**message, "headers": self._complete(message.get("headers", ()))}
+        elif message["type"] == "websocket.accept":
+            self._facts.status = SWITCHING_PROTOCOLS
         await self._send(message)
 
     def _complete(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        complete = list(headers)
-        present = {name for name, _ in complete}
-        complete += [header for header in _SECURITY_HEADERS if header[0] not in present]
+        given = list(headers)
+        has_policy = any(name == POLICY for name, _ in given)
         # One id under two names: OpenAI's clients read the first, Anthropic's the second.
         request_id = self._facts.request_id.encode()
-        complete += [(b"x-request-id", request_id), (b"request-id", request_id)]
-        if self._facts.limits is not None:
-            complete += self._tell_limits(self._facts.limits)
-        return complete
+        told = () if self._facts.limits is None else self._tell_limits(self._facts.limits)
+        return [
+            *given,
+            *(FOR_PAGES if has_policy else FOR_ALL_ELSE),
+            (b"x-request-id", request_id),
+            (b"request-id", request_id),
+            *told,
+        ]
 
     def _tell_limits(self, left: LimitsLeft) -> list[tuple[bytes, bytes]]:
         is_anthropic = self._facts.dialect == ANTHROPIC

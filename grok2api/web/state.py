@@ -20,6 +20,7 @@ from grok2api.services.media_links import MediaLinks
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import Operator
 from grok2api.services.overview import Overview
+from grok2api.services.rate_limits import RateLimits
 from grok2api.services.records import Records
 from grok2api.services.responses import Responses
 from grok2api.services.sessions import Sessions
@@ -47,6 +48,7 @@ class AppState:
     keys: ClientKeys
     responses: Responses
     admin_auth: AdminAuth
+    rate_limits: RateLimits
     operator: Operator
     overview: Overview
     explainer: Explainer

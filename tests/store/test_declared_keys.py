@@ -44,9 +44,11 @@ from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis
 from grok2api.store.header import list_scripts
 from grok2api.store.leader import Elected, Follower, LeaderStore
+from grok2api.store.logins import Allowed, Locked, LoginStore
 from grok2api.store.media import MediaIndex
 from grok2api.store.media_replies import StaleEpoch as MediaStaleEpoch
 from grok2api.store.media_upkeep import MediaUpkeepIndex, Sighting
+from grok2api.store.rate_limits import RateLimitStore, Refused, Taken
 from grok2api.store.responses import Limits, ResponseStore
 from grok2api.store.script import Script
 from grok2api.store.setup import SetupStore
@@ -102,6 +104,7 @@ async def test_scripts_touch_only_declared_keys(
             called.clear()
             await use_accounts(redis, cipher)
             await use_client_keys(redis)
+            await use_limits(redis)
             await use_leadership(redis)
             await use_batches(redis, cipher)
             await use_responses(ResponseStore(redis, cipher))
@@ -215,6 +218,18 @@ async def use_calls(store: AdmissionStore, key_id: ClientKeyId) -> None:
     await store.admit(calls[1], key_id, limits, tokens=1, units=1, ttl_s=9)
     store.now_ms += 100_000
     assert await store.reap() == 1
+
+
+async def use_limits(redis: RedisClient) -> None:
+    """Take every path of the scripts that hold strangers back."""
+    limits, logins = RateLimitStore(redis), LoginStore(redis)
+    assert await limits.take("a", per_minute=1, burst=1) == Taken()
+    assert isinstance(await limits.take("a", per_minute=1, burst=1), Refused)
+    for _ in range(5):
+        assert isinstance(await logins.begin("a"), Allowed)
+    assert isinstance(await logins.begin("a"), Locked)
+    await logins.succeed("a")
+    assert isinstance(await logins.begin("a", is_check=False), Allowed)
 
 
 async def use_batches(redis: RedisClient, cipher: SecretCipher) -> None:

@@ -54,6 +54,7 @@ from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import build_operator
 from grok2api.services.overview import Overview
 from grok2api.services.pictures import Pictures
+from grok2api.services.rate_limits import RateLimits
 from grok2api.services.records import build_records, open_recorder
 from grok2api.services.responses import Responses, open_responses
 from grok2api.services.sessions import Sessions
@@ -69,9 +70,10 @@ from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis, ping
 from grok2api.store.lanes import LaneStore
 from grok2api.store.leader import LeaderStore
+from grok2api.store.logins import LoginStore
+from grok2api.store.rate_limits import RateLimitStore
 from grok2api.store.responses import ResponseStore
 from grok2api.store.sessions import SessionStore
-from grok2api.store.setup import SetupStore
 from grok2api.store.wakeups import Wakeups
 from grok2api.telemetry.metrics import open_metrics
 from grok2api.upstream.fetch import open_fetcher
@@ -471,7 +473,8 @@ class EdgeMaker:
             records=usage.records,
             models=models,
             keys=keys,
-            admin_auth=AdminAuth(SetupStore(redis), SystemClock(), password=settings.app.app_key),
+            admin_auth=AdminAuth(LoginStore(redis), SystemClock(), password=settings.app.app_key),
+            rate_limits=RateLimits(RateLimitStore(redis), settings.security),
             operator=build_operator(redis, self._cipher, parts.providers, settings, SystemClock()),
             overview=Overview(
                 store, LeaderStore(redis), strategy=settings.account.selection.strategy

@@ -170,21 +170,6 @@ def setup_claims() -> str:
     return f"{_PREFIX}setup:claims"
 
 
-def address_bucket(address: str) -> str:
-    """STRING bucket of the requests of one client address; it expires when it is full."""
-    return f"{_PREFIX}limit:{address}"
-
-
-def login_address(address: str) -> str:
-    """HASH of the checks of the administrator's password by one client address; it expires."""
-    return f"{_PREFIX}login:address:{address}"
-
-
-def login_everyone() -> str:
-    """STRING bucket of these checks by all addresses that are not known; it expires."""
-    return f"{_PREFIX}login:everyone"
-
-
 def batch_index() -> str:
     """ZSET batch id -> its place in the list; the newest has the highest."""
     return f"{_PREFIX}batch:index"

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from grok2api.store import keys
+from grok2api.store import keys, limit_keys
 from grok2api.store.connection import RedisClient
 from grok2api.store.script import Script
 
@@ -44,8 +44,8 @@ class LoginStore:
         return await self._begin(
             keys={
                 "claims": keys.setup_claims(),
-                "address": keys.login_address(address),
-                "everyone": keys.login_everyone(),
+                "address": limit_keys.login_address(address),
+                "everyone": limit_keys.login_everyone(),
             },
             args={"checks": int(is_check), "now_ms": self.now_ms},
         )
@@ -57,5 +57,5 @@ class LoginStore:
             StoreUnavailableError: Redis did not answer.
         """
         await self._succeed(
-            keys={"address": keys.login_address(address)}, args={"now_ms": self.now_ms}
+            keys={"address": limit_keys.login_address(address)}, args={"now_ms": self.now_ms}
         )

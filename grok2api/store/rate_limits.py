@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from grok2api.store import keys
+from grok2api.store import limit_keys
 from grok2api.store.connection import RedisClient
 from grok2api.store.script import Script
 
@@ -33,6 +33,6 @@ class RateLimitStore:
             StoreUnavailableError: Redis did not answer; they may be taken all the same.
         """
         return await self._take(
-            keys={"bucket": keys.address_bucket(address)},
+            keys={"bucket": limit_keys.address_bucket(address)},
             args={"per_minute": per_minute, "burst": burst, "cost": cost, "now_ms": self.now_ms},
         )

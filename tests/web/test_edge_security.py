@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidStatus
 
 from grok2api.config.schema import Settings
 from grok2api.domain.chat import EventBatch
-from grok2api.store import keys
+from grok2api.store import limit_keys
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import RedisClient
 from grok2api.web.routes import build_routes
@@ -320,7 +320,7 @@ async def test_limit_is_off_by_default_and_leaves_nothing_in_the_store(
     edge: Edge, redis: RedisClient
 ) -> None:
     assert set(await statuses(edge, 70, "203.0.113.5")) == {200}
-    assert not await redis.execute_command("EXISTS", keys.address_bucket("203.0.113.5"))
+    assert not await redis.execute_command("EXISTS", limit_keys.address_bucket("203.0.113.5"))
 
 
 async def test_without_a_store_requests_pass_and_are_counted(

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from grok2api.store import keys
+from grok2api.store import limit_keys
 from grok2api.store.connection import RedisClient, open_redis
 from grok2api.store.rate_limits import RateLimitStore, Refused, Taken
 from tests.lua.conftest import NOW_MS
@@ -73,7 +73,7 @@ async def test_bucket_is_forgotten_when_it_is_full(
 ) -> None:
     await limits.take("a", per_minute=60, burst=5, cost=3)
 
-    left_ms = await redis.execute_command("PTTL", keys.address_bucket("a"))
+    left_ms = await redis.execute_command("PTTL", limit_keys.address_bucket("a"))
 
     assert 2_000 < left_ms <= 3_000
 
@@ -103,7 +103,7 @@ def test_bucket_agrees_with_its_model(
         each_us = -(-60_000_000 // per_minute)
         tokens, now_ms = Fraction(burst), NOW_MS
         async with open_redis(redis_url, pool_size=1) as redis:
-            await redis.execute_command("DEL", keys.address_bucket("a"))
+            await redis.execute_command("DEL", limit_keys.address_bucket("a"))
             limits = RateLimitStore(redis, now_ms=now_ms)
             for pause_ms, wanted in calls:
                 cost = min(wanted, burst)
@@ -116,7 +116,7 @@ def test_bucket_agrees_with_its_model(
                 else:
                     assert isinstance(reply, Refused)
                     assert reply.retry_after_ms == -(-(cost - tokens) * each_us // 1000)
-                    await redis.execute_command("PERSIST", keys.address_bucket("a"))
+                    await redis.execute_command("PERSIST", limit_keys.address_bucket("a"))
 
     asyncio.run(run())
 

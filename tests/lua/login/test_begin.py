@@ -5,7 +5,7 @@ import multiprocessing
 
 import pytest
 
-from grok2api.store import keys
+from grok2api.store import keys, limit_keys
 from grok2api.store.connection import RedisClient, open_redis
 from grok2api.store.logins import Allowed, Locked, LoginStore
 from tests.lua.conftest import NOW_MS, KeyView
@@ -55,12 +55,12 @@ async def test_locked_address_learns_how_long_and_loses_nothing_by_asking(
     logins: LoginStore, view: KeyView
 ) -> None:
     await fail(logins)
-    before = await view.hash(keys.login_address("a"))
+    before = await view.hash(limit_keys.login_address("a"))
     logins.now_ms += 20_000
 
     assert await logins.begin("a") == Locked(40_000)
     assert await logins.begin("a", is_check=False) == Locked(40_000)
-    assert await view.hash(keys.login_address("a")) == before
+    assert await view.hash(limit_keys.login_address("a")) == before
 
 
 async def test_looking_at_the_lock_counts_nothing(logins: LoginStore) -> None:
@@ -114,14 +114,18 @@ async def test_refused_strangers_leave_nothing_in_the_store(
     for number in range(100):
         await logins.begin(f"a{number}")
 
-    kept = await redis.execute_command("KEYS", keys.login_address("*"))
+    kept = await redis.execute_command("KEYS", limit_keys.login_address("*"))
     assert len(kept) == 30
 
 
 async def test_address_is_forgotten_after_a_day(logins: LoginStore, redis: RedisClient) -> None:
     await logins.begin("a")
 
-    assert DAY_MS - 60_000 < await redis.execute_command("PTTL", keys.login_address("a")) <= DAY_MS
+    assert (
+        DAY_MS - 60_000
+        < await redis.execute_command("PTTL", limit_keys.login_address("a"))
+        <= DAY_MS
+    )
 
 
 def guess_many(url: str, tries: int, got: "multiprocessing.Queue[int]") -> None:

@@ -18,6 +18,7 @@ from grok2api.help_texts import (
     SHOW_EXAMPLES,
 )
 from grok2api.key_arguments import KEY_ARGUMENTS
+from grok2api.usage_arguments import USAGE_ARGUMENTS
 
 _HIGHEST_PORT = 65_535
 
@@ -57,6 +58,7 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
         "batches result": _batches_result,
         **{name: _listed(add) for name, add in KEY_ARGUMENTS.items()},
         "keys revoke": _keys_revoke,
+        **{name: _listed(add) for name, add in USAGE_ARGUMENTS.items()},
         "config show": _config_show,
         "config check": _data_dir,
         "config defaults": _nothing,

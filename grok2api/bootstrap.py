@@ -16,6 +16,7 @@ from grok2api.assembly import (
     join_operator,
     join_overview,
     join_responses,
+    join_usage,
     join_videos,
 )
 from grok2api.clock import SystemClock
@@ -26,6 +27,7 @@ from grok2api.domain.catalogue import CATALOGUE
 from grok2api.domain.ids import ClientKeyId
 from grok2api.maintenance.jobs.batches import build_batch_job
 from grok2api.maintenance.jobs.lease_reaper import build_lease_reaper
+from grok2api.maintenance.jobs.media_cleanup import build_media_jobs
 from grok2api.maintenance.jobs.quota_refresh import build_quota_refresh
 from grok2api.maintenance.leader import Leader
 from grok2api.maintenance.runner import Runner
@@ -35,8 +37,10 @@ from grok2api.services.dispatch import Dispatcher
 from grok2api.services.explain import Explainer
 from grok2api.services.health import Health
 from grok2api.services.images import ImageService
+from grok2api.services.media_upkeep import build_media_upkeep
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import Operator
+from grok2api.services.records import Records, build_records
 from grok2api.services.sessions import Sessions
 from grok2api.services.setup import Setup
 from grok2api.store.account_edits import AccountEdits
@@ -51,6 +55,7 @@ from grok2api.store.sessions import SessionStore
 from grok2api.store.setup import SetupStore
 from grok2api.telemetry.metrics import open_metrics
 from grok2api.upstream.curl import open_transport
+from grok2api.web.client_address import TrustedProxies
 from grok2api.web.state import AppState
 
 ADMIN_CONNECTIONS = 4
@@ -69,6 +74,7 @@ class AdminTools:
     health: Health
     explainer: Explainer
     sessions: Sessions
+    records: Records
     read_server_facts: Callable[[], Awaitable[ServerFacts]]
 
 
@@ -105,12 +111,16 @@ async def open_gateway(
         images = ImageService(Dispatcher(parts), patience_s=settings.image.timeout_s)
         models = join_models(accounts, settings)
         videos = await enter(join_videos(redis, cipher, parts, media, models, settings))
+        usage = await enter(join_usage(boot, redis, settings, parts.cleanup))
         keys = join_keys(redis, settings)
         yield AppState(
             settings=settings,
             chat=join_chat(models, parts, images, videos, media, settings),
             images=images,
             videos=videos,
+            usage=usage.recorder,
+            admissions=usage.admissions,
+            records=usage.records,
             models=models,
             keys=keys,
             responses=await enter(join_responses(redis, cipher, settings)),
@@ -125,6 +135,7 @@ async def open_gateway(
             health=Health(partial(ping, redis)),
             clock=clock,
             metrics=metrics,
+            proxies=TrustedProxies(boot.forwarded_allow_ips),
         )
 
 
@@ -144,11 +155,12 @@ async def open_maintenance(boot: BootSettings) -> AsyncIterator[Runner]:
     ):
         operator = join_operator(boot, redis, transport, settings)
         leader = Leader(LeaderStore(for_leader), ttl_s=settings.maintenance.leader_ttl_s)
-        interval_s = settings.maintenance.lease_reap_interval_s
+        interval_s, cache = settings.maintenance.lease_reap_interval_s, settings.cache.local
         jobs = [
             build_lease_reaper(AccountTimers(redis), interval_s),
             build_batch_job(operator.batch_runner),
             build_quota_refresh(AccountEdits(redis), operator.quota, settings.account.refresh),
+            *build_media_jobs(build_media_upkeep(redis, boot.data_dir, settings), cache),
         ]
         yield Runner(leader, jobs)
 
@@ -178,5 +190,6 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
             health=Health(partial(ping, redis)),
             explainer=join_explainer(redis, store, models, keys, settings),
             sessions=Sessions(SessionStore(redis)),
+            records=build_records(redis, settings.stats),
             read_server_facts=partial(read_server_facts, redis),
         )

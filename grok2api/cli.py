@@ -57,6 +57,7 @@ from grok2api.simulator.options import SimulatorOptions
 from grok2api.simulator.server import run_simulator
 from grok2api.store.header import expand_all
 from grok2api.transfer import accounts_export, accounts_import
+from grok2api.usage_commands import explain, log, stats
 
 _DONE, _BROKEN, _MISUSED, _INTERRUPTED = 0, 1, 2, 130
 _STORE_REMEDY = (
@@ -228,6 +229,9 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "keys edit": keys_edit,
     "keys list": keys_list,
     "keys revoke": keys_revoke,
+    "stats": stats,
+    "log": log,
+    "explain": explain,
     "config show": config_show,
     "config check": config_check,
     "config defaults": config_defaults,

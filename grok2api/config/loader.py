@@ -25,6 +25,7 @@ from grok2api.config.layers import (
     list_unknown_variables,
 )
 from grok2api.config.legacy import PLACEHOLDERS
+from grok2api.config.networks import ANYBODY, parse_network
 from grok2api.config.schema import BootSettings, Settings
 from grok2api.config.secret_key import FILE_NAME as KEY_FILE_NAME, ensure_keys, read_keys
 from grok2api.errors import SettingsError
@@ -180,6 +181,9 @@ def _read_boot(overrides: Mapping[str, object], variables: Mapping[str, str]) ->
 
 def _build_boot(layers: Layers) -> BootSettings:
     boot = BootSettings(**layers.values())
+    if proxies := layers.found.get("server.forwarded_allow_ips"):
+        for entry in set(proxies.value) - {ANYBODY}:
+            parse_network(entry, f"{proxies.source}: server.forwarded_allow_ips")
     data_dir = _absolute(boot.data_dir)
     # Accounts sealed with a key of the file stay readable behind one of the variable.
     keys = tuple(dict.fromkeys((*boot.secret_keys, *read_keys(data_dir))))

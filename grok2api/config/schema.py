@@ -15,6 +15,7 @@ from grok2api.config.features import FeatureSettings
 from grok2api.config.media import CacheSettings, ImageSettings, MediaSettings, VideoSettings
 from grok2api.config.responses import ResponsesSettings
 from grok2api.config.site import ProxySettings, UpstreamSettings
+from grok2api.config.stats import StatsSettings
 
 __all__ = [
     "AccountSettings",
@@ -37,6 +38,7 @@ __all__ = [
     "SecuritySettings",
     "SelectionSettings",
     "Settings",
+    "StatsSettings",
     "StreamSettings",
     "UpstreamSettings",
     "VideoSettings",
@@ -261,3 +263,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     video: VideoSettings = field(default_factory=VideoSettings)
     media: MediaSettings = field(default_factory=MediaSettings)
     cache: CacheSettings = field(default_factory=CacheSettings)
+    stats: StatsSettings = field(default_factory=StatsSettings)

@@ -29,6 +29,7 @@ MODE_OF_RESOLUTION: Final = {Resolution.P480: Mode.VIDEO, Resolution.P720: Mode.
 """The quota that a video of this resolution is taken from."""
 
 MAX_REFERENCES: Final = 7
+MAX_PROMPT_CHARS: Final = 32_000
 SEGMENTS: Final = {12: (6, 6), 16: (10, 6), 20: (10, 10)}
 """Lengths that are made in two parts where the upstream has to extend, in seconds."""
 
@@ -56,9 +57,10 @@ class VideoRequest(Struct, frozen=True, kw_only=True):
 
 
 class VideoWish(Struct, frozen=True):
-    """What a chat wants of its video."""
+    """What a client wants of its video; `length_field` is how it calls `seconds`."""
 
     seconds: int = 6
+    length_field: str = "seconds"
     aspect_ratio: str = "9:16"
     resolution: Resolution = Resolution.P720
     preset: Preset = Preset.CUSTOM

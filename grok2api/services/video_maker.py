@@ -2,13 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 import structlog
 
-from grok2api.domain.files import InputFile
 from grok2api.domain.model import Route
 from grok2api.domain.selection import Wish
 from grok2api.domain.video import MODE_OF_RESOLUTION, VideoState
@@ -21,6 +19,7 @@ from grok2api.errors import (
     UpstreamError,
 )
 from grok2api.providers.session import UpstreamSession
+from grok2api.services.cleanup import end_if_cancelled
 from grok2api.services.leases import HeldLease
 from grok2api.services.verdict import FailureTally, may_try_other
 from grok2api.services.video_attempt import VideoAttempt
@@ -56,7 +55,6 @@ class VideoMaker:
             GatewayError: why it was not made; for an `UpstreamError` the last one.
             VideoUnknownError: it may be under way, and cannot be found.
         """
-        files = await self._parts.references.load(claim.job)
         wish, route = build_wish(claim.job), _route_of(claim.job)
         retry = self._parts.dispatch.retry
         tally = FailureTally(retry.max_attempts)
@@ -67,7 +65,7 @@ class VideoMaker:
             tried = (*wish.exclude, held.lease.account_id)
             wish = msgspec.structs.replace(wish, exclude=tried)
             try:
-                return await self._try(attempt, files)
+                return await self._try(attempt)
             except UpstreamError as error:
                 is_over = claim.job.state is not VideoState.ACCEPTED or not may_try_other(error)
                 log.info(
@@ -83,10 +81,11 @@ class VideoMaker:
                     raise
                 failure = error
             await asyncio.sleep(self._backoff_s(failure, len(tried)))
+            end_if_cancelled()
 
-    async def _try(self, attempt: VideoAttempt, files: Sequence[InputFile]) -> UpstreamSession:
+    async def _try(self, attempt: VideoAttempt) -> UpstreamSession:
         try:
-            return await attempt.make(files)
+            return await attempt.make()
         finally:
             await attempt.close()
 
@@ -114,6 +113,7 @@ class VideoMaker:
                 if clock.monotonic_s() > until_s:
                     raise
             await asyncio.sleep(min(wait_s, LONGEST_WAIT_S) * random.uniform(0.5, 1.0))  # noqa: S311
+            end_if_cancelled()
 
 
 def build_wish(job: VideoJob) -> Wish:

@@ -7,17 +7,19 @@ from collections.abc import Iterable
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from grok2api.clock import Clock
+from grok2api.dialects.rate_limits import anthropic_limit_headers, openai_limit_headers
+from grok2api.error_kinds import LimitsLeft
 from grok2api.errors import GatewayError, InternalError
 from grok2api.telemetry.metrics import OTHER, ServedRequest
 from grok2api.web.errors import INTERNAL_MESSAGE, error_response
-from grok2api.web.facts import KEY, RequestFacts, facts_in
+from grok2api.web.facts import ANTHROPIC, KEY, RequestFacts, facts_in
 from grok2api.web.presence import ClientLeftError
 from grok2api.web.state import AppState, state_in
+from grok2api.web.usage import CLIENT_CLOSED_REQUEST, is_usage, record_usage
 
 log = structlog.get_logger(__name__)
 
-CLIENT_CLOSED_REQUEST = 499
-"""Logged where the client left before the end; nothing with this status is ever sent."""
 MAX_ID_LENGTH = 128
 _ID_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-_.:")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -46,14 +48,19 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         state = state_in(scope)
-        facts = RequestFacts(request_id=_request_id(scope), started_s=state.clock.monotonic_s())
+        facts = RequestFacts(
+            request_id=_request_id(scope),
+            started_s=state.clock.monotonic_s(),
+            client=state.proxies.client_in(scope),
+            agent=_header(scope, b"user-agent"),
+        )
         scope["state"][KEY] = facts
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=facts.request_id)
         with state.drain.request():
             state.metrics.request_started()
             try:
-                await self._serve(scope, receive, _FinishingSend(send, facts))
+                await self._serve(scope, receive, _FinishingSend(send, facts, state.clock))
             finally:
                 _record(state, facts, scope)
 
@@ -80,10 +87,11 @@ async def _answer(error: GatewayError, scope: Scope, receive: Receive, send: Sen
 class _FinishingSend:
     """Adds what every answer carries, and remembers its status."""
 
-    __slots__ = ("_facts", "_send")
+    __slots__ = ("_clock", "_facts", "_send")
 
-    def __init__(self, send: Send, facts: RequestFacts) -> None:
+    def __init__(self, send: Send, facts: RequestFacts, clock: Clock) -> None:
         self._send = send
+        self._clock = clock
         self._facts = facts
 
     async def __call__(self, message: Message) -> None:
@@ -99,7 +107,15 @@ class _FinishingSend:
         # One id under two names: OpenAI's clients read the first, Anthropic's the second.
         request_id = self._facts.request_id.encode()
         complete += [(b"x-request-id", request_id), (b"request-id", request_id)]
+        if self._facts.limits is not None:
+            complete += self._tell_limits(self._facts.limits)
         return complete
+
+    def _tell_limits(self, left: LimitsLeft) -> list[tuple[bytes, bytes]]:
+        is_anthropic = self._facts.dialect == ANTHROPIC
+        now_s = self._clock.now_s()
+        told = anthropic_limit_headers(left, now_s) if is_anthropic else openai_limit_headers(left)
+        return [(name.encode(), value.encode()) for name, value in told.items()]
 
 
 def _request_id(scope: Scope) -> str:
@@ -110,6 +126,14 @@ def _request_id(scope: Scope) -> str:
             if 1 <= len(given) <= MAX_ID_LENGTH and _ID_CHARACTERS.issuperset(given):
                 return given
     return f"req_{secrets.token_hex(12)}"
+
+
+def _header(scope: Scope, wanted: bytes) -> str:
+    for name, value in scope["headers"]:
+        if name == wanted:
+            found: bytes = value
+            return found.decode("latin-1")
+    return ""
 
 
 def _record(state: AppState, facts: RequestFacts, scope: Scope) -> None:
@@ -132,6 +156,8 @@ def _record(state: AppState, facts: RequestFacts, scope: Scope) -> None:
         output_tokens=facts.output_tokens,
     )
     state.metrics.request_ended(served)
+    if is_usage(route, method, status) and not facts.is_background:
+        record_usage(state, facts, route=route, method=served.method, status=status)
     if route in _QUIET_ROUTES and status < CLIENT_CLOSED_REQUEST:
         log.debug("request_served", route=route, status=status)
     else:

@@ -204,6 +204,8 @@ class GatewayWorker(UvicornWorker):  # type: ignore[misc]
         # Its line would hold the query string.
         "access_log": False,
         "server_header": False,
+        # `web/client_address.py` reads what proxies say.
+        "proxy_headers": False,
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

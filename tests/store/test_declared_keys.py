@@ -6,13 +6,27 @@ import pytest
 from redis.asyncio import Redis
 
 from grok2api.domain.account import Credentials, Mode, Outcome, Pool, ProviderKind, Status, Tier
+from grok2api.domain.action import AdminAction
 from grok2api.domain.admission import Used
 from grok2api.domain.batch import BatchKind, BatchParams
 from grok2api.domain.client_key import Budget, ClientKey, KeyLimits
-from grok2api.domain.ids import AccountId, BatchId, CallId, ClientKeyId, LeaseId, ResponseId
+from grok2api.domain.ids import (
+    AccountId,
+    BatchId,
+    CallId,
+    ClientKeyId,
+    LeaseId,
+    MediaId,
+    ResponseId,
+    VideoJobId,
+)
+from grok2api.domain.media import MediaKind, MediaPlace, build_place
 from grok2api.domain.quota import Credits, QuotaReport, Reading
 from grok2api.domain.response import EventSlice, KeptResponse, ResponseState
 from grok2api.domain.selection import SelectionPolicy, Strategy, Wish
+from grok2api.domain.usage import FinishedRequest
+from grok2api.domain.video import VideoRequest, VideoState
+from grok2api.domain.video_job import KeptQuestion, VideoEnding, VideoJob, VideoWork
 from grok2api.errors import StoreUnavailableError
 from grok2api.store import keys
 from grok2api.store.account_edits import AccountEdits, Edit, Finding, Silence
@@ -21,6 +35,7 @@ from grok2api.store.account_replies import Cleared, Replaced, StaleEpoch
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.account_vault import Successor
 from grok2api.store.accounts import AccountStore
+from grok2api.store.action_log import ActionLogStore
 from grok2api.store.admissions import AdmissionStore
 from grok2api.store.batch_results import BatchResults
 from grok2api.store.batches import BatchStore, Claimed
@@ -29,9 +44,15 @@ from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis
 from grok2api.store.header import list_scripts
 from grok2api.store.leader import Elected, Follower, LeaderStore
+from grok2api.store.media import MediaIndex
+from grok2api.store.media_replies import StaleEpoch as MediaStaleEpoch
+from grok2api.store.media_upkeep import MediaUpkeepIndex, Sighting
 from grok2api.store.responses import Limits, ResponseStore
 from grok2api.store.script import Script
 from grok2api.store.setup import SetupStore
+from grok2api.store.usage import UsageLimits, UsageStore
+from grok2api.store.video_replies import Created, Finished, Going
+from grok2api.store.videos import DeadClaim, NewVideo, VideoLimits, VideoStore
 from tests.conftest import BASIC, AccountMaker
 from tests.store.conftest import ServerBench
 
@@ -84,6 +105,9 @@ async def test_scripts_touch_only_declared_keys(
             await use_leadership(redis)
             await use_batches(redis, cipher)
             await use_responses(ResponseStore(redis, cipher))
+            await use_videos(VideoStore(redis, cipher))
+            await use_media(redis)
+            await use_usage(redis)
 
     assert called == set(list_scripts())
 
@@ -240,3 +264,86 @@ async def use_responses(store: ResponseStore) -> None:
     assert await store.cancel(owner, third)
     assert await store.finish(responses[3], told, limits)
     assert await store.forget(owner, last)
+
+
+async def use_videos(store: VideoStore) -> None:
+    """Take every path of the scripts for video jobs."""
+    owner, limits = ClientKeyId("key_1"), VideoLimits(max_open=9, max_kept=2, keep_s=60.0)
+    question = KeptQuestion(request=VideoRequest(model="m", prompt="p"))
+    ids = [VideoJobId(f"video_{n}") for n in range(4)]
+    work = VideoWork(url="u")
+    for name in ids:
+        video = NewVideo(id=name, owner=owner, question=question, token=name, fingerprint="f")
+        assert isinstance(await store.create(video, limits), Created)
+        job = await store.claim(ttl_s=60.0)
+        assert isinstance(job, VideoJob)
+        assert isinstance(await store.beat(job, 1, ttl_s=60.0), Going)
+        if name == ids[3]:
+            await store.advance(job, VideoState.SUBMITTING, work)
+            await store.delete(owner, name)
+            await store.release(job)
+            assert isinstance(await store.claim(ttl_s=60.0), DeadClaim)
+            continue
+        ending = VideoEnding(state=VideoState.FAILED, work=work)
+        assert isinstance(await store.finish(job, ending), Finished)
+    page = await store.list(owner)
+    assert page is not None
+    assert [job.id for job in page.jobs] == [ids[2]]
+    await store.cancel(owner, ids[2])
+    await store.delete(owner, ids[2])
+
+
+async def use_media(redis: RedisClient) -> None:
+    """Take every path of the media scripts."""
+    kind, now_ms = MediaKind.IMAGE, 2_200_000_000_000
+    index, upkeep = MediaIndex(redis, now_ms=now_ms), MediaUpkeepIndex(redis, now_ms=now_ms)
+    leader = await LeaderStore(redis, now_ms=now_ms).campaign("d", ttl_s=10)
+    assert isinstance(leader, Elected)
+    ids = [MediaId(f"{number:032x}") for number in range(3)]
+    places = {
+        media_id: [build_place(kind, media_id, "image/png", nonce * 8) for nonce in "ab"]
+        for media_id in ids
+    }
+    for media_id, copies in places.items():
+        for place in copies:
+            await index.reserve(kind, media_id, place, size_bytes=9, limit_bytes=99, write_s=9)
+        for place in copies:
+            assert await index.keep(kind, media_id, place, "image/png")
+    await index.abandon(kind, places[ids[0]][0])
+    assert await index.find(kind, ids[0])
+    assert (await index.list(kind, skip=0, limit=9)).total == len(ids)
+    assert (await index.usage(kind)).bytes
+    found = [
+        Sighting(place, MediaPlace(kind, media_id, "image/png"), 9, 1.0)
+        for media_id, copies in places.items()
+        for place in copies
+    ]
+    await upkeep.note_seen(kind, found, seen_ms=now_ms, epoch=leader.epoch)
+    for one in found:
+        await upkeep.adopt(one, epoch=leader.epoch)
+    assert await upkeep.list_unseen(kind, before_ms=now_ms + 1, limit=9, epoch=leader.epoch)
+    assert await index.remove(kind, ids[0])
+    assert await index.evict(kind, limit_bytes=0, target_bytes=0, epoch=leader.epoch)
+    upkeep.now_ms += 100_000
+    ended = await upkeep.take_ended(kind, most=9, epoch=leader.epoch)
+    assert not isinstance(ended, MediaStaleEpoch)
+    await index.drop(kind, ended)
+    await upkeep.adopt(found[0], epoch=leader.epoch)
+
+
+async def use_usage(redis: RedisClient) -> None:
+    """Take every path of the scripts of statistics and logs."""
+    key, limits = ClientKey(ClientKeyId("key_2"), "x", 1.0), KeyLimits(concurrency=1)
+    assert await ClientKeyStore(redis).save(key, "d2")
+    store = UsageStore(redis, UsageLimits(log_max_entries=2))
+    call = CallId("call_1")
+    await AdmissionStore(redis).admit(call, key.id, limits, tokens=1, units=1, ttl_s=60)
+    finished = [
+        FinishedRequest(id=f"req_{n}", at_s=1.0, route="/", status=200, call_id=call)
+        for n in range(4)
+    ]
+    assert await store.settle(finished, recorder="w", batch=1)
+    assert not await store.settle(finished, recorder="w", batch=1)
+    actions = ActionLogStore(redis, max_entries=1)
+    for action in ("a", "b"):
+        assert await actions.append(AdminAction(actor="admin", action=action))

@@ -20,11 +20,12 @@ from grok2api.dialects.openai_videos_request import (
     VideoOrder,
     check_reference_count,
     check_video_model,
+    ignored_video_fields,
     is_reference_field,
+    parse_form_references,
     parse_video,
     parse_video_form,
     parse_video_references,
-    unknown_video_fields,
 )
 from grok2api.domain.client_key import ClientKey
 from grok2api.domain.ids import ClientKeyId
@@ -33,7 +34,8 @@ from grok2api.domain.video import VideoState
 from grok2api.domain.video_job import VideoJob
 from grok2api.errors import ConflictError, InvalidRequestError, NotFoundError
 from grok2api.services.files import GivenImage
-from grok2api.web.api.auth import admit
+from grok2api.telemetry.tokens import estimate_tokens
+from grok2api.web.api.auth import admit, take
 from grok2api.web.api.files import BY_KEY
 from grok2api.web.api.openai_images import MAX_FORM_FILES, WARNING_HEADER
 from grok2api.web.api.openai_response_turn import owner_of
@@ -67,7 +69,8 @@ async def create_video(request: Request) -> Response:
         return await _create(request, wire, given, unknown, caller)
     with await read_form(request, max_files=MAX_FORM_FILES) as form:
         options, given = _read_form(form)
-        unknown = unknown_video_fields(form.fields)
+        names = dict.fromkeys((*form.fields, *form.files_by_field()))
+        unknown = ignored_video_fields(names)
         return await _create(request, options, given, unknown, caller)
 
 
@@ -87,12 +90,13 @@ async def list_videos(request: Request) -> Response:
     order = request.query_params.get("order", "desc")
     if order not in ("asc", "desc"):
         raise _refusal("'order' is 'asc' or 'desc'.", "order")
-    page = await state_of(request).videos.list(
-        owner,
-        after=request.query_params.get("after", ""),
-        limit=limit,
-        ascending=order == "asc",
-    )
+    after = request.query_params.get("after", "")
+    try:
+        page = await state_of(request).videos.list(
+            owner, after=after, limit=limit, ascending=order == "asc"
+        )
+    except NotFoundError as error:
+        raise NotFoundError(error.message, param="after", code=error.code) from None
     body = render_videos(page.jobs, _Linker(request).link, has_more=page.has_more)
     return Response(body, media_type=JSON)
 
@@ -142,6 +146,10 @@ async def _create(
     is_older = state.settings.video.protocol == "older"
     order = parse_video(options, route, has_references=bool(given), is_older=is_older)
     token = _idempotency_key(request)
+    facts = facts_of(request)
+    facts.input_tokens = estimate_tokens(order.request.prompt)
+    facts.units = len(order.request.segments) * route.model.cost
+    await take(request, caller, units=facts.units)
     async with client_present(request.receive, state.drain):
         intake = await state.files.take_images(given)
     with intake:
@@ -165,9 +173,7 @@ def _read_form(form: Form) -> tuple[VideoOptions, list[GivenImage]]:
         if is_reference_field(file.field) and (file.content.size_bytes or file.name)
     ]
     given += [
-        GivenImage(name, url=text)
-        for name, text in form.fields.items()
-        if is_reference_field(name) and text.strip()
+        GivenImage(named.param, url=named.url) for named in parse_form_references(form.fields)
     ]
     check_reference_count(len(given))
     return parse_video_form(form.fields), given

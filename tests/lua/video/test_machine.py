@@ -22,6 +22,7 @@ from tests.lua.video.conftest import (
     LIMITS,
     MADE,
     MINE,
+    NOTHING,
     SEARCHABLE,
     TTL_S,
     WHOLE,
@@ -53,7 +54,7 @@ class Model:
 
     created_ms: int
     state: VideoState = S.ACCEPTED
-    work: VideoWork = VideoWork()
+    work: VideoWork = NOTHING
     fence: int = 0
     claim_ms: int = 0
     step: int = 0
@@ -201,9 +202,9 @@ class VideoMachine(RuleBasedStateMachine):
             assert reply == "Illegal"
         elif state is S.SUBMITTING and model.is_unwanted:
             assert reply == "Unwanted"
-        elif state is S.SUBMITTING and model.asked != len(work.parts):
-            assert reply == "Illegal"
-        elif state is S.ACCEPTED and model.asked != 1:
+        elif (state is S.SUBMITTING and model.asked != len(work.parts)) or (
+            state is S.ACCEPTED and model.asked != 1
+        ):
             assert reply == "Illegal"
         else:
             assert reply == "Advanced"

@@ -6,7 +6,8 @@ from starlette.types import Scope
 
 from grok2api.domain.ids import CallId
 from grok2api.domain.usage import AttemptFact
-from grok2api.errors import GatewayError, LimitsLeft, RateLimitExceededError
+from grok2api.error_kinds import LimitsLeft
+from grok2api.errors import GatewayError, RateLimitExceededError
 
 KEY = "facts"
 ANTHROPIC = "anthropic"

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from grok2api.clock import Clock
 from grok2api.dialects.rate_limits import anthropic_limit_headers, openai_limit_headers
-from grok2api.errors import LimitsLeft
+from grok2api.error_kinds import LimitsLeft
 from grok2api.telemetry.metrics import OTHER, ServedRequest
 from grok2api.web.facts import ANTHROPIC, KEY, RequestFacts
 from grok2api.web.security_headers import FOR_ALL_ELSE, FOR_PAGES, POLICY

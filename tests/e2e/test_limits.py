@@ -1,11 +1,11 @@
 """Limits, statistics and the log of a whole installation: several workers, killed ones too."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from typing import Any
 
 import httpx2
+import msgspec
 import openai
 import pytest
 
@@ -18,7 +18,9 @@ MODEL = "grok-chat-fast"
 
 
 def make_key(here: Installation, name: str, *options: str) -> dict[str, Any]:
-    created: dict[str, Any] = json.loads(here.command("keys", "create", name, "--json", *options))
+    created: dict[str, Any] = msgspec.json.decode(
+        here.command("keys", "create", name, "--json", *options)
+    )
     return created
 
 
@@ -104,13 +106,13 @@ def test_what_all_workers_served_is_counted_once_and_can_be_explained(install: I
     statuses = asyncio.run(use())
 
     def sums() -> dict[str, int]:
-        told = json.loads(here.command("stats", "--json", "--by", "status"))
+        told = msgspec.json.decode(here.command("stats", "--json", "--by", "status"))
         return {status: counted.get("requests", 0) for status, counted in told.items()}
 
     assert statuses == [200] * 30 + [404] * 5
     assert wait_until(lambda: sums() == {"200": 30, "404": 5}, what="statistics")
     lines = here.command("log", "--json", "--failed", "--limit", "50").splitlines()
-    rows = [json.loads(line) for line in lines]
+    rows = [msgspec.json.decode(line) for line in lines]
     assert [row["status"] for row in rows] == [404] * 5
     story = here.command("explain", rows[0]["id"])
     assert "model_not_found" in story

@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from grok2api.errors import GatewayError
+from grok2api.telemetry.tracing import RequestSpan
 
 KEY = "facts"
 ANTHROPIC = "anthropic"
@@ -16,11 +17,12 @@ class RequestFacts(Struct, kw_only=True):
 
     `mode` is what the account answered in, `waited_s` how long the request stood in line for it.
     `account` is the account's id, which is no secret; `affinity` the `AffinityRule` that told the
-    conversation, or ""; `error` an `ErrorKind` or "".
+    conversation, or ""; `error` an `ErrorKind` or "". `span` is there where requests are traced.
     """
 
     request_id: str
     started_s: float
+    span: RequestSpan | None = None
     route: str = ""
     dialect: str = ""
     requested_model: str = ""

@@ -48,7 +48,9 @@ async def readyz(request: Request) -> Response:
 
 
 async def metrics(request: Request) -> Response:
-    """Show the numbers of all workers of this machine to whoever has a client key."""
+    """Show the numbers of this machine's workers, and of all hosts, to who has a client key."""
     await admit(request)
-    text = await asyncio.to_thread(state_of(request).metrics.render)
+    state = state_of(request)
+    facts = await state.cluster.find()
+    text = await asyncio.to_thread(state.metrics.render, facts)
     return Response(text, media_type=None, headers={"content-type": CONTENT_TYPE, **NO_STORE})

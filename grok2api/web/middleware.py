@@ -9,6 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from grok2api.errors import GatewayError, InternalError
 from grok2api.telemetry.metrics import OTHER, ServedRequest
+from grok2api.telemetry.trace_context import parse_traceparent
+from grok2api.telemetry.tracing import RequestSpan, enter_request
 from grok2api.web.errors import INTERNAL_MESSAGE, error_response
 from grok2api.web.facts import KEY, RequestFacts, facts_in
 from grok2api.web.presence import ClientLeftError
@@ -50,6 +52,7 @@ class RequestContext:
         scope["state"][KEY] = facts
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=facts.request_id)
+        _begin_trace(state, facts, scope)
         with state.drain.request():
             state.metrics.request_started()
             try:
@@ -112,6 +115,37 @@ def _request_id(scope: Scope) -> str:
     return f"req_{secrets.token_hex(12)}"
 
 
+def _begin_trace(state: AppState, facts: RequestFacts, scope: Scope) -> None:
+    """Let the log lines of this request name its trace, and its spans belong to it."""
+    headers = dict(scope["headers"])
+    given = headers.get(b"traceparent")
+    parent = parse_traceparent(given.decode("latin-1")) if given else None
+    if state.tracing is not None:
+        tracestate = headers.get(b"tracestate", b"").decode("latin-1")
+        facts.span = state.tracing.begin_request(parent, tracestate if parent else "")
+    enter_request(facts.span)
+    if (ids := facts.span or parent) is not None:
+        structlog.contextvars.bind_contextvars(trace_id=ids.trace_id, span_id=ids.span_id)
+
+
+def _end_trace(span: RequestSpan, served: ServedRequest, facts: RequestFacts) -> None:
+    span.rename(f"{served.method} {served.route}")
+    attributes: dict[str, str | int | float | bool] = {
+        "http.request.method": served.method,
+        "http.route": served.route,
+        "http.response.status_code": served.status,
+        "grok2api.request_id": facts.request_id,
+    }
+    if served.model:
+        attributes |= {
+            "gen_ai.request.model": served.model,
+            "gen_ai.usage.input_tokens": served.input_tokens,
+            "gen_ai.usage.output_tokens": served.output_tokens,
+        }
+    span.set(attributes)
+    span.end(served.error)
+
+
 def _record(state: AppState, facts: RequestFacts, scope: Scope) -> None:
     ended_s = state.clock.monotonic_s()
     status = facts.status
@@ -132,6 +166,8 @@ def _record(state: AppState, facts: RequestFacts, scope: Scope) -> None:
         output_tokens=facts.output_tokens,
     )
     state.metrics.request_ended(served)
+    if facts.span is not None:
+        _end_trace(facts.span, served, facts)
     if route in _QUIET_ROUTES and status < CLIENT_CLOSED_REQUEST:
         log.debug("request_served", route=route, status=status)
     else:

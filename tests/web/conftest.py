@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
+from grok2api.assembly import join_cluster
 from grok2api.clock import SystemClock
 from grok2api.config.accounts import SelectionSettings
 from grok2api.config.schema import (
@@ -295,6 +296,7 @@ class EdgeMaker:
         self._redis_url = redis_url
         self._cipher = cipher
         self._data_dir = data_dir
+        self._metrics = open_metrics(None, models={MODEL: "chat"})
 
     @asynccontextmanager
     async def __call__(self, settings: Settings = TEST_SETTINGS) -> AsyncIterator[Edge]:
@@ -356,6 +358,7 @@ class EdgeMaker:
                         public_url=settings.upstream.imagine_public_url,
                         max_mb=settings.image.max_mb,
                     ),
+                    meter=self._metrics,
                 )
                 async with open_videos(
                     redis, self._cipher, parts, media, models, settings.video
@@ -470,7 +473,8 @@ class EdgeMaker:
             links=links,
             health=Health(lambda: ping(redis)),
             clock=SystemClock(),
-            metrics=open_metrics(None, models=(MODEL,)),
+            metrics=self._metrics,
+            cluster=join_cluster(redis, store, media),
         )
 
 

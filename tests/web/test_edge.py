@@ -176,7 +176,8 @@ async def test_metrics_count_what_was_served(edge: Edge) -> None:
 
     assert 'route="/v1/chat/completions",status="2xx"' in text
     assert f'gen_ai_request_model="{MODEL}"' in text
-    assert 'g2a_upstream_attempts_total{error_type="",outcome="ok"} 1.0' in text
+    labels = 'error_type="",gen_ai_operation_name="chat",outcome="ok"'
+    assert f"g2a_upstream_attempts_total{{{labels}}} 1.0" in text
     assert "made-up" not in text
     assert 'route="unmatched",status="4xx"' in text
 

@@ -70,7 +70,7 @@ class ClusterCollector:
             "g2a_leader_present", "Whether a process leads maintenance.", value=leads
         )
         epoch = GaugeMetricFamily(
-            "g2a_leader_epoch", "How often the lead of maintenance was taken, while it is held."
+            "g2a_leader_epoch", "The number of the lead of maintenance; every new one is higher."
         )
         if facts.leader_epoch is not None:
             epoch.add_metric((), facts.leader_epoch)

@@ -25,7 +25,17 @@ _MODE: Final = 0o600
 class LogFile:
     """The file at `path`, as one process writes it. `backups` older ones are kept."""
 
-    __slots__ = ("_backups", "_dropped", "_fd", "_lines", "_max_bytes", "_path", "_pid", "_thread")
+    __slots__ = (
+        "_backups",
+        "_dropped",
+        "_fd",
+        "_lines",
+        "_lock",
+        "_max_bytes",
+        "_path",
+        "_pid",
+        "_thread",
+    )
 
     def __init__(self, path: Path, *, max_bytes: int, backups: int) -> None:
         """Open it.
@@ -48,7 +58,7 @@ class LogFile:
         try:
             self._lines.put_nowait(f"{line}\n".encode("utf-8", "backslashreplace"))
         except queue.Full:
-            self._dropped += 1
+            self._count_dropped(1)
 
     def close(self) -> None:
         """Write what waits, for at most some seconds, and end."""
@@ -61,6 +71,7 @@ class LogFile:
     def _start(self) -> None:
         self._pid = os.getpid()
         self._dropped = 0
+        self._lock = threading.Lock()
         self._lines: queue.Queue[bytes | None] = queue.Queue(CAPACITY)
         self._thread = threading.Thread(target=self._run, name="log-file", daemon=True)
         self._thread.start()
@@ -83,7 +94,8 @@ class LogFile:
             self._write_out(b"".join(batch))
 
     def _write_out(self, data: bytes) -> None:
-        dropped, self._dropped = self._dropped, 0
+        with self._lock:
+            dropped, self._dropped = self._dropped, 0
         if dropped:
             note = {"level": "warning", "msg": "log_lines_dropped", "count": dropped}
             data += msgspec.json.encode(note) + b"\n"
@@ -93,7 +105,11 @@ class LogFile:
                 data = data[os.write(self._fd, data) :]
         except OSError:
             # The same lines are on the standard output; they tell of a full disk, if anything does.
-            self._dropped += dropped + data.count(b"\n")
+            self._count_dropped(dropped + data.count(b"\n"))
+
+    def _count_dropped(self, lines: int) -> None:
+        with self._lock:
+            self._dropped += lines
 
     def _follow(self, coming: int) -> None:
         """Write where the path leads, not to a file that was moved aside or removed."""

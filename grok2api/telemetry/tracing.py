@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Final, Protocol
 
 import structlog
@@ -80,11 +79,11 @@ def open_tracing(endpoint: str) -> AbstractAsyncContextManager[Tracing] | None:
     """
     if not endpoint:
         return None
-    if find_spec("opentelemetry") is None or find_spec("opentelemetry.exporter.otlp") is None:
+    try:
+        # Not at the top: it costs time and memory, and needs what is not always installed.
+        collector = import_module(_COLLECTOR)
+    except ModuleNotFoundError:
         log.warning("tracing_unavailable", hint="pip install 'grok2api[tracing]'")
         return None
-    # Not at the top: it costs time and memory, and needs what is not always installed.
-    opened: AbstractAsyncContextManager[Tracing] = import_module(_COLLECTOR).open_collector(
-        endpoint
-    )
+    opened: AbstractAsyncContextManager[Tracing] = collector.open_collector(endpoint)
     return opened

@@ -1,7 +1,9 @@
 """The edge on a real socket, in front of a provider that plays a script on a real store."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import io
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import httpx2
 import msgspec
 import pytest
+import structlog
 import uvicorn
 from starlette.applications import Starlette
 
@@ -70,7 +73,9 @@ from grok2api.store.responses import ResponseStore
 from grok2api.store.sessions import SessionStore
 from grok2api.store.setup import SetupStore
 from grok2api.store.wakeups import Wakeups
+from grok2api.telemetry.logging import configure_logging
 from grok2api.telemetry.metrics import open_metrics
+from grok2api.telemetry.tracing import Tracing
 from grok2api.upstream.fetch import open_fetcher
 from grok2api.upstream.guard import GuardRules
 from grok2api.web.application import build_app
@@ -299,7 +304,9 @@ class EdgeMaker:
         self._metrics = open_metrics(None, models={MODEL: "chat"})
 
     @asynccontextmanager
-    async def __call__(self, settings: Settings = TEST_SETTINGS) -> AsyncIterator[Edge]:
+    async def __call__(
+        self, settings: Settings = TEST_SETTINGS, *, tracing: Tracing | None = None
+    ) -> AsyncIterator[Edge]:
         script, preferences, books = Script(), Preferences(), Books()
         painter, drawer, shelf, filmer = Painter(), Drawer(), Shelf(), Filmer()
         provider = Provider(
@@ -373,6 +380,7 @@ class EdgeMaker:
                             videos=videos,
                             media=media,
                             links=links,
+                            tracing=tracing,
                         )
                     )
                     yield states[0]
@@ -422,6 +430,7 @@ class EdgeMaker:
         videos: Videos,
         media: MediaLibrary,
         links: MediaLinks,
+        tracing: Tracing | None,
     ) -> AppState:
         store, files = parts.accounts, parts.files
         dispatcher = Dispatcher(parts)
@@ -475,6 +484,7 @@ class EdgeMaker:
             clock=SystemClock(),
             metrics=self._metrics,
             cluster=join_cluster(redis, store, media),
+            tracing=tracing,
         )
 
 
@@ -487,3 +497,15 @@ def make_edge(redis_url: str, cipher: SecretCipher, tmp_path: Path) -> EdgeMaker
 async def edge(make_edge: EdgeMaker) -> AsyncIterator[Edge]:
     async with make_edge() as running:
         yield running
+
+
+@pytest.fixture
+def log_output() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    stream = io.StringIO()
+    configure_logging("debug", "json", stream)
+    yield stream
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)

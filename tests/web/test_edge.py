@@ -2,22 +2,19 @@
 
 import asyncio
 import io
-import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
-import structlog
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from grok2api.config.schema import SecuritySettings
 from grok2api.domain.chat import EventBatch
 from grok2api.store.cipher import SecretCipher
-from grok2api.telemetry.logging import configure_logging
 from grok2api.web.intake import canonical_path
 from tests.conftest import find_server, run_server
 from tests.web.conftest import (
@@ -214,18 +211,6 @@ async def test_listed_origins_are_let_in(make_edge: EdgeMaker) -> None:
     assert preflight.headers["access-control-allow-origin"] == "https://app.example"
     assert "x-stainless-os" in preflight.headers["access-control-allow-headers"]
     assert "access-control-allow-origin" not in other.headers
-
-
-@pytest.fixture
-def log_output() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    stream = io.StringIO()
-    configure_logging("debug", "json", stream)
-    yield stream
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 async def test_a_request_is_one_line_with_its_facts(log_output: io.StringIO, edge: Edge) -> None:

@@ -2,7 +2,7 @@
 
 import string
 
-from hypothesis import given, strategies as st
+from hypothesis import assume, given, strategies as st
 
 from grok2api.telemetry.redaction import redact, redact_text
 
@@ -59,6 +59,7 @@ def test_values_are_known_by_the_name_before_them(
     before: str, named: tuple[str, str], after: str
 ) -> None:
     name, secret = named
+    assume(secret not in before + after)
 
     assert secret not in redact_text(f"{before} {name}{secret} {after}")
 

@@ -235,7 +235,8 @@ def open_metrics(directory: Path | None, *, models: Mapping[str, str] | None = N
     Raises:
         OSError: the directory cannot be used.
     """
-    prometheus_client.disable_created_metrics()  # as many workers together have none either
+    # Many workers together have none either.
+    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
     if directory is None:
         prometheus_client.values.ValueClass = prometheus_client.values.MutexValue
         return Metrics(models=models)

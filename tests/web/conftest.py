@@ -27,10 +27,11 @@ from grok2api.config.schema import (
     StreamSettings,
 )
 from grok2api.domain.account import Credentials, Mode, Pool, ProviderKind, Tier
+from grok2api.domain.catalogue import CATALOGUE
 from grok2api.domain.chat import ChatRequest, EventBatch, Finished, TextDelta
 from grok2api.domain.files import InputFile
 from grok2api.domain.ids import AccountId
-from grok2api.domain.model import Capability, Route
+from grok2api.domain.model import OPERATIONS, Capability, Route
 from grok2api.domain.quota import QuotaReport, Reading
 from grok2api.errors import UpstreamUnavailableError
 from grok2api.providers.base import Provider
@@ -301,7 +302,8 @@ class EdgeMaker:
         self._redis_url = redis_url
         self._cipher = cipher
         self._data_dir = data_dir
-        self._metrics = open_metrics(None, models={MODEL: "chat"})
+        operations = {model.name: OPERATIONS[model.capability] for model in CATALOGUE}
+        self._metrics = open_metrics(None, models=operations)
 
     @asynccontextmanager
     async def __call__(

@@ -7,7 +7,7 @@ from hypothesis import assume, given, strategies as st
 from grok2api.telemetry.redaction import redact, redact_text
 
 KEY_LETTERS = string.ascii_letters + string.digits + "-_"
-WORDS = st.text(st.characters(exclude_categories=("Cs",)), max_size=40)
+WORDS = st.text(st.characters(codec="utf-8"), max_size=40)
 
 
 def body(alphabet: str, least: int, most: int = 60) -> st.SearchStrategy[str]:

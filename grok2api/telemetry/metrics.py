@@ -26,6 +26,8 @@ _FIRST_TOKEN_BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _TOKEN_BUCKETS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144)
 _WAIT_BUCKETS_S = (0.001, 0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _STORE_BUCKETS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.5, 2.0)
+_OPERATION_LABEL = "gen_ai_operation_name"
+_MODEL_LABELS = (_OPERATION_LABEL, "gen_ai_provider_name", "gen_ai_request_model")
 _PROVIDER = "x_ai"
 _OTHER_OPERATION = "other"
 
@@ -60,7 +62,12 @@ class Metrics:
         self._directory = directory
         self._slot = slot
         self._models = models or {}
-        self._registry = registry = CollectorRegistry()
+        self._registry = CollectorRegistry()
+        self._open_requests(self._registry)
+        self._open_upstream(self._registry)
+        self._open_store(self._registry)
+
+    def _open_requests(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(
             "g2a_requests_total",
             "Finished HTTP requests.",
@@ -76,46 +83,43 @@ class Metrics:
         self._duration = Histogram(
             "gen_ai_server_request_duration_seconds",
             "From the request's arrival to the end of its answer.",
-            ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"),
+            _MODEL_LABELS,
             buckets=_DURATION_BUCKETS_S,
             registry=registry,
         )
         self._first_token = Histogram(
             "gen_ai_server_time_to_first_token_seconds",
             "From the request's arrival to the first visible event of a stream.",
-            ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"),
+            _MODEL_LABELS,
             buckets=_FIRST_TOKEN_BUCKETS_S,
             registry=registry,
         )
         self._tokens = Histogram(
             "gen_ai_client_token_usage",
             "Estimated tokens of a request.",
-            (
-                "gen_ai_operation_name",
-                "gen_ai_provider_name",
-                "gen_ai_request_model",
-                "gen_ai_token_type",
-            ),
+            (*_MODEL_LABELS, "gen_ai_token_type"),
             buckets=_TOKEN_BUCKETS,
             registry=registry,
         )
+
+    def _open_upstream(self, registry: CollectorRegistry) -> None:
         self._attempts = Counter(
             "g2a_upstream_attempts_total",
             "Tries to serve a request with one account.",
-            ("gen_ai_operation_name", "outcome", "error_type"),
+            (_OPERATION_LABEL, "outcome", "error_type"),
             registry=registry,
         )
         self._attempt_duration = Histogram(
             "gen_ai_client_operation_duration_seconds",
             "From having an account to the end of what the upstream made with it, or its failure.",
-            ("gen_ai_operation_name", "gen_ai_provider_name", "error_type"),
+            (_OPERATION_LABEL, "gen_ai_provider_name", "error_type"),
             buckets=_DURATION_BUCKETS_S,
             registry=registry,
         )
         self._waits = Histogram(
             "g2a_account_wait_seconds",
             "From asking for an account to having one, or giving up.",
-            ("gen_ai_operation_name",),
+            (_OPERATION_LABEL,),
             buckets=_WAIT_BUCKETS_S,
             registry=registry,
         )
@@ -125,6 +129,8 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
+
+    def _open_store(self, registry: CollectorRegistry) -> None:
         self._store_errors = Counter(
             "g2a_redis_errors_total", "Requests that failed because of Redis.", registry=registry
         )

@@ -69,6 +69,8 @@ def test_counters_never_fall_while_workers_are_killed(install: Install) -> None:
     }
     assert served == {"2xx": asked}
     assert scrape(here)["g2a_requests_in_flight", ()] == 1  # this one
+    acquired = ("g2a_store_call_duration_seconds_count", (("call", "account/acquire"),))
+    assert seen[acquired] >= asked
     assert len(list((here.data / "metrics").glob("*.db"))) <= 4 * 3
 
 

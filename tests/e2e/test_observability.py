@@ -1,8 +1,10 @@
 """Metrics and logs of a whole installation, while its workers are killed and replaced."""
 
 import contextlib
+import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx2
@@ -125,3 +127,43 @@ def test_a_secret_in_a_log_file_would_be_found(install: Install) -> None:
     assert here.find_secrets() == [f"{here.key} in g.log.3"]
 
     planted.unlink()
+
+
+@contextlib.contextmanager
+def collector() -> Iterator[tuple[str, list[bytes]]]:
+    """Take spans on loopback; gives the address, and what came."""
+    bodies: list[bytes] = []
+
+    class Take(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *words: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Take)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", bodies
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_workers_send_spans_without_secrets(install: Install) -> None:
+    pytest.importorskip("opentelemetry.exporter.otlp", reason="the extra 'tracing'")
+    with collector() as (url, bodies):
+        here = install(accounts=1, settings={"OTEL_EXPORTER_OTLP_ENDPOINT": url})
+        assert ask(here, traceparent=PARENT) == 200
+        here.stop()
+
+    sent = b"".join(bodies)
+    assert bytes.fromhex(TRACE) in sent
+    assert b"chat grok-chat-fast" in sent
+    assert here.key.encode() not in sent
+    assert b"session-0000" not in sent

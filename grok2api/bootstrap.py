@@ -8,6 +8,7 @@ from pathlib import Path
 
 from grok2api.assembly import (
     join_chat,
+    join_cluster,
     join_dispatch,
     join_explainer,
     join_keys,
@@ -25,6 +26,7 @@ from grok2api.config.schema import BootSettings
 from grok2api.domain.admission import KeyUse
 from grok2api.domain.catalogue import CATALOGUE
 from grok2api.domain.ids import ClientKeyId
+from grok2api.domain.model import OPERATIONS
 from grok2api.maintenance.jobs.batches import build_batch_job
 from grok2api.maintenance.jobs.lease_reaper import build_lease_reaper
 from grok2api.maintenance.jobs.media_cleanup import build_media_jobs
@@ -52,11 +54,13 @@ from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import open_redis, ping
 from grok2api.store.leader import LeaderStore
 from grok2api.store.logins import LoginStore
+from grok2api.store.metered import MeteredRedis
 from grok2api.store.rate_limits import RateLimitStore
 from grok2api.store.server_facts import ServerFacts, read_server_facts
 from grok2api.store.sessions import SessionStore
 from grok2api.store.setup import SetupStore
 from grok2api.telemetry.metrics import open_metrics
+from grok2api.telemetry.tracing import open_tracing
 from grok2api.upstream.curl import open_transport
 from grok2api.web.client_address import TrustedProxies
 from grok2api.web.state import AppState
@@ -101,15 +105,18 @@ async def open_gateway(
     """
     settings = load_settings(boot.data_dir).settings
     clock = SystemClock()
-    metrics = open_metrics(metrics_folder, models=[model.name for model in CATALOGUE])
+    operations = {model.name: OPERATIONS[model.capability] for model in CATALOGUE}
+    metrics = open_metrics(metrics_folder, models=operations)
     async with AsyncExitStack() as stack:
         stack.callback(metrics.close)
         enter, performance = stack.enter_async_context, settings.performance
-        redis = await enter(open_redis(boot.redis_url, pool_size=performance.redis_connections))
+        size = performance.redis_connections
+        redis = MeteredRedis(await enter(open_redis(boot.redis_url, pool_size=size)), metrics)
+        tracing = open_tracing(boot.tracing_endpoint)
         cipher = SecretCipher(list(boot.secret_keys))
         transport = await enter(open_transport(performance.upstream_connections))
         media = await enter(join_media(boot, redis, settings))
-        parts = await enter(join_dispatch(boot, redis, transport, settings, media, gauge=metrics))
+        parts = await enter(join_dispatch(boot, redis, transport, settings, media, metrics=metrics))
         accounts = parts.accounts
         images = ImageService(Dispatcher(parts), patience_s=settings.image.timeout_s)
         models = join_models(accounts, settings)
@@ -140,6 +147,8 @@ async def open_gateway(
             clock=clock,
             metrics=metrics,
             proxies=TrustedProxies(boot.forwarded_allow_ips),
+            cluster=join_cluster(redis, accounts, media.library),
+            tracing=await enter(tracing) if tracing else None,
         )
 
 

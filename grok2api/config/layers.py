@@ -10,13 +10,23 @@ from msgspec import Struct, field
 
 from grok2api.config.fields import FieldSpec, Kind, convert_value
 from grok2api.config.files import read_text
-from grok2api.config.legacy import ALIASES, IGNORED_VARIABLES, Alias
+from grok2api.config.legacy import (
+    ALIASES,
+    DEFAULT_LOG_FOLDER,
+    IGNORED_VARIABLES,
+    LOG_FOLDER,
+    LOG_NAME,
+    LOG_SWITCH,
+    Alias,
+)
 from grok2api.config.secret_key import parse_keys
 from grok2api.errors import SettingsError
 
 FILE_NAME = "config.toml"
 _PREFIX = "GROK_"
 _FILE_SUFFIX = "_FILE"
+_LOG_FILE = "logging.file"
+_YES = frozenset({"1", "true", "yes", "on"})
 _SHARED_VARIABLE = "SERVER_STORAGE_URL"
 _REDIS_URL = re.compile(r"(rediss?(\+(sentinel|cluster))?|unix)://")
 
@@ -89,6 +99,7 @@ def apply_environment(layers: Layers, environment: Mapping[str, str]) -> None:
         SettingsError: a variable is wrong, or the file it names cannot be read.
     """
     specs = {spec.key: spec for spec in layers.specs if spec.key}
+    _apply_old_log_file(layers, specs, environment)
     for alias in ALIASES:
         for name in _variables_of(alias.old):
             if environment.get(name) and alias.new in specs:
@@ -150,6 +161,18 @@ def _apply_alias(layers: Layers, alias: Alias, spec: FieldSpec, raw: object, whe
         layers.unknown.append(f"{error.message}; {spec.key} stays as it is")
     else:
         layers.found[alias.new] = Found(value, where)
+
+
+def _apply_old_log_file(
+    layers: Layers, specs: Mapping[str, FieldSpec], environment: Mapping[str, str]
+) -> None:
+    """Older versions had a switch and a folder; a folder alone meant that it is on."""
+    switch, folder = environment.get(LOG_SWITCH, ""), environment.get(LOG_FOLDER, "")
+    if _LOG_FILE not in specs or not (switch or folder):
+        return
+    is_on = bool(folder) if not switch else switch.strip().lower() in _YES
+    file = str(Path(folder or DEFAULT_LOG_FOLDER) / LOG_NAME) if is_on else ""
+    layers.found[_LOG_FILE] = Found(file, LOG_SWITCH if switch else LOG_FOLDER)
 
 
 def _flatten(

@@ -57,7 +57,9 @@ async def metrics(request: Request) -> Response:
     """
     if not _has_token(request):
         await admit_admin(request)
-    text = await asyncio.to_thread(state_of(request).metrics.render)
+    state = state_of(request)
+    facts = await state.cluster.find()
+    text = await asyncio.to_thread(state.metrics.render, facts)
     return Response(text, media_type=None, headers={"content-type": CONTENT_TYPE, **NO_STORE})
 
 

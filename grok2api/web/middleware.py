@@ -11,6 +11,8 @@ from grok2api.clock import Clock
 from grok2api.dialects.rate_limits import anthropic_limit_headers, openai_limit_headers
 from grok2api.error_kinds import LimitsLeft
 from grok2api.telemetry.metrics import OTHER, ServedRequest
+from grok2api.telemetry.trace_context import parse_traceparent
+from grok2api.telemetry.tracing import RequestSpan, enter_request
 from grok2api.web.facts import ANTHROPIC, KEY, RequestFacts
 from grok2api.web.security_headers import FOR_ALL_ELSE, FOR_PAGES, POLICY
 from grok2api.web.state import AppState, state_in
@@ -48,6 +50,7 @@ class RequestContext:
         scope["state"][KEY] = facts
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=facts.request_id)
+        _begin_trace(state, facts, scope)
         with state.drain.request():
             state.metrics.request_started()
             try:
@@ -113,6 +116,37 @@ def _header(scope: Scope, wanted: bytes) -> str:
     return ""
 
 
+def _begin_trace(state: AppState, facts: RequestFacts, scope: Scope) -> None:
+    """Let the log lines of this request name its trace, and its spans belong to it."""
+    headers = dict(scope["headers"])
+    given = headers.get(b"traceparent")
+    parent = parse_traceparent(given.decode("latin-1")) if given else None
+    if state.tracing is not None:
+        tracestate = headers.get(b"tracestate", b"").decode("latin-1")
+        facts.span = state.tracing.begin_request(parent, tracestate if parent else "")
+    enter_request(facts.span)
+    if (ids := facts.span or parent) is not None:
+        structlog.contextvars.bind_contextvars(trace_id=ids.trace_id, span_id=ids.span_id)
+
+
+def _end_trace(span: RequestSpan, served: ServedRequest, facts: RequestFacts) -> None:
+    span.rename(f"{served.method} {served.route}")
+    attributes: dict[str, str | int | float | bool] = {
+        "http.request.method": served.method,
+        "http.route": served.route,
+        "http.response.status_code": served.status,
+        "grok2api.request_id": facts.request_id,
+    }
+    if served.model:
+        attributes |= {
+            "gen_ai.request.model": served.model,
+            "gen_ai.usage.input_tokens": served.input_tokens,
+            "gen_ai.usage.output_tokens": served.output_tokens,
+        }
+    span.set(attributes)
+    span.end(served.error)
+
+
 def _record(state: AppState, facts: RequestFacts, scope: Scope) -> None:
     ended_s = state.clock.monotonic_s()
     status = facts.status
@@ -135,6 +169,8 @@ def _record(state: AppState, facts: RequestFacts, scope: Scope) -> None:
     state.metrics.request_ended(served)
     if is_usage(route, method, status) and not facts.is_background:
         record_usage(state, facts, route=route, method=served.method, status=status)
+    if facts.span is not None:
+        _end_trace(facts.span, served, facts)
     if route in _QUIET_ROUTES and status < CLIENT_CLOSED_REQUEST:
         log.debug("request_served", route=route, status=status)
     else:

@@ -11,6 +11,7 @@ from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.admission import Admissions
 from grok2api.services.chat import ChatService
 from grok2api.services.client_keys import ClientKeys
+from grok2api.services.cluster_facts import ClusterReader
 from grok2api.services.explain import Explainer
 from grok2api.services.files import FileDesk
 from grok2api.services.health import Health
@@ -27,6 +28,7 @@ from grok2api.services.sessions import Sessions
 from grok2api.services.usage import UsageRecorder
 from grok2api.services.videos import Videos
 from grok2api.telemetry.metrics import Metrics
+from grok2api.telemetry.tracing import Tracing
 from grok2api.web.client_address import TrustedProxies
 from grok2api.web.drain import Drain
 
@@ -59,6 +61,8 @@ class AppState:
     health: Health
     clock: Clock
     metrics: Metrics
+    cluster: ClusterReader
+    tracing: Tracing | None = None
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
     drain: Drain = field(default_factory=Drain)
 

@@ -183,10 +183,15 @@ class Installation:
             self.simulator.terminate()
             self.simulator.wait(10)
 
+    def logs(self) -> list[Path]:
+        """Return all that was logged to: what `serve` printed, and log files with their backups."""
+        return [self.log, *(path for path in self.data.rglob("*.log*") if path.is_file())]
+
     def find_secrets(self) -> list[str]:
-        """Return the secrets of this installation that stand in its log: none should."""
-        log = self.log.read_text()
-        return [secret for secret in (*make_sessions(40), self.key) if secret in log]
+        """Return the secrets of this installation that stand in its logs: none should."""
+        secrets = (*make_sessions(40), self.key)
+        found = ((path.name, path.read_text(errors="replace")) for path in self.logs())
+        return [f"{secret} in {name}" for name, log in found for secret in secrets if secret in log]
 
     def register(self, sessions: list[str], *, tier: str = "basic") -> None:
         """Make sessions known to the simulator."""

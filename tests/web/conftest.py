@@ -1,7 +1,9 @@
 """The edge on a real socket, in front of a provider that plays a script on a real store."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import io
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,10 +11,11 @@ from pathlib import Path
 import httpx2
 import msgspec
 import pytest
+import structlog
 import uvicorn
 from starlette.applications import Starlette
 
-from grok2api.assembly import UsageParts
+from grok2api.assembly import UsageParts, join_cluster
 from grok2api.clock import SystemClock
 from grok2api.config.accounts import SelectionSettings
 from grok2api.config.schema import (
@@ -24,10 +27,11 @@ from grok2api.config.schema import (
     StreamSettings,
 )
 from grok2api.domain.account import Credentials, Mode, Pool, ProviderKind, Tier
+from grok2api.domain.catalogue import CATALOGUE
 from grok2api.domain.chat import ChatRequest, EventBatch, Finished, TextDelta
 from grok2api.domain.files import InputFile
 from grok2api.domain.ids import AccountId
-from grok2api.domain.model import Capability, Route
+from grok2api.domain.model import OPERATIONS, Capability, Route
 from grok2api.domain.quota import QuotaReport, Reading
 from grok2api.errors import UpstreamUnavailableError
 from grok2api.providers.base import Provider
@@ -75,7 +79,9 @@ from grok2api.store.rate_limits import RateLimitStore
 from grok2api.store.responses import ResponseStore
 from grok2api.store.sessions import SessionStore
 from grok2api.store.wakeups import Wakeups
+from grok2api.telemetry.logging import configure_logging
 from grok2api.telemetry.metrics import open_metrics
+from grok2api.telemetry.tracing import Tracing
 from grok2api.upstream.fetch import open_fetcher
 from grok2api.upstream.guard import GuardRules
 from grok2api.web.application import build_app
@@ -302,9 +308,13 @@ class EdgeMaker:
         self._redis_url = redis_url
         self._cipher = cipher
         self._data_dir = data_dir
+        operations = {model.name: OPERATIONS[model.capability] for model in CATALOGUE}
+        self._metrics = open_metrics(None, models=operations)
 
     @asynccontextmanager
-    async def __call__(self, settings: Settings = TEST_SETTINGS) -> AsyncIterator[Edge]:
+    async def __call__(
+        self, settings: Settings = TEST_SETTINGS, *, tracing: Tracing | None = None
+    ) -> AsyncIterator[Edge]:
         script, preferences, books = Script(), Preferences(), Books()
         painter, drawer, shelf, filmer = Painter(), Drawer(), Shelf(), Filmer()
         provider = Provider(
@@ -363,6 +373,7 @@ class EdgeMaker:
                         public_url=settings.upstream.imagine_public_url,
                         max_mb=settings.image.max_mb,
                     ),
+                    meter=self._metrics,
                 )
                 admission_store = AdmissionStore(redis)
                 async with (
@@ -388,6 +399,7 @@ class EdgeMaker:
                             usage=usage,
                             media=media,
                             links=links,
+                            tracing=tracing,
                         )
                     )
                     yield states[0]
@@ -438,6 +450,7 @@ class EdgeMaker:
         usage: UsageParts,
         media: MediaLibrary,
         links: MediaLinks,
+        tracing: Tracing | None,
     ) -> AppState:
         store, files = parts.accounts, parts.files
         dispatcher = Dispatcher(parts)
@@ -493,7 +506,9 @@ class EdgeMaker:
             links=links,
             health=Health(lambda: ping(redis)),
             clock=SystemClock(),
-            metrics=open_metrics(None, models=(MODEL,)),
+            metrics=self._metrics,
+            cluster=join_cluster(redis, store, media),
+            tracing=tracing,
         )
 
 
@@ -506,3 +521,15 @@ def make_edge(redis_url: str, cipher: SecretCipher, tmp_path: Path) -> EdgeMaker
 async def edge(make_edge: EdgeMaker) -> AsyncIterator[Edge]:
     async with make_edge() as running:
         yield running
+
+
+@pytest.fixture
+def log_output() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    stream = io.StringIO()
+    configure_logging("debug", "json", stream)
+    yield stream
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)

@@ -2,21 +2,18 @@
 
 import asyncio
 import io
-import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
-import structlog
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from grok2api.domain.chat import EventBatch
 from grok2api.store.cipher import SecretCipher
-from grok2api.telemetry.logging import configure_logging
 from grok2api.web.intake import canonical_path
 from tests.conftest import find_server, run_server
 from tests.web.conftest import (
@@ -168,7 +165,8 @@ async def test_metrics_count_what_was_served(make_edge: EdgeMaker) -> None:
 
     assert 'route="/v1/chat/completions",status="2xx"' in text
     assert f'gen_ai_request_model="{MODEL}"' in text
-    assert 'g2a_upstream_attempts_total{error_type="",outcome="ok"} 1.0' in text
+    labels = 'error_type="",gen_ai_operation_name="chat",outcome="ok"'
+    assert f"g2a_upstream_attempts_total{{{labels}}} 1.0" in text
     assert "made-up" not in text
     assert 'route="unmatched",status="4xx"' in text
 
@@ -180,18 +178,6 @@ async def test_a_websocket_is_told_to_use_http(edge: Edge) -> None:
 
     assert refused.value.response.status_code == 426
     assert b"websocket_unsupported" in (refused.value.response.body or b"")
-
-
-@pytest.fixture
-def log_output() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    stream = io.StringIO()
-    configure_logging("debug", "json", stream)
-    yield stream
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 async def test_a_request_is_one_line_with_its_facts(log_output: io.StringIO, edge: Edge) -> None:

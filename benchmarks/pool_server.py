@@ -116,6 +116,7 @@ def _build_account(number: int, tier: Tier) -> NewAccount:
     windows = {
         mode: Window(ENOUGH, ENOUGH, plan.length_s, Source.REAL, synced_at_s=1.8e9)
         for mode, plan in PLANS[tier].items()
+        if plan.total is not None
     }
     return NewAccount(
         id=AccountId(f"acc_{number:020x}"),

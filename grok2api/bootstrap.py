@@ -24,6 +24,7 @@ from grok2api.config.schema import BootSettings
 from grok2api.domain.catalogue import CATALOGUE
 from grok2api.maintenance.jobs.batches import build_batch_job
 from grok2api.maintenance.jobs.lease_reaper import build_lease_reaper
+from grok2api.maintenance.jobs.media_cleanup import build_media_jobs
 from grok2api.maintenance.jobs.quota_refresh import build_quota_refresh
 from grok2api.maintenance.leader import Leader
 from grok2api.maintenance.runner import Runner
@@ -33,6 +34,7 @@ from grok2api.services.dispatch import Dispatcher
 from grok2api.services.explain import Explainer
 from grok2api.services.health import Health
 from grok2api.services.images import ImageService
+from grok2api.services.media_upkeep import build_media_upkeep
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import Operator
 from grok2api.services.sessions import Sessions
@@ -140,11 +142,12 @@ async def open_maintenance(boot: BootSettings) -> AsyncIterator[Runner]:
     ):
         operator = join_operator(boot, redis, transport, settings)
         leader = Leader(LeaderStore(for_leader), ttl_s=settings.maintenance.leader_ttl_s)
-        interval_s = settings.maintenance.lease_reap_interval_s
+        interval_s, cache = settings.maintenance.lease_reap_interval_s, settings.cache.local
         jobs = [
             build_lease_reaper(AccountTimers(redis), interval_s),
             build_batch_job(operator.batch_runner),
             build_quota_refresh(AccountEdits(redis), operator.quota, settings.account.refresh),
+            *build_media_jobs(build_media_upkeep(redis, boot.data_dir, settings), cache),
         ]
         yield Runner(leader, jobs)
 

@@ -10,7 +10,7 @@ from grok2api.domain.ids import MediaId
 
 MEDIA_ID_CHARS: Final = 32
 
-_ENDINGS: Final = {
+ENDINGS: Final = {
     "image/png": "png",
     "image/jpeg": "jpg",
     "image/webp": "webp",
@@ -18,8 +18,9 @@ _ENDINGS: Final = {
     "video/mp4": "mp4",
     "video/webm": "webm",
 }
-_TYPES: Final = {ending: media_type for media_type, ending in _ENDINGS.items()}
-_OTHER: Final = "bin"
+"""The types that are shown, and how names of such files end."""
+OTHER_ENDING: Final = "bin"
+_TYPES: Final = {ending: media_type for media_type, ending in ENDINGS.items()}
 _ID: Final = re.compile(rf"[0-9a-f]{{{MEDIA_ID_CHARS}}}")
 _PLACE: Final = re.compile(
     rf"(image|video|input)/([0-9a-f]{{2}})/(\2[0-9a-f]{{{MEDIA_ID_CHARS - 2}}})"
@@ -96,7 +97,7 @@ def is_media_id(text: str) -> bool:
 
 def build_place(kind: MediaKind, media_id: MediaId, media_type: str, nonce: str) -> str:
     """Return where bytes are put; `nonce` is eight hex digits that nobody else has."""
-    ending = _ENDINGS.get(media_type, _OTHER)
+    ending = ENDINGS.get(media_type, OTHER_ENDING)
     return f"{kind.value}/{media_id[:2]}/{media_id}.{nonce}.{ending}"
 
 

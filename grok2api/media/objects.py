@@ -4,8 +4,9 @@ An object appears whole or not at all, and never changes once it is there.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
+from contextlib import aclosing
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,25 +15,29 @@ from urllib.parse import urlsplit
 import obstore
 import structlog
 from msgspec import Struct
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
 from grok2api.clock import Clock, SystemClock
 from grok2api.config.media import MediaSettings
 from grok2api.domain.media import MediaKind, parse_place
-from grok2api.errors import MediaStoreError
+from grok2api.errors import MediaStoreError, SettingsError
 from grok2api.media.failure import explained
+from grok2api.media.local_file import read_file
 from grok2api.media.spool import SpoolFile, sweep
 
 if TYPE_CHECKING:
-    from obstore import GetResult, ObjectMeta
+    from obstore import GetOptions
     from obstore.store import S3Config
 
 log = structlog.get_logger(__name__)
 
-PIECE_BYTES: Final = 256 * 1024
+PIECE_BYTES: Final = 128 * 1024
 """The most that one piece of a stream has."""
 LIST_AT_ONCE: Final = 1000
 
+# What every slow reader holds twice; and large blocks, made in threads, do not come back.
+_LOCAL_PIECE_BYTES: Final = 64 * 1024
 _PART_BYTES: Final = 5 * 1024 * 1024
 _PARTS_AT_ONCE: Final = 2
 _SLOWEST_BYTES_PER_S: Final = 128 * 1024
@@ -104,26 +109,22 @@ class ObjectStore:
     async def stream(
         self, place: str, start: int, end: int, *, size_bytes: int
     ) -> AsyncGenerator[bytes, None]:
-        """Yield the bytes from `start` to before `end`, in pieces of up to 256 KiB.
+        """Yield the bytes from `start` to before `end`, in pieces of up to 128 KiB.
 
         Raises:
             FileNotFoundError: there is no object of `size_bytes` bytes.
             MediaStoreError: the store fails; some pieces may have been yielded.
         """
         path = _check(place)
-        if await self.size_of(place) != size_bytes:
+        if self._folder is None:
+            pieces = self._fetch(path, start, end, size_bytes)
+        elif await self.size_of(place) == size_bytes:
+            pieces = read_file(self._folder / path, start, end, piece_bytes=_LOCAL_PIECE_BYTES)
+        else:
             raise FileNotFoundError(place)
-        if start >= end:
-            return
-        result = await self._get(path, start, end)
-        parts = aiter(result.stream(min_chunk_size=PIECE_BYTES))
-        while True:
-            with explained("read"):
-                part = await anext(parts, None)
-            if part is None:
-                return
-            for at in range(0, len(part), PIECE_BYTES):
-                yield bytes(part[at : at + PIECE_BYTES])
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
 
     async def size_of(self, place: str) -> int | None:
         """Return the size of an object; None if there is none."""
@@ -152,12 +153,50 @@ class ObjectStore:
                 batch = await anext(batches, None)
             if batch is None:
                 return
-            yield [_read_meta(meta) for meta in batch]
+            yield [
+                StoredObject(meta["path"], meta["size"], meta["last_modified"].timestamp())
+                for meta in batch
+            ]
 
-    async def _get(self, path: str, start: int, end: int) -> "GetResult":
+    async def _fetch(
+        self, path: str, start: int, end: int, size_bytes: int
+    ) -> AsyncGenerator[bytes, None]:
+        if start >= end:
+            return
+        parts = await self._get(path, start, end, size_bytes)
+        if parts is None:
+            raise FileNotFoundError(path)
+        try:
+            while True:
+                with explained("read"):
+                    async with asyncio.timeout(_SHORT_S):
+                        part = await anext(parts, None)
+                if part is None:
+                    return
+                for at in range(0, len(part), PIECE_BYTES):
+                    yield bytes(part[at : at + PIECE_BYTES])
+        finally:
+            # The traceback of whatever ends this would keep the connection open.
+            del parts
+
+    async def _get(
+        self, path: str, start: int, end: int, size_bytes: int
+    ) -> AsyncIterator[bytes] | None:
+        options: GetOptions = {"range": (start, end)}
         with explained("read"):
-            async with asyncio.timeout(_SHORT_S):
-                return await obstore.get_async(self._store, path, options={"range": (start, end)})
+            try:
+                async with asyncio.timeout(_SHORT_S):
+                    result = await obstore.get_async(self._store, path, options=options)
+            except FileNotFoundError:
+                return None
+            except BaseError:
+                # A range behind the end of an object is refused.
+                if await self.size_of(path) == size_bytes:
+                    raise
+                return None
+        if result.meta["size"] != size_bytes:
+            return None
+        return aiter(result.stream(min_chunk_size=PIECE_BYTES))
 
     async def _delete(self, path: str) -> bool:
         try:
@@ -188,19 +227,24 @@ def open_object_store(
     What is received is collected in the data folder first, in both cases.
 
     Raises:
-        MediaStoreError: the data folder cannot be written.
+        SettingsError: the folder cannot be written, or the address makes no sense.
     """
     folder = data_dir / "media"
     spool = folder / "spool"
-    with explained("open"):
+    try:
         for path in (folder, spool):
             path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
             path.chmod(_FOLDER_MODE)
         sweep(spool, clock.now_s())
+    except OSError as error:
+        raise SettingsError(f"The folder {folder} cannot be used: {error.strerror}.") from error
     build = partial(ObjectStore, spool=spool, clock=clock)
     if not settings.url:
         return build(LocalStore(folder), folder=folder)
-    return build(_open_s3(settings), folder=None)
+    try:
+        return build(_open_s3(settings), folder=None)
+    except (BaseError, ValueError) as error:
+        raise SettingsError("media.url and media.s3_* do not name a bucket.") from error
 
 
 def write_limit_s(size_bytes: int) -> float:
@@ -251,8 +295,3 @@ def _move(source: Path, target: Path) -> None:
     target.parent.parent.mkdir(mode=_FOLDER_MODE, exist_ok=True)
     target.parent.mkdir(mode=_FOLDER_MODE, exist_ok=True)
     source.rename(target)
-
-
-def _read_meta(meta: "ObjectMeta") -> StoredObject:
-    written: datetime = meta["last_modified"]
-    return StoredObject(meta["path"], meta["size"], written.timestamp())

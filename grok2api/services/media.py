@@ -123,7 +123,7 @@ class MediaLibrary:
     async def read(
         self, media: StoredMedia, start: int = 0, end: int | None = None
     ) -> AsyncGenerator[bytes, None]:
-        """Yield bytes from `start` to before `end`, in pieces of up to 256 KiB.
+        """Yield bytes from `start` to before `end`, in pieces of up to 128 KiB.
 
         Raises:
             NotFoundError: its bytes are gone; the index forgets it.
@@ -137,7 +137,7 @@ class MediaLibrary:
                 yield piece
         except FileNotFoundError:
             await self._forget(media)
-            raise NotFoundError("This file is no longer kept.") from None
+            raise NotFoundError("This file is no longer kept.", code="file_not_found") from None
         finally:
             await pieces.aclose()
 
@@ -197,7 +197,11 @@ class MediaLibrary:
         media_id = MediaId(digest[:MEDIA_ID_CHARS])
         for _ in range(_TRIES):
             place = build_place(kind, media_id, media_type, secrets.token_hex(4))
-            found = await self._reserve(kind, media_id, place, size)
+            try:
+                found = await self._reserve(kind, media_id, place, size)
+            except asyncio.CancelledError:  # there may be room for it already
+                await self._cleanup.run(self._abandon(kind, place))
+                raise
             if isinstance(found, Reserved):
                 return await self._write(kind, media_id, place, media_type, write)
             if await self._objects.size_of(found.place) == size:
@@ -279,7 +283,7 @@ def build_media_library(
     """Build the library that settings describe.
 
     Raises:
-        MediaStoreError: the data folder cannot be written.
+        SettingsError: the media store cannot be opened.
     """
     objects = open_object_store(settings.media, data_dir)
     return MediaLibrary(objects, MediaIndex(redis), settings.cache.local, cleanup)

@@ -3,7 +3,6 @@
 import base64
 import hmac
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -12,7 +11,13 @@ from msgspec import Struct
 from grok2api.clock import Clock
 from grok2api.config.media import MediaSettings
 from grok2api.domain.ids import MediaId
-from grok2api.domain.media import MEDIA_ID_CHARS, LinkMode, MediaKind, StoredMedia
+from grok2api.domain.media import (
+    MEDIA_ID_CHARS,
+    LinkMode,
+    MediaKind,
+    StoredMedia,
+    is_media_id,
+)
 from grok2api.errors import InvalidRequestError, PermissionDeniedError
 
 VIEW_TTL_S: Final = 3600.0
@@ -22,7 +27,6 @@ MAX_STEP_S: Final = 3600
 SIGNATURE_BYTES: Final = 24
 
 _PATHS: Final = {MediaKind.IMAGE: "/v1/files/image", MediaKind.VIDEO: "/v1/files/video"}
-_ID: Final = re.compile(rf"[0-9a-f]{{{MEDIA_ID_CHARS}}}")
 _STEPS_PER_LIFE: Final = 4
 
 
@@ -40,7 +44,7 @@ def read_media_id(text: str) -> MediaId:
     Raises:
         InvalidRequestError: it is none; what it is instead is not repeated.
     """
-    if not _ID.fullmatch(text):
+    if not is_media_id(text):
         raise InvalidRequestError(
             f"'id' must be {MEDIA_ID_CHARS} hexadecimal digits, as in the link you were given.",
             param="id",

@@ -126,7 +126,11 @@ class MediaUpkeep:
 
     async def _look_for_missing(self, kind: MediaKind, began_ms: int, epoch: int) -> None:
         while True:
-            unseen = await self._upkeep.list_unseen(kind, before_ms=began_ms, limit=_LOOKED_AT_ONCE)
+            unseen = _current(
+                await self._upkeep.list_unseen(
+                    kind, before_ms=began_ms, limit=_LOOKED_AT_ONCE, epoch=epoch
+                )
+            )
             for media in unseen:
                 if await self._objects.size_of(media.place) == media.size_bytes:
                     seen = [_see(media)]
@@ -144,7 +148,7 @@ def build_media_upkeep(redis: RedisClient, data_dir: Path, settings: Settings) -
     """Build the upkeep of the library that settings describe.
 
     Raises:
-        MediaStoreError: the data folder cannot be written.
+        SettingsError: the media store cannot be opened.
     """
     objects = open_object_store(settings.media, data_dir)
     return MediaUpkeep(objects, MediaIndex(redis), MediaUpkeepIndex(redis), settings.cache.local)

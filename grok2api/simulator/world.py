@@ -48,12 +48,11 @@ class World:
         self._conversations: OrderedDict[str, Conversation] = OrderedDict()
 
     def reset(self, *, forget_accounts: bool) -> None:
-        """Forget counters, scripts and conversations; accounts and their pictures if wanted."""
+        """Forget counters, scripts, conversations and what was made; and accounts if wanted."""
         self.ledger.reset()
         self.scripts = Scripts()
         self._conversations.clear()
-        if forget_accounts:
-            self.gallery.clear()
+        self.gallery.clear()
         self.accounts.reset(forget=forget_accounts)
 
     def name_turn(self, account: Account, conversation: str = "") -> TurnIds:

@@ -257,49 +257,7 @@ def video_state() -> dict[str, str]:
     }
 
 
-def media_index(kind: MediaKind) -> str:
-    """HASH media id -> where its bytes are and what they are, msgpack."""
-    return f"{_PREFIX}media:{kind.value}:index"
-
-
-def media_used(kind: MediaKind) -> str:
-    """ZSET media id -> last use, ms since epoch."""
-    return f"{_PREFIX}media:{kind.value}:used"
-
-
-def media_created(kind: MediaKind) -> str:
-    """ZSET media id -> when it was kept, ms since epoch."""
-    return f"{_PREFIX}media:{kind.value}:created"
-
-
-def media_seen(kind: MediaKind) -> str:
-    """ZSET media id -> when its bytes were last seen, ms since epoch."""
-    return f"{_PREFIX}media:{kind.value}:seen"
-
-
-def media_counts(kind: MediaKind) -> str:
-    """HASH of bytes: "bytes" of all that are kept, "reserved" of all that come."""
-    return f"{_PREFIX}media:{kind.value}:counts"
-
-
-def media_coming(kind: MediaKind) -> str:
-    """HASH place -> bytes of an object that is being written."""
-    return f"{_PREFIX}media:{kind.value}:coming"
-
-
-def media_ends(kind: MediaKind) -> str:
-    """ZSET place -> when its object is removed unless it is kept, ms since epoch."""
-    return f"{_PREFIX}media:{kind.value}:ends"
-
-
 def media_state(kind: MediaKind) -> dict[str, str]:
-    """Return the keys that `include/open_media.lua` declares, by name."""
-    return {
-        "index": media_index(kind),
-        "used": media_used(kind),
-        "created": media_created(kind),
-        "seen": media_seen(kind),
-        "counts": media_counts(kind),
-        "coming": media_coming(kind),
-        "ends": media_ends(kind),
-    }
+    """Return the keys of one kind of media, which `include/open_media.lua` declares, by name."""
+    names = ("index", "used", "created", "seen", "counts", "coming", "ends")
+    return {name: f"{_PREFIX}media:{kind.value}:{name}" for name in names}

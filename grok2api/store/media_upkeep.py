@@ -51,7 +51,9 @@ class MediaUpkeepIndex:
             redis, "media/note_seen", Strangers | StaleEpoch
         )
         self._adopt: Script[Verdict] = Script(redis, "media/adopt", Verdict)
-        self._list_unseen: Script[Unseen] = Script(redis, "media/list_unseen", Unseen)
+        self._list_unseen: Script[Unseen | StaleEpoch] = Script(
+            redis, "media/list_unseen", Unseen | StaleEpoch
+        )
 
     async def read_time_ms(self) -> int:
         """Return the time of the index, ms since epoch."""
@@ -100,13 +102,13 @@ class MediaUpkeepIndex:
         )
 
     async def list_unseen(
-        self, kind: MediaKind, *, before_ms: int, limit: int
-    ) -> Sequence[StoredMedia]:
+        self, kind: MediaKind, *, before_ms: int, limit: int, epoch: int
+    ) -> Sequence[StoredMedia] | StaleEpoch:
         """Return objects of the index whose bytes nobody has seen since `before_ms`."""
         reply = await self._list_unseen(
-            keys=keys.media_state(kind), args={"before_ms": before_ms, "limit": limit}
+            keys=_keys(kind), args={"before_ms": before_ms, "limit": limit, "epoch": epoch}
         )
-        return decode_items(kind, reply.items)
+        return reply if isinstance(reply, StaleEpoch) else decode_items(kind, reply.items)
 
 
 def _keys(kind: MediaKind) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Final
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from grok2api.domain.media import StoredMedia
+from grok2api.domain.media import ENDINGS, OTHER_ENDING, StoredMedia
 from grok2api.errors import GatewayError, MediaStoreError
 from grok2api.services.media import MediaLibrary
 from grok2api.web.facts import facts_in
@@ -16,16 +16,7 @@ from grok2api.web.presence import client_present
 from grok2api.web.ranges import ByteRange, RangeNotSatisfiableError, Validators, parse_range
 from grok2api.web.state import state_in
 
-EXTENSIONS: Final = {
-    "image/png": "png",
-    "image/jpeg": "jpg",
-    "image/webp": "webp",
-    "image/gif": "gif",
-    "video/mp4": "mp4",
-    "video/webm": "webm",
-}
 _UNKNOWN_TYPE: Final = "application/octet-stream"
-_UNKNOWN_EXTENSION: Final = "bin"
 # Opened by itself, a file is shown by a page that the browser makes up: it may show that one file.
 _POLICY: Final = (
     "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
@@ -34,7 +25,7 @@ _POLICY: Final = (
 
 def name_of(media: StoredMedia) -> str:
     """Return the name of a kept file, as it is saved by."""
-    return f"{media.id}.{EXTENSIONS.get(media.media_type, _UNKNOWN_EXTENSION)}"
+    return f"{media.id}.{ENDINGS.get(media.media_type, OTHER_ENDING)}"
 
 
 class MediaResponse(Response):
@@ -64,7 +55,7 @@ class MediaResponse(Response):
         self._request_headers = request_headers
         self._cache_control = cache_control
         # What is no picture and no video is never shown.
-        is_shown = media.media_type in EXTENSIONS and not is_download
+        is_shown = media.media_type in ENDINGS and not is_download
         self._disposition = "inline" if is_shown else "attachment"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -132,7 +123,7 @@ class MediaResponse(Response):
     def _describe(self) -> dict[str, str]:
         media_type = self._media.media_type
         return {
-            "content-type": media_type if media_type in EXTENSIONS else _UNKNOWN_TYPE,
+            "content-type": media_type if media_type in ENDINGS else _UNKNOWN_TYPE,
             "content-disposition": f'{self._disposition}; filename="{name_of(self._media)}"',
             "accept-ranges": "bytes",
             "content-security-policy": _POLICY,

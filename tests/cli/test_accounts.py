@@ -48,7 +48,7 @@ def test_list_shows_status_limit_and_how_sure_each_number_is(run: Run, ids: list
     first, second = (next(row for row in rows if row.startswith(i)) for i in ids)
     assert "basic  disabled  operator" in first
     assert "0/8" in first
-    assert "fast 30/30=" in first
+    assert "fast 30/30=, image_pro ?, image_edit ?, video_720p ?" in first
     assert "active" in second
     assert "0/3" in second
     assert "auto 50/50=, fast 140/140=, expert 50/50=, grok_4_3 50/50=" in second

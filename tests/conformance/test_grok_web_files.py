@@ -94,6 +94,25 @@ async def test_upload_is_what_the_site_wants(counterpart: Counterpart, form: Upl
     }
 
 
+async def test_picture_to_be_worked_on_is_uploaded_as_such(counterpart: Counterpart) -> None:
+    taken = await files_of(counterpart).upload(FILE, upstream_session(), for_media=True)
+
+    page = await counterpart.site.page("one")
+    assert page["violations"] == []  # the page and the parts of such an upload are checked
+    assert list(page["files"]) == [taken.id]
+    assert taken.url.startswith(f"{counterpart.site.url}/users/")
+
+
+@pytest.mark.parametrize("kind", ["file", "upload"])
+async def test_picture_to_be_worked_on_needs_its_own_id(
+    counterpart: Counterpart, kind: str
+) -> None:
+    await counterpart.site.script(f"upload_id={kind}", target="upload")
+
+    with pytest.raises(UpstreamProtocolError):
+        await files_of(counterpart).upload(FILE, upstream_session(), for_media=True)
+
+
 @pytest.mark.parametrize("kind", ["metadata", "file", "upload"])
 async def test_whatever_id_the_site_tells_can_be_named(counterpart: Counterpart, kind: str) -> None:
     await counterpart.site.script(f"upload_id={kind}", target="upload")

@@ -106,6 +106,12 @@ class Studio:
             await self.make_into([], way, f"x [[sim: {directive}]]", **asked)
         return caught.value
 
+    async def wait_for_calls(self, count: int) -> None:
+        """Wait until the site is at work on so many calls."""
+        async with asyncio.timeout(WAIT_S):
+            while (await self.site.page("one"))["open"] != count:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
     async def check_rules(self) -> None:
         """Fail if the site found anything wrong."""
         assert (await self.site.page("one"))["violations"] == []
@@ -198,7 +204,7 @@ async def test_pictures_so_far_are_shown(
         "extra=2",
         "unknown; binary; garbage",
         "previews=0",
-        "image_bytes=3000000",
+        "image_bytes=6000000",
         "completed_first; blob=none; ids=url",
     ],
 )
@@ -212,6 +218,14 @@ async def test_every_turn_of_the_socket_is_understood(
     assert all(is_picture(picture.content) for picture in made.pictures)
     assert len({picture.content for picture in made.pictures}) == n
     await studio.check_rules()
+
+
+async def test_message_may_hold_a_large_picture_but_not_any(studio: Studio) -> None:
+    made = await studio.make(ImageWay.SPEED, "x [[sim: previews=0; image_bytes=20000000]]")
+    error = await studio.fail(ImageWay.SPEED, "huge")
+
+    assert len(made.pictures[0].content) >= 20_000_000
+    assert (error.code, error.is_final) == ("upstream_frame_too_large", True)
 
 
 async def test_site_that_tells_no_states_is_understood(studio: Studio) -> None:
@@ -284,7 +298,8 @@ async def test_refusal_has_its_meaning(
     studio: Studio, way: ImageWay, fault: str, expected: type[UpstreamError]
 ) -> None:
     target = "imagine" if way is ImageWay.SPEED else "edit"
-    await studio.site.script(f"fault={fault}", target=target)
+    # curl itself asks once more where a connection that it had used before is reset.
+    await studio.site.script(f"fault={fault}", target=target, times=0)
 
     with pytest.raises(UpstreamError) as caught:
         await studio.make_into([], way, "x")
@@ -337,6 +352,19 @@ async def test_two_edits_are_two_pictures(studio: Studio, form: EditForm) -> Non
     await studio.check_rules()
 
 
+async def test_older_edits_work_with_older_uploads(studio: Studio) -> None:
+    studio.set_edit_form("older")
+    studio.set(upload_form="json")
+
+    made = await studio.make(ImageWay.EDIT, "make @IMAGE1 green")
+
+    assert is_picture(made.pictures[0].content)
+    page = await studio.site.page("one")
+    (file_id,) = page["files"]
+    assert page["submissions"][0]["prompt"] == f"make @{file_id} green"
+    assert page["violations"] == []
+
+
 @both_forms
 async def test_edit_without_a_result_says_so(studio: Studio, form: EditForm) -> None:
     studio.set_edit_form(form)
@@ -364,14 +392,11 @@ async def test_client_that_leaves_stops_the_site(studio: Studio, way: ImageWay) 
         seen: list[ImageEvent] = []
         slow = "x [[sim: delay_ms=30000; images=1]]"
         task = group.create_task(studio.make_into(seen, way, slow))
-        while not (await studio.site.page("one"))["open"]:
-            await asyncio.sleep(0.01)
+        await studio.wait_for_calls(1)
         task.cancel()
 
     assert studio.transport.sessions.active == 0
-    async with asyncio.timeout(WAIT_S):
-        while (await studio.site.page("one"))["open"]:
-            await asyncio.sleep(0.01)
+    await studio.wait_for_calls(0)
 
 
 async def test_what_an_account_keeps_is_listed_fetched_and_deleted(studio: Studio) -> None:

@@ -8,8 +8,8 @@ import pytest
 from msgspec import structs
 
 from grok2api.clock import SystemClock
-from grok2api.domain.account import Mode, Tier
-from grok2api.domain.quota import PLANS, QuotaReport
+from grok2api.domain.account import CHAT_MODES, Mode, Tier
+from grok2api.domain.quota import PLANS, Plan, QuotaReport
 from grok2api.domain.upstream import UpstreamRequest
 from grok2api.errors import (
     AccountForbiddenError,
@@ -61,8 +61,12 @@ async def change(counterpart: Counterpart, **changes: object) -> None:
     assert reply.status_code == 200, reply.text
 
 
-def totals_of(report: QuotaReport) -> dict[Mode, int]:
+def totals_of(report: QuotaReport) -> dict[Mode, int | None]:
     return {reading.mode: reading.total for reading in report.readings}
+
+
+def chat_plans(tier: Tier) -> dict[Mode, Plan]:
+    return {mode: plan for mode, plan in PLANS[tier].items() if mode in CHAT_MODES}
 
 
 @pytest.mark.parametrize("known", list(Tier))
@@ -75,14 +79,14 @@ async def test_the_real_plan_is_found_from_any_start(
     report = await read(counterpart, known)
 
     assert report.tier is real
-    assert totals_of(report) == {mode: plan.total for mode, plan in PLANS[real].items()}
+    assert totals_of(report) == {mode: plan.total for mode, plan in chat_plans(real).items()}
     assert {r.mode: r.length_s for r in report.readings} == {
-        mode: plan.length_s for mode, plan in PLANS[real].items()
+        mode: plan.length_s for mode, plan in chat_plans(real).items()
     }
     assert (report.credits is None) == (real is Tier.BASIC)
     page = await counterpart.site.page("one")
     assert page["violations"] == []
-    asked = PLANS[known].keys() | PLANS[real].keys() | {Mode.AUTO, Mode.FAST}
+    asked = chat_plans(known).keys() | chat_plans(real).keys() | {Mode.AUTO, Mode.FAST}
     assert (page["quota_calls"], page["credits_calls"]) == (len(asked), real is not Tier.BASIC)
 
 
@@ -246,7 +250,7 @@ async def test_if_one_mode_fails_the_others_are_told(
     report = await read(counterpart, Tier.HEAVY)
 
     assert list(report.failed.values()) == [word]
-    assert totals_of(report).keys() == PLANS[Tier.HEAVY].keys() - report.failed.keys()
+    assert totals_of(report).keys() == chat_plans(Tier.HEAVY).keys() - report.failed.keys()
     assert report.tier is Tier.HEAVY
 
 
@@ -308,7 +312,7 @@ async def test_credits_that_cannot_be_had_do_not_cost_the_windows(
     report = await read(counterpart, Tier.SUPER)
 
     assert report.credits is None
-    assert totals_of(report) == {mode: plan.total for mode, plan in PLANS[Tier.SUPER].items()}
+    assert totals_of(report) == {mode: plan.total for mode, plan in chat_plans(Tier.SUPER).items()}
 
 
 async def test_a_dead_session_at_the_credits_is_one_too(counterpart: Counterpart) -> None:

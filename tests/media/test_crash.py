@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
+
 from grok2api.clock import SystemClock
 from grok2api.config.media import LocalCacheSettings, MediaSettings
 from grok2api.domain.media import MEDIA_ID_CHARS
@@ -17,17 +19,24 @@ from grok2api.store.connection import RedisClient
 from tests.media.conftest import IMAGE, build_bench
 from tests.media.writer import CONTENTS, content_of
 
-ROUNDS = 6
+ROUNDS = 5
 WRITERS = 2
 
 
-def start_writer(redis_url: str, data_dir: Path, log: Path) -> "subprocess.Popen[bytes]":
+def start_writer(
+    redis_url: str, data_dir: Path, settings: MediaSettings, log: Path
+) -> "subprocess.Popen[bytes]":
     with log.open("wb") as output:
-        return subprocess.Popen(
+        writer = subprocess.Popen(
             [sys.executable, "-m", "tests.media.writer", redis_url, str(data_dir)],
+            stdin=subprocess.PIPE,
             stdout=output,
             cwd=Path(__file__).parents[2],
         )
+    assert writer.stdin is not None
+    with writer.stdin as given:
+        given.write(msgspec.json.encode(settings))
+    return writer
 
 
 def wait_for_work(writer: "subprocess.Popen[bytes]", log: Path) -> None:
@@ -39,12 +48,12 @@ def wait_for_work(writer: "subprocess.Popen[bytes]", log: Path) -> None:
 
 
 async def test_killed_writers_leave_an_exact_index(
-    redis: RedisClient, redis_url: str, tmp_path: Path
+    redis: RedisClient, redis_url: str, tmp_path: Path, media_settings: MediaSettings
 ) -> None:
     data_dir = tmp_path / "data"
     for number in range(ROUNDS):
         logs = [tmp_path / f"{number}-{n}.log" for n in range(WRITERS)]
-        writers = [start_writer(redis_url, data_dir, log) for log in logs]
+        writers = [start_writer(redis_url, data_dir, media_settings, log) for log in logs]
         for writer, log in zip(writers, logs, strict=True):
             wait_for_work(writer, log)
             await asyncio.sleep(random.uniform(0, 0.05))  # noqa: S311 -- no secret
@@ -52,7 +61,7 @@ async def test_killed_writers_leave_an_exact_index(
         for writer in writers:
             writer.wait()
     async with Cleanup() as cleanup:
-        bench = build_bench(redis, data_dir, MediaSettings(), LocalCacheSettings(), cleanup)
+        bench = build_bench(redis, data_dir, media_settings, LocalCacheSettings(), cleanup)
         await bench.elect("me")
         for media in await bench.listed():  # before the leader comes, all that is named is there
             content = await bench.read(media)

@@ -14,7 +14,7 @@ from grok2api.clock import SystemClock
 from grok2api.config.media import LocalCacheSettings, MediaSettings
 from grok2api.domain.ids import MediaId
 from grok2api.domain.media import MEDIA_ID_CHARS, MediaKind, StoredMedia, build_place
-from grok2api.errors import MediaStoreError, NotFoundError
+from grok2api.errors import MediaStoreError, NotFoundError, SettingsError
 from grok2api.media.objects import PIECE_BYTES, open_object_store
 from grok2api.services.cleanup import Cleanup
 from grok2api.services.media import MediaLibrary
@@ -273,7 +273,7 @@ async def test_a_caller_who_leaves_leaves_nothing(bench: MediaBench) -> None:
 
 
 @pytest.mark.parametrize("turns", [1, 3, 10, 30, 100])
-async def test_a_caller_who_leaves_at_any_point_blocks_no_room(
+async def test_a_caller_who_leaves_at_any_point_leaves_nothing_wrong(
     bench: MediaBench, turns: int
 ) -> None:
     async with asyncio.TaskGroup() as group:
@@ -282,7 +282,6 @@ async def test_a_caller_who_leaves_at_any_point_blocks_no_room(
             await asyncio.sleep(0)
         put.cancel()
 
-    assert (await bench.usage(VIDEO)).reserved_bytes == 0
     await bench.settle()
     await bench.assert_exact()
 
@@ -295,6 +294,24 @@ async def test_bytes_that_are_lost_are_not_kept(bench: MediaBench) -> None:
         await bench.read(media)
 
     assert await bench.library.find(IMAGE, media.id) is None
+    await bench.assert_exact()
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, None), (0, 3), (9, 12)])
+async def test_an_object_that_is_not_whole_is_not_served(
+    bench: MediaBench, start: int, end: int | None
+) -> None:
+    """A disk may lose the end of a file with its power."""
+    place = build_place(IMAGE, ZERO, "image/png", "00000000")
+    await bench.index.reserve(IMAGE, ZERO, place, size_bytes=12, limit_bytes=None, write_s=60)
+    await bench.objects.put(place, b"picture")
+    media = await bench.index.keep(IMAGE, ZERO, place, "image/png")
+    assert media is not None
+
+    with pytest.raises(NotFoundError):
+        await bench.read(media, start, end)
+
+    assert await bench.stored() == {}
     await bench.assert_exact()
 
 
@@ -361,6 +378,19 @@ async def test_what_cannot_be_removed_is_removed_later(
     bench.age(61)
     assert await bench.upkeep.clean(bench.epoch)
     await bench.assert_exact()
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/a/../b", "s3://bucket/./a"])
+def test_an_address_that_names_no_folder_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(SettingsError, match=r"media\.url"):
+        open_object_store(MediaSettings(url=url), tmp_path)
+
+
+def test_a_folder_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "media").write_bytes(b"")
+
+    with pytest.raises(SettingsError, match="cannot be used"):
+        open_object_store(MediaSettings(), tmp_path)
 
 
 def test_folders_and_files_are_the_owner_s_only(tmp_path: Path) -> None:

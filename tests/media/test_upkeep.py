@@ -3,11 +3,12 @@
 import pytest
 
 from grok2api.domain.ids import MediaId
-from grok2api.domain.media import MediaKind, build_place
+from grok2api.domain.media import MediaKind, MediaPlace, build_place
 from grok2api.services.media_upkeep import INPUT_IDLE_S, YOUNG_S
 from grok2api.store import keys
 from grok2api.store.connection import RedisClient
 from grok2api.store.media_replies import Reserved
+from grok2api.store.media_upkeep import Sighting
 from tests.media.conftest import IMAGE, INPUT, MB, VIDEO, MediaBench, contents
 
 ONE = MediaId("1" * 32)
@@ -151,6 +152,16 @@ async def test_what_dies_between_index_and_store_does_not_come_back(bench: Media
     await bench.settle()
 
     assert await bench.stored() == {}
+    await bench.assert_exact()
+
+
+async def test_what_is_removed_while_it_is_listed_does_not_come_back(bench: MediaBench) -> None:
+    place = build_place(IMAGE, ONE, "image/png", "00000000")
+    seen = Sighting(place, MediaPlace(IMAGE, ONE, "image/png"), 7, 1.0)
+
+    await bench.upkeep._judge(IMAGE, [seen], bench.epoch)
+
+    assert await bench.listed() == []
     await bench.assert_exact()
 
 

@@ -5,6 +5,8 @@ import random
 import sys
 from pathlib import Path
 
+import msgspec
+
 from grok2api.config.media import LocalCacheSettings, MediaSettings
 from grok2api.domain.media import MediaKind
 from grok2api.media.objects import open_object_store
@@ -22,9 +24,9 @@ def content_of(number: int) -> bytes:
     return random.Random(number).randbytes(number * 50_000 + 1)  # noqa: S311 -- no secret
 
 
-async def work(url: str, data_dir: Path) -> None:
+async def work(url: str, data_dir: Path, settings: bytes) -> None:
     """Put and delete the same few contents for ever."""
-    objects = open_object_store(MediaSettings(), data_dir)
+    objects = open_object_store(msgspec.json.decode(settings, type=MediaSettings), data_dir)
     async with open_redis(url, pool_size=4) as redis, Cleanup() as cleanup:
         library = MediaLibrary(objects, MediaIndex(redis), LocalCacheSettings(), cleanup)
         while True:
@@ -43,4 +45,4 @@ async def work(url: str, data_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(work(sys.argv[1], Path(sys.argv[2])))
+    asyncio.run(work(sys.argv[1], Path(sys.argv[2]), sys.stdin.buffer.read()))

@@ -295,12 +295,31 @@ async def test_same_edit_twice_is_too_few(desk: Desk) -> None:
     assert (error.code, error.is_final) == ("image_generation_incomplete", True)
 
 
+@pytest.mark.parametrize(("n", "is_final"), [(1, False), (2, True)])
+async def test_error_after_an_edit_is_not_tried_elsewhere(
+    desk: Desk, n: int, *, is_final: bool
+) -> None:
+    failing = lines({"error": {"code": 8, "message": "Too many requests"}})
+    desk.site.answers[TURN] = Twice(lines(streamed(100)), failing) if n == 2 else failing
+    desk.site.answers[generated()] = picture()
+
+    error = await fail(desk, msgspec.structs.replace(EDIT, n=n))
+
+    assert (type(error), error.is_final) == (UpstreamRateLimitError, is_final)
+
+
 async def test_edit_without_a_picture_is_final(desk: Desk) -> None:
     desk.site.answers[TURN] = lines(streamed(50))
 
     error = await fail(desk, EDIT)
 
     assert (error.code, error.is_final) == ("image_edit_incomplete", True)
+
+
+async def test_picture_of_somebody_else_is_no_edit(desk: Desk) -> None:
+    desk.site.answers[TURN] = lines({"token": "![image](https://evil.example/a.png)"})
+
+    assert (await fail(desk, EDIT)).code == "image_edit_incomplete"
 
 
 async def test_edit_that_is_withheld_is_the_content_rules_answer(desk: Desk) -> None:
@@ -367,7 +386,7 @@ async def test_chat_draws_and_is_left_as_soon_as_it_has(desk: Desk) -> None:
 
 
 async def test_picture_may_stand_in_the_text_of_the_chat(desk: Desk) -> None:
-    said = text_chunk(f"Here: ![image]({generated()})")
+    said = text_chunk(f"Like ![a](https://example.org/a.png): ![image]({generated()})")
     desk.site.socket = PlayedSocket([said, CHAT_DONE])
     desk.site.answers[generated()] = picture()
 

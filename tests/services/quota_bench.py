@@ -22,10 +22,10 @@ from tests.conftest import AccountMaker
 from tests.services.conftest import PlainCredentials, ScriptedChat
 
 TOTALS: dict[Tier, dict[Mode, int]] = {
-    tier: {Mode.AUTO: 20} | {mode: plan.total for mode, plan in plans.items()}
+    tier: {Mode.AUTO: 20} | {mode: plan.total for mode, plan in plans.items() if plan.total}
     for tier, plans in PLANS.items()
 }
-"""What the upstream answers for an account of each tier, mode by mode."""
+"""What the upstream answers for an account of each tier, mode of chat by mode."""
 
 
 def pool_of(tier: Tier) -> Pool:

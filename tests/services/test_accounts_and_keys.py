@@ -2,10 +2,12 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from grok2api.clock import SystemClock
-from grok2api.domain.account import Tier
+from grok2api.domain.account import MEDIA_MODES, Mode, Tier
+from grok2api.domain.catalogue import CATALOGUE
 from grok2api.errors import AuthenticationError, ModelNotFoundError, SettingsError
 from grok2api.services.accounts import Accounts
 from grok2api.services.client_keys import ClientKeys
@@ -16,6 +18,12 @@ from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient
 from grok2api.store.setup import SetupStore
 from tests.services.conftest import Bench
+
+PICTURES = {
+    "grok-imagine-image-lite": (Mode.FAST,),
+    "grok-imagine-image-pro": (Mode.IMAGE_PRO,),
+    "grok-imagine-image-edit": (Mode.IMAGE_EDIT,),
+}
 
 
 @pytest.fixture
@@ -76,6 +84,28 @@ async def test_models_are_listed_by_the_tiers_there_are(accounts: Accounts, benc
     assert {"grok-chat-fast", "grok-chat-expert", "grok-chat-heavy"} <= heavy
     assert "claude-x" in basic
     assert catalog.resolve("claude-x").model.name == "grok-chat-fast"
+
+
+async def test_models_are_listed_whose_mode_a_tier_has(accounts: Accounts, bench: Bench) -> None:
+    only_video = [m for m in CATALOGUE if m.name == "grok-imagine-video"]
+    small = [msgspec.structs.replace(m, mode=Mode.VIDEO) for m in only_video]
+    await accounts.import_text("one", tier=Tier.BASIC)
+
+    assert await ModelCatalog(bench.store, models=only_video).available() == only_video
+    assert await ModelCatalog(bench.store, models=small).available() == []
+    media = {m.name for m in await ModelCatalog(bench.store).available() if m.mode in MEDIA_MODES}
+    assert media == {m.name for m in CATALOGUE if m.mode in MEDIA_MODES}
+
+    await accounts.import_text("two", tier=Tier.SUPER)
+    assert await ModelCatalog(bench.store, models=small).available() == small
+
+
+async def test_models_of_pictures_and_videos_have_one_mode(bench: Bench) -> None:
+    catalog = ModelCatalog(bench.store)
+
+    modes = {name: catalog.resolve(name).modes for name in (*PICTURES, "grok-imagine-video")}
+
+    assert modes == PICTURES | {"grok-imagine-video": (Mode.VIDEO_720P,)}
 
 
 async def test_alias_is_listed_when_its_model_can_be_served(

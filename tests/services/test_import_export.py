@@ -11,13 +11,15 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from grok2api.domain.account import Credentials, Pool, ProviderKind, Status, Tier
+from grok2api.domain.account import Credentials, Mode, Pool, ProviderKind, Status, Tier
 from grok2api.domain.pool_member import Account
+from grok2api.domain.quota import DAY_S, QuotaReport, Reading, Source
 from grok2api.errors import GatewayError, SettingsError
 from grok2api.providers.base import Provider
 from grok2api.providers.grok_web.credentials import GrokWebCredentials
 from grok2api.services.accounts import Accounts
 from grok2api.services.imports import account_id_of
+from grok2api.store.account_edits import AccountEdits, Finding
 from grok2api.store.accounts import AccountStore, NewAccount
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import RedisClient, open_redis
@@ -164,6 +166,32 @@ async def test_store_that_dies_is_one_error_and_no_group(cipher: SecretCipher) -
         desk = open_desk(nowhere, cipher)
         with pytest.raises(GatewayError):
             await desk.accounts.import_text(text_of("tokens.txt"))
+
+
+async def test_windows_whose_number_is_known_come_back_without_a_total(
+    desk: Desk, redis: RedisClient
+) -> None:
+    await desk.accounts.import_text("eyJ0eXAiOiJKV1QifQ.000001.c2ln")
+    (account,) = await desk.all()
+    told = (
+        Reading(Mode.IMAGE_PRO, 2, None, DAY_S, 600.0),
+        Reading(Mode.IMAGE_EDIT, 0, None, DAY_S, 600.0),
+    )
+    finding = Finding(report=QuotaReport(told, {}), next_in_s=1.0)
+    await AccountEdits(redis, now_ms=desk.store.now_ms).sync(account.id, finding)
+    before = (await desk.all())[0].windows
+    exported = await desk.export()
+    assert msgspec.json.decode(exported)["accounts"][0]["quota"].keys() == {m.mode for m in told}
+
+    await desk.accounts.remove([account.id])
+    await desk.accounts.import_text(exported.decode())
+
+    (back,) = await desk.all()
+    assert {mode: (w.remaining, w.total, w.reset_at_s) for mode, w in back.windows.items()} == {
+        mode: (w.remaining, w.total, w.reset_at_s) for mode, w in before.items()
+    }
+    assert back.windows[Mode.VIDEO_720P].source is Source.UNKNOWN
+    assert back.windows[Mode.IMAGE_PRO].source is Source.REAL
 
 
 async def test_export_without_secrets_shows_none(desk: Desk) -> None:

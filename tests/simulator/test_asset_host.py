@@ -1,9 +1,11 @@
 """The hosts of files: who gets what, how downloads fail, and the list of what is there."""
 
 import httpx2
+import msgspec
 import pytest
 
-from tests.simulator.client import PNG, Json, Site, cookie, frames_of, upload
+from grok2api.simulator.options import SimulatorOptions
+from tests.simulator.client import PNG, Json, Site, cookie, frames_of, open_site, upload
 from tests.simulator.media_client import (
     IMAGE_ACCEPT,
     NEW,
@@ -316,3 +318,49 @@ async def test_cookies_of_the_asset_host_are_read_as_everywhere(site: Site) -> N
     headers = download_headers() | {"cookie": cookie("s1", clearance="cf_clearance=abc")}
 
     assert (await site.http.get(f"/{path}", headers=headers)).status_code == 200
+
+
+async def test_size_and_type_may_be_untold(site: Site) -> None:
+    path = await own_path(site)
+    await site.script("length=false", 'media_type=""', "media_type=text/html", target="asset")
+
+    sized, typed, other = [await download(site, path) for _ in range(3)]
+
+    assert "content-length" not in sized.headers
+    assert "content-type" not in typed.headers
+    assert other.headers["content-type"] == "text/html"
+    assert sized.content == typed.content == other.content
+
+
+async def test_reset_forgets_what_was_made(site: Site) -> None:
+    path = await own_path(site)
+    await site.http.post("/_sim/reset", json={})
+
+    assert (await download(site, path)).status_code == 404
+    assert (await site.page("s1"))["submissions"] == []
+
+
+async def test_only_calls_of_the_page_are_signed() -> None:
+    async with open_site(SimulatorOptions(statsig="signed")) as site:
+        await site.register({"session": "s1", "name": "s1"})
+        unsigned = {k: v for k, v in page_headers().items() if k != "x-statsig-id"}
+        video = msgspec.json.encode(video_body("x"))
+
+        refused = await site.http.post(NEW, content=video, headers=unsigned)
+        url = finals_of(await imagine(site, "x"))[0]["url"]
+
+        assert refused.status_code == 403
+        assert "anti-bot" in refused.text
+        assert (await download(site, url, "")).status_code == 200
+        assert (await download(site, await own_path(site))).status_code == 200
+
+
+async def test_same_seed_and_calls_make_the_same_files() -> None:
+    seen = []
+    for _ in range(2):
+        async with open_site(SimulatorOptions(seed=7)) as site:
+            await site.register({"session": "s1", "name": "s1"})
+            paths = [await own_path(site), states(await film(site, "x"))[-1]["videoUrl"]]
+            seen.append([(path, (await download(site, path)).content) for path in paths])
+
+    assert seen[0] == seen[1]

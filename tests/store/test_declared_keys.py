@@ -8,7 +8,8 @@ from redis.asyncio import Redis
 from grok2api.domain.account import Credentials, Mode, Outcome, Pool, ProviderKind, Status, Tier
 from grok2api.domain.batch import BatchKind, BatchParams
 from grok2api.domain.client_key import ClientKey
-from grok2api.domain.ids import AccountId, BatchId, ClientKeyId, LeaseId, ResponseId
+from grok2api.domain.ids import AccountId, BatchId, ClientKeyId, LeaseId, MediaId, ResponseId
+from grok2api.domain.media import MediaKind, MediaPlace, build_place
 from grok2api.domain.quota import Credits, QuotaReport, Reading
 from grok2api.domain.response import EventSlice, KeptResponse, ResponseState
 from grok2api.domain.selection import SelectionPolicy, Strategy, Wish
@@ -27,6 +28,9 @@ from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis
 from grok2api.store.header import list_scripts
 from grok2api.store.leader import Elected, Follower, LeaderStore
+from grok2api.store.media import MediaIndex
+from grok2api.store.media_replies import StaleEpoch as MediaStaleEpoch
+from grok2api.store.media_upkeep import MediaUpkeepIndex, Sighting
 from grok2api.store.responses import Limits, ResponseStore
 from grok2api.store.script import Script
 from grok2api.store.setup import SetupStore
@@ -82,6 +86,7 @@ async def test_scripts_touch_only_declared_keys(
             await use_leadership(redis)
             await use_batches(redis, cipher)
             await use_responses(ResponseStore(redis, cipher))
+            await use_media(redis)
 
     assert called == set(list_scripts())
 
@@ -223,3 +228,41 @@ async def use_responses(store: ResponseStore) -> None:
     assert await store.cancel(owner, third)
     assert await store.finish(responses[3], told, limits)
     assert await store.forget(owner, last)
+
+
+async def use_media(redis: RedisClient) -> None:
+    """Take every path of the media scripts."""
+    kind, now_ms = MediaKind.IMAGE, 2_200_000_000_000
+    index, upkeep = MediaIndex(redis, now_ms=now_ms), MediaUpkeepIndex(redis, now_ms=now_ms)
+    leader = await LeaderStore(redis, now_ms=now_ms).campaign("d", ttl_s=10)
+    assert isinstance(leader, Elected)
+    ids = [MediaId(f"{number:032x}") for number in range(3)]
+    places = {
+        media_id: [build_place(kind, media_id, "image/png", nonce * 8) for nonce in "ab"]
+        for media_id in ids
+    }
+    for media_id, copies in places.items():
+        for place in copies:
+            await index.reserve(kind, media_id, place, size_bytes=9, limit_bytes=99, write_s=9)
+        for place in copies:
+            assert await index.keep(kind, media_id, place, "image/png")
+    await index.abandon(kind, places[ids[0]][0])
+    assert await index.find(kind, ids[0])
+    assert (await index.list(kind, skip=0, limit=9)).total == len(ids)
+    assert (await index.usage(kind)).bytes
+    found = [
+        Sighting(place, MediaPlace(kind, media_id, "image/png"), 9, 1.0)
+        for media_id, copies in places.items()
+        for place in copies
+    ]
+    await upkeep.note_seen(kind, found, seen_ms=now_ms, epoch=leader.epoch)
+    for one in found:
+        await upkeep.adopt(one, epoch=leader.epoch)
+    assert await upkeep.list_unseen(kind, before_ms=now_ms + 1, limit=9, epoch=leader.epoch)
+    assert await index.remove(kind, ids[0])
+    assert await index.evict(kind, limit_bytes=0, target_bytes=0, epoch=leader.epoch)
+    upkeep.now_ms += 100_000
+    ended = await upkeep.take_ended(kind, most=9, epoch=leader.epoch)
+    assert not isinstance(ended, MediaStaleEpoch)
+    await index.drop(kind, ended)
+    await upkeep.adopt(found[0], epoch=leader.epoch)

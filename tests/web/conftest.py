@@ -181,6 +181,7 @@ class Edge:
     shelf: Shelf
     painter: Painter
     drawer: Drawer
+    data_dir: Path
 
     async def leases_are_free(self) -> None:
         """Wait until no account is held any more."""
@@ -352,6 +353,7 @@ class EdgeMaker:
                     shelf,
                     painter,
                     drawer,
+                    self._data_dir,
                 )
 
     def _build(

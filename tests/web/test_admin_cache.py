@@ -100,6 +100,9 @@ async def test_list_has_the_newest_first_and_goes_on(operator: Operator) -> None
         )
 
     assert names == [f"{media.id}.png" for media in reversed(kept)]
+    numbered = await operator.get("/cache/list", page=2, page_size=2)
+    assert numbered["page"] == 2
+    assert [item["name"] for item in numbered["items"]] == names[2:4]
     films = await operator.get("/cache/list", cache_type="video")
     item = films["items"][0]
     assert (item["name"], item["media_type"]) == (f"{film.id}.mp4", "video/mp4")
@@ -131,6 +134,7 @@ async def test_view_url_opens_by_itself(make_edge: EdgeMaker, mode: str) -> None
         ({"page_size": "1001"}, "page_size"),
         ({"page_size": "-1"}, "page_size"),
         ({"page": "x"}, "page"),
+        ({"page": "0"}, "page"),
         ({"cursor": "!"}, "cursor"),
         ({"cursor": "9" * 40}, "cursor"),
         ({"cursor": "-1"}, "cursor"),

@@ -1,9 +1,12 @@
 """Kept pictures and videos at the edge: who may have them, and every way of asking for them."""
 
 import asyncio
+import contextlib
 import hashlib
+import os
 from collections.abc import AsyncIterator
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import httpx2
 import msgspec
@@ -12,7 +15,8 @@ import pytest
 from grok2api.config.media import MediaSettings
 from grok2api.config.schema import AppSettings, Settings
 from grok2api.domain.media import MediaKind, StoredMedia
-from tests.web.conftest import TEST_SETTINGS, WAIT_S, Edge, EdgeMaker
+from grok2api.media import objects
+from tests.web.conftest import TEST_SETTINGS, WAIT_S, Edge, EdgeMaker, wait_until
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
 MP4 = b"\x00\x00\x00\x18ftypmp42" + bytes(range(256)) * 4096
@@ -53,6 +57,11 @@ async def picture(edge: Edge) -> StoredMedia:
 @pytest.fixture
 async def film(edge: Edge) -> StoredMedia:
     return await edge.state.media.put(MediaKind.VIDEO, MP4, "video/mp4")
+
+
+def path_of(edge: Edge, media: StoredMedia) -> Path:
+    """Return where the bytes of `media` lie."""
+    return edge.data_dir / "media" / media.place
 
 
 def code_of(answer: httpx2.Response) -> tuple[int, str]:
@@ -251,8 +260,11 @@ async def test_link_that_has_ended_says_so(make_edge: EdgeMaker) -> None:
         picture = await edge.state.media.put(MediaKind.IMAGE, PNG, "image/png")
         link = edge.state.links.link(picture, edge.url)
         ends_s = int(httpx2.URL(link).params["exp"])
-        while edge.state.clock.now_s() < ends_s:
-            await asyncio.sleep(0.05)
+
+        async def is_over() -> bool:
+            return edge.state.clock.now_s() >= ends_s
+
+        await wait_until(is_over)
         async with httpx2.AsyncClient() as stranger:
             answer = await stranger.get(link)
 
@@ -358,7 +370,83 @@ async def test_file_whose_bytes_are_gone_is_not_found_and_forgotten(
     edge: Edge, picture: StoredMedia
 ) -> None:
     link = edge.state.links.link(picture, edge.url)
-    lose_bytes(edge)
+    path_of(edge, picture).unlink()
 
     assert code_of(await edge.client.get(link)) == (404, "file_not_found")
     assert await edge.state.media.find(MediaKind.IMAGE, picture.id) is None
+
+
+LARGE = 32 * 1024 * 1024
+
+
+async def put_large(edge: Edge) -> StoredMedia:
+    async def pieces() -> AsyncIterator[bytes]:
+        for number in range(LARGE // len(MP4)):
+            yield number.to_bytes(8, "big") + MP4[8:]
+        yield MP4
+
+    return await edge.state.media.put_stream(
+        MediaKind.VIDEO, pieces(), "video/mp4", limit_bytes=2 * LARGE
+    )
+
+
+async def ask(edge: Edge, link: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Ask for a file and read the first bytes of the answer, no more."""
+    reader, writer = await edge.open()
+    writer.write(f"GET {link} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+    return reader, writer
+
+
+async def test_answer_that_breaks_off_does_not_end_well(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "_SHORT_S", 1.0)
+    film = await put_large(edge)
+    reader, writer = await ask(edge, edge.state.links.link(film))
+
+    os.truncate(path_of(edge, film), film.size_bytes // 2)
+    rest = await reader.read()
+    writer.close()
+
+    head, _, body = rest.partition(b"\r\n\r\n")
+    assert f"content-length: {film.size_bytes}".encode() in head
+    assert len(body) < film.size_bytes
+
+
+def open_files(path: Path) -> int:
+    """Return how often this process has `path` open."""
+    found = 0
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found += link.readlink() == path
+    return found
+
+
+async def test_file_is_closed_when_the_client_leaves(edge: Edge) -> None:
+    film = await put_large(edge)
+    path = path_of(edge, film)
+    reader, writer = await ask(edge, edge.state.links.link(film))
+    await reader.readexactly(100_000)
+    assert open_files(path)
+
+    writer.transport.abort()
+
+    async def is_closed() -> bool:
+        return not open_files(path) and edge.state.drain.in_flight == 0
+
+    await wait_until(is_closed)
+
+
+async def test_connection_goes_on_after_a_file(edge: Edge, picture: StoredMedia) -> None:
+    link = edge.state.links.link(picture)
+    reader, writer = await ask(edge, link)
+    await reader.readuntil(b"\r\n\r\n")
+    await reader.readexactly(len(PNG))
+
+    writer.write(f"HEAD {link} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+    answer = await reader.read()
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.endswith(b"\r\n\r\n")

@@ -106,6 +106,10 @@ class GrokWebAssets:
         async with stack:
             yield opened
 
+    def knows(self, url: str) -> bool:
+        """Whether a file at `url` could be fetched."""
+        return self._places.find(url) is not None
+
     async def fetch_image(self, url: str, session: UpstreamSession) -> bytes:
         """Return a picture, whole.
 

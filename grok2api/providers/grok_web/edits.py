@@ -195,7 +195,8 @@ class GrokWebEdits:
     ) -> AsyncGenerator[ImageBatch, None]:
         for url in urls:
             which = which_picture(url)
-            if which in made.pictures or len(made.pictures) == request.n:
+            is_enough = len(made.pictures) == request.n
+            if is_enough or which in made.pictures or not self._assets.knows(url):
                 continue
             content = await self._assets.fetch_image(url, session)
             slot = len(made.pictures)

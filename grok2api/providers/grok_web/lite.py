@@ -48,9 +48,9 @@ class _Sketch:
                     pass
         return out
 
-    def find_in_text(self) -> str:
-        """Return the address of a picture that the answer shows, or ""."""
-        return next(iter(find_markdown("".join(self._text))), "")
+    def find_in_text(self) -> list[str]:
+        """Return the addresses of the pictures that the answer shows."""
+        return find_markdown("".join(self._text))
 
 
 class GrokWebLite:
@@ -84,7 +84,9 @@ class GrokWebLite:
                 if sketch.url:
                     break  # the second picture is not waited for
             has_withheld = answer.has_withheld
-        url = sketch.url or sketch.find_in_text()
+        # An answer may also show pictures that were found elsewhere.
+        shown = (url for url in sketch.find_in_text() if self._assets.knows(url))
+        url = sketch.url or next(shown, "")
         if not url:
             raise image_failure.withheld() if has_withheld else image_failure.incomplete(0, 1)
         yield [ImageMade(0, await self._assets.fetch_image(url, session), url), ImagesDone()]

@@ -12,9 +12,13 @@ _DONE_PERCENT = 100
 
 
 class Edit(Struct, frozen=True, kw_only=True):
-    """What an edit makes: `store` and `preview` put a slot's picture to its place, by its path."""
+    """What an edit makes: `store` and `preview` put a slot's picture into `folder`.
+
+    They return its path. Paths have no slash in front.
+    """
 
     ids: tuple[str, ...]
+    folder: str
     store: Callable[[int], str]
     preview: Callable[[int, int], str]
 
@@ -39,7 +43,7 @@ def compose_edit(script: Script, edit: Edit, frames: StreamFrames) -> Iterator[b
             yield _image(frames, imageUrl=path, progress=percent, imageIndex=slot)
         is_withheld = slot in withheld
         # A picture that is withheld has an address, but nothing lies there.
-        path = edit.preview(slot, 0).replace("-part-0", "") if is_withheld else edit.store(slot)
+        path = f"{edit.folder}/{image_id}/image.jpg" if is_withheld else edit.store(slot)
         if not is_withheld:
             made.append((image_id, path))
         if script.result in ("all", "stream"):

@@ -84,7 +84,9 @@ class Script(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     steps: int = 4
     video_bytes: int = 0
     abandon: Literal["kept", "gone"] = "kept"
-    # The list of files.
+    # The list of files, and the hosts that they lie on.
+    length: bool = True
+    media_type: str | None = None
     names: Literal["camel", "plain", "snake"] = "camel"
     # The pace.
     delay_ms: float | None = None

@@ -122,10 +122,10 @@ async def _serve(found: _Found, script: Script, scope: Scope, send: Send) -> Non
     if refusal is not None:
         await send_answer(send, refusal)
         return
-    headers = [
-        (b"content-type", found.media_type.encode()),
-        (b"content-length", str(found.size).encode()),
-    ]
+    media_type = found.media_type if script.media_type is None else script.media_type
+    headers = [(b"content-type", media_type.encode())] if media_type else []
+    if script.length:
+        headers.append((b"content-length", str(found.size).encode()))
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await asyncio.sleep(script.stall_first_ms / 1000)
     left = found.size // 2 if script.end != "done" else found.size

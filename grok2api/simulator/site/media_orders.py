@@ -47,7 +47,8 @@ class EditOrder:
             picture = studio.paint(ids[slot], self._ratio, prompt, slot, percent=percent)
             return studio.store_preview(account, ids[slot], picture).lstrip("/")
 
-        return Edit(ids=ids, store=store, preview=preview)
+        folder = f"users/{account.user_id}/generated"
+        return Edit(ids=ids, folder=folder, store=store, preview=preview)
 
 
 class _Film(Struct, frozen=True, kw_only=True):

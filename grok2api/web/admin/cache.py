@@ -1,6 +1,5 @@
 """Administrative routes of kept pictures and videos, in the form that older pages know."""
 
-import re
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
@@ -10,12 +9,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from grok2api.domain.ids import MediaId
-from grok2api.domain.media import MEDIA_ID_CHARS, MediaKind, MediaUsage, StoredMedia
+from grok2api.domain.media import (
+    ENDINGS,
+    OTHER_ENDING,
+    MediaKind,
+    MediaUsage,
+    StoredMedia,
+    is_media_id,
+)
 from grok2api.errors import InvalidRequestError, NotFoundError
-from grok2api.web.admin.answers import answer, read_choice, read_cursor, read_number
+from grok2api.web.admin.answers import answer, read_choice, read_number
 from grok2api.web.admin.auth import admit_admin
 from grok2api.web.body import read_json
-from grok2api.web.media_response import EXTENSIONS, name_of
+from grok2api.web.media_response import name_of
 from grok2api.web.public_url import public_url
 from grok2api.web.state import AppState, state_of
 
@@ -24,7 +30,6 @@ MAX_PAGE: Final = 1000
 DEFAULT_PAGE: Final = 100
 
 _BYTES_PER_MB: Final = 1024 * 1024
-_NAME: Final = re.compile(rf"([0-9a-f]{{{MEDIA_ID_CHARS}}})(?:\.([a-z0-9]+))?")
 
 
 class Cached(StrEnum):
@@ -67,10 +72,14 @@ class ItemView(Struct, frozen=True, kw_only=True):
 
 
 class ListBody(Struct, frozen=True, kw_only=True):
-    """A page of kept files, newest first; `total` is how many there are in all."""
+    """A page of kept files, newest first; `total` is how many there are in all.
+
+    `page` is its number, where all pages before it were as large.
+    """
 
     status: Literal["success"] = "success"
     total: int
+    page: int
     page_size: int
     next_cursor: str | None
     items: list[ItemView]
@@ -150,17 +159,17 @@ async def list_items(request: Request) -> Response:
         raise InvalidRequestError(
             f"page_size must be 1 to {MAX_PAGE}.", param="page_size", code="invalid_value"
         )
-    if read_number(request, "page", default=1) != 1:
-        raise InvalidRequestError(
-            "Pages have no numbers; go on with cursor, which is next_cursor of the page before.",
-            param="page",
-            code="invalid_value",
-        )
-    found = await state.media.list_page(kind, read_cursor(request), limit)
+    page = read_number(request, "page", default=1)
+    if page < 1:
+        raise InvalidRequestError("page must be 1 or more.", param="page", code="invalid_value")
+    # A cursor is how many come before; so a page is one too.
+    skip = read_number(request, "cursor", default=(page - 1) * limit)
+    found = await state.media.list_page(kind, str(skip), limit)
     base = public_url(request)
     return answer(
         ListBody(
             total=found.total,
+            page=skip // limit + 1,
             page_size=limit,
             next_cursor=found.next_cursor or None,
             items=[_show_item(state, media, base) for media in found.items],
@@ -208,15 +217,15 @@ def _read_kind(given: str) -> MediaKind:
 
 
 def _read_name(kind: MediaKind, name: str, param: str) -> MediaId:
-    found = _NAME.fullmatch(name)
-    own = {extension for media_type, extension in EXTENSIONS.items() if media_type.startswith(kind)}
-    if found is None or (found[2] and found[2] not in own):
+    stem, dot, ending = name.partition(".")
+    own = {own for media_type, own in ENDINGS.items() if media_type.startswith(f"{kind}/")}
+    if not is_media_id(stem) or (dot and ending not in own | {OTHER_ENDING}):
         raise InvalidRequestError(
             "This is not the name of a kept file of this type.",
             param=param,
             code="invalid_file_name",
         )
-    return MediaId(found[1])
+    return MediaId(stem)
 
 
 def _show_usage(found: MediaUsage) -> UsageBody:

@@ -26,6 +26,11 @@ def reading(mode: Mode, left: int, total: int = 30, *, resets_in_s: float = 3600
     return Reading(mode, left, total, 7200, resets_in_s)
 
 
+def media(mode: Mode, left: int, *, resets_in_s: float = 3600.0) -> Reading:
+    """Return what the upstream says of pictures and videos: never how many there are in all."""
+    return Reading(mode, left, None, DAY_S, resets_in_s)
+
+
 class Bench:
     """Every script of accounts but those of `AccountMaker`."""
 
@@ -43,7 +48,7 @@ class Bench:
 
     async def sync(self, name: str, *readings: Reading, **facts: object) -> object:
         """Write down what the upstream says; facts as those of `Finding` and `QuotaReport`."""
-        of_report = {key: facts.pop(key) for key in ("credits",) if key in facts}
+        of_report = {key: facts.pop(key) for key in ("credits", "unmetered") if key in facts}
         report = QuotaReport(readings, {}, **of_report)  # type: ignore[arg-type]
         finding = Finding(**({"next_in_s": 600.0} | facts), report=report)  # type: ignore[arg-type]
         return await self.edits.sync(AccountId(name), finding)

@@ -8,7 +8,17 @@ from grok2api.domain.account import POOLS, Pool, Status
 from grok2api.store import keys
 from tests.lua.conftest import KeyView
 
-SLOTS = {"auto": 0, "fast": 1, "expert": 2, "heavy": 3, "grok_4_3": 4}
+SLOTS = {
+    "auto": 0,
+    "fast": 1,
+    "expert": 2,
+    "heavy": 3,
+    "grok_4_3": 4,
+    "image_pro": 5,
+    "image_edit": 6,
+    "video": 7,
+    "video_720p": 8,
+}
 Record = dict[str, Any]
 
 
@@ -68,11 +78,11 @@ class Snapshot:
         return float("inf") if window.get("total") is None else float(window["left"])
 
     def has_units(self, record: Record) -> bool:
-        """Whether some mode has units, be it that it rests."""
+        """Whether some mode has units, be it that it rests: one that is known, if any is."""
         credits_ = record.get("credits")
         is_gated = credits_ is not None and credits_["left"] <= 0
-        windows = record["windows"].values()
-        return not is_gated and any(w.get("total") is None or w["left"] > 0 for w in windows)
+        known = [w for w in record["windows"].values() if w.get("total") is not None]
+        return not is_gated and (not known or any(w["left"] > 0 for w in known))
 
     def live_leases(self, name: str, record: Record) -> list[list[Any]]:
         return [
@@ -152,10 +162,13 @@ class Snapshot:
 
 
 def _check_window(window: Record) -> None:
-    assert window["left"] >= 0
     held = window.get("held", 0)
     assert held >= 0
     total = window.get("total")
-    if total is not None:
-        assert window["left"] + held <= max(total, held)
-        assert window["left"] == total or window.get("reset")
+    if total is None:
+        assert window.keys() <= {"length", "held", "rest"}
+        return
+    assert window["left"] >= 0
+    assert window["left"] + held <= max(total, held)
+    is_full = window["left"] == total and not window.get("once")
+    assert is_full or window.get("reset")

@@ -42,7 +42,7 @@ from tests.lua.conftest import NOW_MS, KeyView
 
 POOLS = (BASIC, SUPER)
 LIMIT = 2
-MODES = (Mode.FAST, Mode.AUTO)
+MODES = (Mode.FAST, Mode.AUTO, Mode.IMAGE_PRO)
 IDS = st.sampled_from([AccountId(name) for name in "abcd"])
 TAGS = st.lists(st.sampled_from(["blue", "red"]), unique=True).map(tuple)
 TTL_S = st.sampled_from([0.001, 5.0, 60.0, 9000.0])
@@ -50,8 +50,11 @@ TOTALS = st.none() | st.integers(1, 6)
 
 
 def small_windows(pool: Pool, total: int | None) -> dict[Mode, Window]:
-    modes = PLANS[pool.tier]
-    return {mode: Window(total or 0, total, 7200, Source.DEFAULT) for mode in modes}
+    """Return windows of `total` units of chat; nobody knows a number of the rest, or with None."""
+    chat = [] if total is None else [mode for mode, plan in PLANS[pool.tier].items() if plan.total]
+    unknown = Window(0, None, 7200, Source.UNKNOWN)
+    known = {mode: Window(total or 0, total, 7200, Source.DEFAULT) for mode in chat}
+    return {mode: known.get(mode, unknown) for mode in PLANS[pool.tier]}
 
 
 class AccountMachine(RuleBasedStateMachine):
@@ -161,15 +164,19 @@ class AccountMachine(RuleBasedStateMachine):
                 wish.units, round(policy.lease_ttl_s * 1000), reply.ends_at_ms
             )
         if is_swept:
-            choices = [names for names in allowed if names]
-            assert isinstance(reply, Lease) == bool(choices), (reply, allowed)
+            orders = [[names for names in order if names] for order in allowed]
+            assert isinstance(reply, Lease) == bool(orders[0]), (reply, allowed)
             if isinstance(reply, Lease):
-                any_of = set().union(*choices) if wish.session else choices[0]
+                choices = orders[0] if wish.session else [order[0] for order in orders]
+                any_of = set().union(*choices)
                 assert (reply.account_id, reply.pool, reply.mode) in any_of
         return lease_id
 
-    def _find_allowed(self, wish: Wish) -> list[set[tuple[AccountId, Pool, Mode]]]:
-        """Return who may be chosen, in the order in which modes, tags and pools are tried."""
+    def _find_allowed(self, wish: Wish) -> list[list[set[tuple[AccountId, Pool, Mode]]]]:
+        """Return who may be chosen, in each order in which modes, tags and pools may be tried.
+
+        Of several tags each comes first in its turn.
+        """
         seen = self.look()
 
         def may_serve(name: str, pool: Pool, mode: Mode, tag: str) -> bool:
@@ -184,11 +191,15 @@ class AccountMachine(RuleBasedStateMachine):
                 and (not tag or tag in model.tags)
             )
 
+        tags = wish.tags or ("",)
         return [
-            {(AccountId(n), pool, mode) for n in seen.records if may_serve(n, pool, mode, tag)}
-            for mode in wish.modes
-            for tag in wish.tags or ("",)
-            for pool in wish.pools
+            [
+                {(AccountId(n), pool, mode) for n in seen.records if may_serve(n, pool, mode, tag)}
+                for mode in wish.modes
+                for tag in tags[first:] + tags[:first]
+                for pool in wish.pools
+            ]
+            for first in range(len(tags))
         ]
 
     @rule(lease_id=leases, ttl_s=TTL_S)
@@ -296,8 +307,9 @@ class AccountMachine(RuleBasedStateMachine):
     @rule(
         name=IDS,
         left=st.integers(0, 5),
-        total=st.integers(5, 8),
+        total=st.none() | st.integers(5, 8),
         modes=st.lists(st.sampled_from(MODES), unique=True),
+        unmetered=st.lists(st.sampled_from(MODES), unique=True),
         credits_=st.sampled_from([None, None, Credits(0, 90.0), Credits(5, 9000.0)]),
         pool=st.none() | st.sampled_from(POOLS),
         may_demote=st.booleans(),
@@ -307,13 +319,15 @@ class AccountMachine(RuleBasedStateMachine):
         self,
         name: AccountId,
         left: int,
-        total: int,
+        total: int | None,
         modes: list[Mode],
+        unmetered: list[Mode],
         credits_: Credits | None,
         **facts: Any,
     ) -> None:
         readings = tuple(Reading(mode, left, total, 7200, 1000.0) for mode in modes)
-        report = QuotaReport(readings, {}, credits=credits_)
+        others = tuple(mode for mode in unmetered if mode not in modes)
+        report = QuotaReport(readings, {}, credits=credits_, unmetered=others)
         reply = self.run(self.edits.sync(name, Finding(report=report, next_in_s=60, **facts)))
         account = self.model.accounts.get(name)
         if account is None or account.status is Status.DELETED:
@@ -349,7 +363,11 @@ class AccountMachine(RuleBasedStateMachine):
     def reap(self) -> None:
         self.run(self.timers.reap())
         self.model.handle_due()
-        self._notice_handed_over(self.look())
+        seen = self.look()
+        for record in seen.records.values():
+            if (record["status"], record.get("reason")) == ("exhausted", "quota"):
+                assert record["ends"] > self.model.now_ms
+        self._notice_handed_over(seen)
 
     @rule(ms=st.sampled_from([1, 999, 5_000, 10_000, 20_000, 60_000, 7_200_000]))
     def let_time_pass(self, ms: int) -> None:

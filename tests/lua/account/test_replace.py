@@ -63,6 +63,21 @@ async def test_successor_has_all_but_the_session(
     assert (await accounts.store.reveal([NEW]))[NEW] == Credentials("session-of-new", "cf=2")
 
 
+async def test_number_of_pictures_left_goes_over_and_ends_in_time(
+    replace: Replacing, accounts: AccountMaker
+) -> None:
+    left = Window(2, None, 86_400, Source.REAL, reset_at_s=NOW_S + 60)
+    await accounts.save("old", windows={Mode.IMAGE_PRO: left})
+
+    await replace()
+
+    assert (await accounts.look("new")).windows[Mode.IMAGE_PRO] == left
+    replace.timers.now_ms = accounts.store.now_ms = NOW_MS + 60_000
+    await replace.timers.reap()
+    window = (await accounts.look("new")).windows[Mode.IMAGE_PRO]
+    assert (window.total, window.source) == (None, Source.UNKNOWN)
+
+
 async def test_counts_and_choice_follow(replace: Replacing, accounts: AccountMaker) -> None:
     await accounts.save("old", tags=("red",))
 

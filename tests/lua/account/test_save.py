@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from grok2api.domain.account import Credentials, Mode, Outcome, Status
+from grok2api.domain.account import MEDIA_MODES, Credentials, Mode, Outcome, Status
 from grok2api.domain.ids import AccountId
 from grok2api.domain.quota import DAY_S, Source, Window
 from grok2api.store import keys
@@ -22,7 +22,9 @@ async def test_new_account_is_ready_in_its_modes_and_tags(
 ) -> None:
     assert await store.save(NEW) == Saved()
 
-    assert await view.members(keys.ready(BASIC)) == ["fast a", "fast#1 a", "fast#2 a"]
+    modes = [Mode.FAST, Mode.IMAGE_PRO, Mode.IMAGE_EDIT, Mode.VIDEO_720P]
+    members = [f"{mode}{tag} a" for tag in ("", "#1", "#2") for mode in modes]
+    assert await view.members(keys.ready(BASIC)) == members
     assert await view.scores(keys.account_index()) == {"a": 5000}
     assert await view.scores(keys.refresh()) == {"a": NOW_MS}
     assert await view.counts() == {"total": 1, "active": 1}
@@ -36,8 +38,9 @@ async def test_new_account_has_what_its_tier_usually_has(
 
     windows = (await accounts.look("a")).windows
 
-    assert set(windows) == {Mode.AUTO, Mode.FAST, Mode.EXPERT, Mode.GROK_4_3}
+    assert set(windows) == {Mode.AUTO, Mode.FAST, Mode.EXPERT, Mode.GROK_4_3, *MEDIA_MODES}
     assert windows[Mode.FAST] == Window(140, 140, 7200, Source.DEFAULT)
+    assert windows[Mode.VIDEO] == Window(0, None, DAY_S, Source.UNKNOWN)
 
 
 async def test_known_windows_are_taken_over_and_end_in_time(

@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from grok2api.domain.account import Lease, Mode, Outcome, Status
+from grok2api.domain.account import Lease, Mode, Outcome, Status, Tier
 from grok2api.domain.ids import AccountId
-from grok2api.domain.quota import Credits, QuotaReport, Source
+from grok2api.domain.quota import PLANS, Credits, QuotaReport, Source
 from grok2api.store import keys
 from grok2api.store.account_edits import Finding
 from grok2api.store.account_replies import StaleEpoch, Synced, Unknown
@@ -34,7 +34,7 @@ async def test_reading_replaces_what_was_thought(
 
     assert reply == Synced(Status.ACTIVE, "grok_web:basic")
     account = await accounts.look("a")
-    assert set(account.windows) == {Mode.FAST}
+    assert set(account.windows) == set(PLANS[Tier.BASIC])
     window = account.windows[Mode.FAST]
     assert (window.remaining, window.total, window.length_s) == (7, 20, 7200)
     assert (window.source, window.reset_at_s) == (Source.REAL, NOW_S + 3600)

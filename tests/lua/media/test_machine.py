@@ -243,12 +243,12 @@ class MediaMachine(RuleBasedStateMachine):
         assert listed == {name: kept.place for name, kept in model.kept.items()}
         assert all(item.media_type == PNG for item in page.items)
         command = self.redis.execute_command
-        for key in (keys.media_index(IMAGE), keys.media_coming(IMAGE)):
-            expected = len(model.kept) if "index" in key else len(model.coming)
-            assert self.run(command("HLEN", key)) == expected
-        for key in (keys.media_used(IMAGE), keys.media_created(IMAGE), keys.media_seen(IMAGE)):
-            assert self.run(command("ZCARD", key)) == len(model.kept)
-        assert self.run(command("ZCARD", keys.media_ends(IMAGE))) == len(model.ends)
+        state = keys.media_state(IMAGE)
+        assert self.run(command("HLEN", state["index"])) == len(model.kept)
+        assert self.run(command("HLEN", state["coming"])) == len(model.coming)
+        for name in ("used", "created", "seen"):
+            assert self.run(command("ZCARD", state[name])) == len(model.kept)
+        assert self.run(command("ZCARD", state["ends"])) == len(model.ends)
 
 
 def test_index_agrees_with_its_model(redis_url: str) -> None:

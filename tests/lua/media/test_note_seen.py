@@ -3,7 +3,7 @@ from tests.lua.media.conftest import IMAGE, sighting
 
 
 async def unseen(media, before_ms):
-    found = await media.upkeep.list_unseen(IMAGE, before_ms=before_ms, limit=100)
+    found = await media.upkeep.list_unseen(IMAGE, before_ms=before_ms, limit=100, epoch=media.epoch)
     return [item.id.lstrip("0") for item in found]
 
 

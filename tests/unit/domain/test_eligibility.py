@@ -43,6 +43,7 @@ def ended(status: Status, reason: str = "", until_s: float = 0.0, **facts: Any) 
     return make(status=status, reason=reason, since_s=NOW_S - 60, until_s=until_s, **facts)
 
 
+UNKNOWN = Window(0, None, 7200, Source.UNKNOWN)
 NO_CREDITS = Credits(0, 3600.0)
 EMPTY = {Mode.FAST: window(0, reset_at_s=NOW_S + 300)}
 RESTS = {Mode.FAST: window(27, rests_until_s=NOW_S + 30)}
@@ -93,7 +94,26 @@ ROWS: list[Row] = [
     (Word.NO_TAG, make(tags=("red",)), {"tags": ("blue", "green")}, "blue, green", None, None, 0),
     (Word.EXCLUDED, make(), {"exclude": (A,)}, "tried it already", None, None, 0),
     (Word.READY, make(open_leases=7), {}, "27 of 30 left in fast, 7 open", 27, 30, 0),
-    (Word.READY, make(windows={Mode.FAST: window(0, None)}), {}, "nobody knows", None, None, 0),
+    (Word.READY, make(windows={Mode.FAST: UNKNOWN}), {}, "nobody knows", None, None, 0),
+    (Word.READY, make(windows={Mode.FAST: window(5, None)}), {}, "this: 5 left in", 5, None, 0),
+    (
+        Word.NO_UNITS,
+        make(windows={Mode.FAST: window(2, None, reset_at_s=LATER)}),
+        {},
+        "2 left in fast; this needs 4.",
+        2,
+        None,
+        LATER,
+    ),
+    (
+        Word.EXHAUSTED,
+        ended(Status.EXHAUSTED, "quota", LATER, windows=EMPTY | {Mode.IMAGE_PRO: UNKNOWN}),
+        {"modes": (Mode.IMAGE_PRO,)},
+        "All its queries are used up.",
+        None,
+        None,
+        LATER,
+    ),
 ]
 
 

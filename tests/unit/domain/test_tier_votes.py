@@ -62,7 +62,8 @@ def test_contradicting_totals_prove_the_lowest_plan(told: dict[Mode, int], tier:
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_every_plan_proves_itself(tier: Tier) -> None:
-    assert infer_tier({mode: plan.total for mode, plan in PLANS[tier].items()}) is tier
+    known = {mode: plan.total for mode, plan in PLANS[tier].items() if plan.total is not None}
+    assert infer_tier(known) is tier
 
 
 @given(totals)

@@ -332,3 +332,55 @@ def test_search_does_not_go_down_for_ever() -> None:
         deep = [deep]
 
     assert list(scan(deep)) == []
+
+
+def test_object_beyond_the_limit_ends_it() -> None:
+    decoder = EditDecoder(ASSETS, USER, by_asset=False)
+
+    decoder.feed(b'{"a":"' + b"x" * (9 * 1024 * 1024))
+
+    assert decoder.error is not None
+    assert decoder.error.code == "upstream_frame_too_large"
+    assert decoder.feed(encode(streamed(0, 50))) == []
+
+
+def test_mark_of_the_end_is_one() -> None:
+    decoder = EditDecoder(ASSETS, USER, by_asset=False)
+
+    decoder.feed(encode(streamed(0, 100)) + b"\ndata: [DONE]\n")
+
+    assert decoder.is_over
+    assert decoder.results == (url_of("e-0"),)
+
+
+@pytest.mark.parametrize("index", [-1, 64, 10**9])
+def test_index_out_of_reason_is_no_picture(index: int) -> None:
+    assert read(streamed(index, 50)).results == ()
+
+
+def test_stream_errors_that_say_nothing_are_none() -> None:
+    made = ["users/u-1/generated/e-0/image.jpg"]
+
+    assert read(envelope(streamErrors=[{}], generatedImageUrls=made)).results == (url_of("e-0"),)
+
+
+def test_withheld_picture_without_an_address_is_noted() -> None:
+    decoder = read(streamed(0, 100, moderated=True, imageUrl=""))
+
+    assert (decoder.has_withheld, decoder.results) == (True, ())
+
+
+def test_no_more_is_remembered_than_makes_sense() -> None:
+    paths = [f"users/u-1/generated/e-{at}/image.jpg" for at in range(200)]
+
+    assert len(read(envelope(deep=paths)).results) == 64
+    assert (
+        read(
+            *({"result": {"response": {"x": {"url": path, "moderated": True}}}} for path in paths)
+        ).results
+        == ()
+    )
+
+
+def test_broken_json_in_a_text_is_left_out() -> None:
+    assert list(scan('{"a": /generated/')) == []

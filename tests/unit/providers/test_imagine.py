@@ -118,6 +118,14 @@ def test_transcript_of_one_picture() -> None:
     ]
 
 
+def test_preview_that_cannot_be_decoded_is_left_out() -> None:
+    limits = msgspec.structs.replace(LIMITS, previews=1)
+
+    events = play(1, image(0, b"", 20, blob="*"), image(0, b"f"), completed(0), limits=limits)
+
+    assert [type(event) for event in events] == [ImageStep, ImageMade, ImagesDone]
+
+
 def test_previews_nobody_wants_are_not_decoded() -> None:
     events = play(1, image(0, b"small", 33), image(0, b"whole"), completed(0))
 
@@ -301,6 +309,14 @@ def test_extra_slots_are_nobodys() -> None:
     assert [e.content for e in events if isinstance(e, ImageMade)] == [b"0", b"1"]
 
 
+def test_states_of_something_else_take_no_slot() -> None:
+    other = {"type": "json", "current_status": "warming_up"}
+
+    assert ImageMade(0, b"a", f"{HOST}/{image_id(0)}.png") in play(
+        1, other, start(0), image(0, b"a"), completed(0)
+    )
+
+
 def test_withheld_picture_gives_nothing() -> None:
     decoder = ImagineDecoder(2, LIMITS)
 
@@ -410,6 +426,12 @@ def test_half_made_picture_without_a_state_is_blocked() -> None:
     assert isinstance(decoder.error, UpstreamUnavailableError)
     assert decoder.error.code == "image_blocked"
     assert not decoder.error.is_final
+
+
+def test_preview_without_a_state_leaves_other_slots_alone() -> None:
+    error = fail(2, image(0, bytes(120), None), image(1, b"", None, blob="", url=""))
+
+    assert error.code == "image_generation_incomplete"
 
 
 def test_small_pictures_without_a_state_are_too_few() -> None:

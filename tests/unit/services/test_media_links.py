@@ -76,6 +76,10 @@ def test_link_without_an_address_is_a_path() -> None:
     assert links().link(media(VIDEO)).startswith(f"/v1/files/video?id={ID}&exp=")
 
 
+def test_id_is_all_that_a_link_needs() -> None:
+    assert links().link_to(VIDEO, ID, "http://h") == links().link(media(VIDEO), "http://h")
+
+
 def test_link_opens_no_other_kind_and_no_other_file() -> None:
     query = query_of(links().link(media()))
 

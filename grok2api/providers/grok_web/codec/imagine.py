@@ -57,6 +57,9 @@ class _Picture(Struct, frozen=True, gc=False):
         return memoryview(self.blob).nbytes
 
 
+_NO_PICTURE: Final = _Picture(Raw(b""), "")
+
+
 class _Slot:
     """One picture: what has come of it, and whether that is all."""
 
@@ -65,7 +68,7 @@ class _Slot:
     def __init__(self) -> None:
         self.percent = -1
         self.previews = 0
-        self.last: _Picture | None = None
+        self.last = _NO_PICTURE
         self.final: _Picture | None = None
         self.is_completed = False
         self.is_withheld = False
@@ -102,7 +105,7 @@ class ImagineDecoder:
     def hints(self) -> tuple[int, int] | None:
         if self._has_state:
             return None
-        seen = [slot.last for slot in self._slots.values() if slot.last is not None]
+        seen = [slot.last for slot in self._slots.values() if slot.last is not _NO_PICTURE]
         return len(seen), sum(self._looks_final(picture) for picture in seen)
 
     def feed(self, message: bytes) -> ImageBatch:
@@ -138,20 +141,19 @@ class ImagineDecoder:
 
     def _take_state(self, frame: ImagineMessage, out: ImageBatch) -> None:
         self._has_state = True
+        if as_text(frame.current_status) not in {"start_stage", "completed"}:
+            return
         place, slot = self._find(frame, _position(frame.order))
         if slot is None or slot.is_over:
             return
-        match frame.current_status:
-            case "start_stage":
-                self._step(place, slot, 0, out)
-            case "completed":
-                slot.is_completed = True
-                slot.is_withheld = frame.moderated is True
-                if slot.final is None:
-                    slot.final = _picture(frame)
-                self._settle(place, slot, out)
-            case _:
-                pass
+        if frame.current_status == "start_stage":
+            self._step(place, slot, 0, out)
+            return
+        slot.is_completed = True
+        slot.is_withheld = frame.moderated is True
+        if slot.final is None:
+            slot.final = _picture(frame)
+        self._settle(place, slot, out)
 
     def _take_picture(self, frame: ImagineMessage, out: ImageBatch) -> None:
         picture = _picture(frame)
@@ -212,15 +214,13 @@ class ImagineDecoder:
         slot.final = None
         if content or picture.url:
             slot.is_over = True
-            slot.last = None
+            slot.last = _NO_PICTURE
             self._made += 1
             out.append(ImageMade(place, content, picture.url))
 
     def _settle_by_size(self, out: ImageBatch) -> None:
         medium = False
         for place, slot in self._slots.items():
-            if slot.last is None:
-                continue
             if self._looks_final(slot.last):
                 self._give_out(place, slot, slot.last, out)
             else:

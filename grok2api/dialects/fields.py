@@ -1,5 +1,7 @@
 """Fields of requests in every dialect: how they are decoded, checked, and refused by name."""
 
+import re
+from collections.abc import Iterable
 from typing import Final, Protocol, TypeVar
 
 import msgspec
@@ -11,6 +13,8 @@ from grok2api.domain.chat import ContentPart, FilePart, Role, TextPart
 from grok2api.errors import InvalidRequestError
 
 _NULL: Final = (b"", b"null")
+MAX_NAMES: Final = 20
+_HEADER_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
 _URL_SCHEMES: Final = ("https://", "http://", "data:")
 
 T = TypeVar("T")
@@ -35,6 +39,11 @@ def refusal(message: str, param: str, code: str = "invalid_value") -> InvalidReq
 def missing(param: str) -> InvalidRequestError:
     """Return the error of a field that has to be there."""
     return refusal(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
+
+
+def header_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return those names of fields that can stand in a header, and no more than fit."""
+    return tuple(name for name in names if _HEADER_NAME.fullmatch(name))[:MAX_NAMES]
 
 
 def is_given(raw: Raw) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from grok2api.dialects.errors import parse_problem
-from grok2api.dialects.fields import decode, is_given, missing, no_uploads, refusal
+from grok2api.dialects.fields import decode, header_names, is_given, missing, no_uploads, refusal
 from grok2api.dialects.openai_image_sizes import find_ratio
 from grok2api.domain.catalogue import CATALOGUE
 from grok2api.domain.images import ImageRequest, ImageWay
@@ -29,7 +29,6 @@ EDIT_MODEL: Final = "grok-imagine-image-edit"
 MAX_PROMPT_CHARS: Final = 32_000
 MAX_PREVIEWS: Final = 3
 MAX_REFERENCES: Final = 5
-MAX_IGNORED: Final = 20
 
 _MAX_PICTURES: Final = {ImageWay.LITE: 4, ImageWay.EDIT: 2}
 _MOST_PICTURES: Final = 10
@@ -40,7 +39,6 @@ _FORMATS: Final = ("url", "b64_json")
 
 _REFERENCES = msgspec.json.Decoder(str | ReferenceBody | list[str | ReferenceBody])
 _IMAGE_FIELD = re.compile(r"images?(\[[0-9]{0,3}\])?")
-_HEADER_SAFE = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
 _OPTIONS: Final = frozenset(field.encode_name for field in msgspec.structs.fields(ImageOptions))
 _UNSUPPORTED: Final = ("mask", "markup")
 
@@ -201,7 +199,7 @@ def parse_form_options(fields: Mapping[str, str]) -> ImageOptions:
 def ignored_form_fields(names: Iterable[str]) -> tuple[str, ...]:
     """Return the names of fields that change nothing and that a header can hold."""
     unknown = [name for name in names if name not in _OPTIONS and not is_image_field(name)]
-    return tuple(name for name in unknown if _HEADER_SAFE.fullmatch(name))[:MAX_IGNORED]
+    return header_names(unknown)
 
 
 def _reference(given: str | ReferenceBody, at: str) -> NamedImage:

@@ -1,19 +1,20 @@
 """Requests for videos: wire Struct to domain. All that can be refused is refused here."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 
 from grok2api.dialects.errors import parse_problem
-from grok2api.dialects.fields import decode, is_given, missing, refusal
+from grok2api.dialects.fields import decode, header_names, is_given, missing, no_uploads, refusal
 from grok2api.dialects.openai_image_sizes import find_ratio
-from grok2api.dialects.openai_images_request import MAX_PROMPT_CHARS, NamedImage
+from grok2api.dialects.openai_images_request import NamedImage
 from grok2api.domain.catalogue import CATALOGUE
 from grok2api.domain.model import Capability, Route
 from grok2api.domain.video import (
+    MAX_PROMPT_CHARS,
     MAX_REFERENCES,
     Preset,
     Resolution,
@@ -29,6 +30,7 @@ VIDEO_DECODER: msgspec.json.Decoder[VideoBody] = msgspec.json.Decoder(VideoBody)
 VIDEO_MODEL: Final = "grok-imagine-video"
 DEFAULT_SECONDS: Final = 6
 DEFAULT_SIZE: Final = "720x1280"
+DEFAULT_RATIO: Final = "9:16"
 
 _RATIO_OF_SIZE: Final = {"1024x1792": "9:16", "1792x1024": "16:9"}
 """Videos come no taller and no wider than this, unlike pictures of these sizes."""
@@ -36,8 +38,11 @@ _QUALITIES: Final = ("standard", "auto", "low", "medium")
 _HIGH_QUALITIES: Final = ("high", "hd")
 _SHORT_SIDE: Final = {Resolution.P480: 480, Resolution.P720: 720}
 _REFERENCES = msgspec.json.Decoder(str | ReferenceBody | list[str | ReferenceBody])
-_REFERENCE_FIELDS: Final = ("input_reference", "input_references", "image", "image_url")
-_REFERENCE_FIELD = re.compile(r"(input_references?|images?)(\[[0-9]{0,3}\])?")
+_REFERENCE_FIELDS: Final = ("input_reference", "input_references", "image", "images", "image_url")
+_REFERENCE_FIELD = re.compile(
+    r"(input_references?|images?|image_url)(\[[0-9]{0,3}\])?(\[(image_url|url|b64_json|file_id)\])?"
+)
+_BY_ID: Final = "[file_id]"
 _OPTIONS: Final = frozenset(field.encode_name for field in msgspec.structs.fields(VideoOptions))
 _WHOLE = re.compile(r"[0-9]{1,4}")
 
@@ -176,6 +181,23 @@ def is_reference_field(name: str) -> bool:
     return _REFERENCE_FIELD.fullmatch(name) is not None
 
 
+def parse_form_references(fields: Mapping[str, str]) -> tuple[NamedImage, ...]:
+    """Return the pictures that a form gives as text: addresses, data URLs or base64.
+
+    Raises:
+        InvalidRequestError: one is only named by an id.
+    """
+    given = [
+        NamedImage(name, text)
+        for name, text in fields.items()
+        if is_reference_field(name) and text.strip()
+    ]
+    for named in given:
+        if named.param.endswith(_BY_ID):
+            raise no_uploads(named.param, "itself")
+    return tuple(given)
+
+
 def parse_video_form(fields: Mapping[str, str]) -> VideoOptions:
     """Return the options in a form; an empty field is as good as none.
 
@@ -189,9 +211,11 @@ def parse_video_form(fields: Mapping[str, str]) -> VideoOptions:
         raise parse_problem(problem) from None
 
 
-def unknown_video_fields(names: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the names of a form's fields that change nothing."""
-    return tuple(name for name in names if name not in _OPTIONS and not is_reference_field(name))
+def ignored_video_fields(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of a form's fields that change nothing and that a header can hold."""
+    return header_names(
+        name for name in names if name not in _OPTIONS and not is_reference_field(name)
+    )
 
 
 def _choose(words: type[Word], named: str | None, default: Word, param: str) -> Word:
@@ -220,8 +244,10 @@ def _choose_ratio(wire: VideoOptions | VideoConfig, prefix: str, warnings: list[
         return _RATIO_OF_SIZE[named.lower()]
     found = find_ratio(named, f"{prefix}{which}")
     if not found.is_exact:
-        warnings.append(f"{which}: {named} became the aspect ratio {found.ratio}")
-    return found.ratio or "1:1"
+        # Digits and a sign by now, so that a header can hold it.
+        shown = named.replace("\u00d7", "x")
+        warnings.append(f"{which}: {shown} became the aspect ratio {found.ratio}")
+    return found.ratio or DEFAULT_RATIO
 
 
 def _wants_high(named: str | None, param: str) -> bool:
@@ -249,7 +275,7 @@ def _reference(given: str | ReferenceBody, at: str) -> NamedImage:
     if isinstance(given, str):
         text = given
     elif given.file_id and not given.image_url:
-        raise refusal("Files cannot be uploaded beforehand: give a URL or data URL.", at)
+        raise no_uploads(f"{at}.file_id", "in 'image_url'")
     else:
         url = given.image_url.url if isinstance(given.image_url, UrlBody) else given.image_url
         text = url or given.url or given.b64_json or ""

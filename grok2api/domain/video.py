@@ -29,6 +29,7 @@ MODE_OF_RESOLUTION: Final = {Resolution.P480: Mode.VIDEO, Resolution.P720: Mode.
 """The quota that a video of this resolution is taken from."""
 
 MAX_REFERENCES: Final = 7
+MAX_PROMPT_CHARS: Final = 32_000
 SEGMENTS: Final = {12: (6, 6), 16: (10, 6), 20: (10, 10)}
 """Lengths that are made in two parts where the upstream has to extend, in seconds."""
 

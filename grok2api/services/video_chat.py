@@ -1,5 +1,6 @@
 """Videos asked for in a chat: a job like any other, followed until there is a video."""
 
+import asyncio
 import html
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
@@ -14,7 +15,9 @@ from grok2api.domain.chat import (
     EventBatch,
     Finished,
     ImagePart,
+    Message,
     ReasoningDelta,
+    Role,
     TextDelta,
     TextPart,
 )
@@ -22,7 +25,15 @@ from grok2api.domain.client_key import ANONYMOUS, ClientKey
 from grok2api.domain.ids import ClientKeyId
 from grok2api.domain.media import MediaKind
 from grok2api.domain.model import Route
-from grok2api.domain.video import MAX_REFERENCES, Preset, VideoRequest, VideoState, VideoWish
+from grok2api.domain.video import (
+    MAX_PROMPT_CHARS,
+    MAX_REFERENCES,
+    MODE_OF_RESOLUTION,
+    Preset,
+    VideoRequest,
+    VideoState,
+    VideoWish,
+)
 from grok2api.domain.video_job import NO_ACCOUNT_CODE, REJECTED_CODE, STORE_CODE, VideoJob
 from grok2api.domain.video_lengths import allowed_lengths, choose_segments
 from grok2api.errors import (
@@ -31,6 +42,8 @@ from grok2api.errors import (
     InvalidRequestError,
     MediaStoreError,
     NoAccountAvailableError,
+    NotFoundError,
+    StoreUnavailableError,
     UpstreamProtocolError,
 )
 from grok2api.services.cleanup import Cleanup
@@ -41,6 +54,8 @@ from grok2api.services.videos import Videos
 
 log = structlog.get_logger(__name__)
 
+CANCEL_TRIES: Final = 5
+CANCEL_PAUSE_S: Final = 1.0
 _SITES: Final = frozenset({"grok_url", "grok_html"})
 _PLAYERS: Final = frozenset({"grok_html", "local_html"})
 
@@ -87,14 +102,10 @@ class VideoChat:
         prompt, given = _read_messages(request)
         order = self._build(request.video, route, prompt, has_references=bool(given))
         owner = caller.id if caller else ANONYMOUS
+        record.mode = MODE_OF_RESOLUTION[order.resolution]
         with await self._files.take_images(given) as intake:
-            job = await self._videos.create(
-                owner,
-                msgspec.structs.replace(order, references=intake.files),
-                shown={},
-                caller=caller,
-            )
-        record.mode = route.mode
+            order = msgspec.structs.replace(order, references=intake.files)
+            job = await self._create(owner, order, caller)
         told = 0
         try:
             async with aclosing(self._videos.follow(owner, job.id)) as changes:
@@ -102,16 +113,42 @@ class VideoChat:
                     if job.percent > told:
                         told = job.percent
                         yield [ReasoningDelta(f"{told} %\n")]
+        except NotFoundError:
+            raise UpstreamProtocolError("The video was deleted.", code="cancelled") from None
         finally:
             if not job.has_ended:
                 self._cleanup.start(self._give_up(owner, job))
         yield [TextDelta(await self._show(job, request.public_url)), Finished()]
 
-    async def _give_up(self, owner: ClientKeyId, job: VideoJob) -> None:
+    async def _create(
+        self, owner: ClientKeyId, order: VideoRequest, caller: ClientKey | None
+    ) -> VideoJob:
+        """Return a new job. A client that leaves meanwhile does not leave one behind."""
+        made: list[VideoJob] = []
+
+        async def create() -> None:
+            made.append(await self._videos.create(owner, order, shown={}, caller=caller))
+
         try:
-            await self._videos.cancel(owner, job.id)
-        except GatewayError as error:
-            log.warning("video_not_cancelled", video=job.id, error=error.kind)
+            await self._cleanup.run(create())
+        except asyncio.CancelledError:
+            for job in made:
+                self._cleanup.start(self._give_up(owner, job))
+            raise
+        return made[0]
+
+    async def _give_up(self, owner: ClientKeyId, job: VideoJob) -> None:
+        """Cancel a job that nobody follows any more; a store that is away is tried some times."""
+        for _ in range(CANCEL_TRIES):
+            try:
+                await self._videos.cancel(owner, job.id)
+            except StoreUnavailableError as error:
+                log.warning("video_not_cancelled", video=job.id, detail=error.detail)
+                await asyncio.sleep(CANCEL_PAUSE_S)
+            except NotFoundError:
+                return
+            else:
+                return
 
     async def _show(self, job: VideoJob, base: str) -> str:
         """Return the text that shows a finished video.
@@ -155,18 +192,26 @@ class VideoChat:
 
 
 def _read_messages(request: ChatRequest) -> tuple[str, list[GivenImage]]:
-    """Return the last prompt, and the pictures that stand with it or after it.
+    """Return the user's last prompt, and the pictures that stand with it or after it.
 
     Raises:
-        InvalidRequestError: nobody says what the video shall show.
+        InvalidRequestError: nobody says what the video shall show, or with too many pictures.
     """
     given: list[GivenImage] = []
     for index in range(len(request.messages) - 1, -1, -1):
         message = request.messages[index]
-        given = [*_pictures_of(request, index), *given]
+        if message.role is not Role.USER:
+            continue
+        given = [*_pictures_of(message, index), *given]
+        if len(given) > MAX_REFERENCES:
+            raise InvalidRequestError(
+                f"At most {MAX_REFERENCES} pictures can be given for a video.",
+                param=given[MAX_REFERENCES].param,
+                code="too_many_images",
+            )
         texts = [part.text.strip() for part in message.parts if isinstance(part, TextPart)]
         if prompt := " ".join(text for text in texts if text):
-            return prompt, given[:MAX_REFERENCES]
+            return _checked(prompt, index), given
     raise InvalidRequestError(
         "No message says what the video shall show.",
         param="messages",
@@ -174,8 +219,18 @@ def _read_messages(request: ChatRequest) -> tuple[str, list[GivenImage]]:
     )
 
 
-def _pictures_of(request: ChatRequest, index: int) -> Iterator[GivenImage]:
-    for place, part in enumerate(request.messages[index].parts):
+def _checked(prompt: str, index: int) -> str:
+    if len(prompt) > MAX_PROMPT_CHARS:
+        raise InvalidRequestError(
+            f"What a video shall show is said in at most {MAX_PROMPT_CHARS} characters.",
+            param=f"messages[{index}].content",
+            code="invalid_value",
+        )
+    return prompt
+
+
+def _pictures_of(message: Message, index: int) -> Iterator[GivenImage]:
+    for place, part in enumerate(message.parts):
         if isinstance(part, ImagePart):
             yield GivenImage(f"messages[{index}].content[{place}]", url=part.url)
 

@@ -9,6 +9,7 @@ import structlog
 from grok2api.domain.video import VideoState
 from grok2api.domain.video_job import VideoJob, VideoWork
 from grok2api.errors import InternalError, StoreUnavailableError
+from grok2api.services.cleanup import end_if_cancelled
 from grok2api.store.video_replies import Advanced, Illegal, Lost, Unwanted
 from grok2api.store.videos import VideoStore
 
@@ -80,3 +81,4 @@ class VideoClaim:
             except StoreUnavailableError as error:
                 log.warning("video_not_moved", video=self.job.id, detail=error.detail)
                 await asyncio.sleep(RETRY_S)
+                end_if_cancelled()

@@ -20,6 +20,7 @@ from grok2api.errors import (
 )
 from grok2api.providers.media import AssetBackend
 from grok2api.providers.session import UpstreamSession
+from grok2api.services.cleanup import end_if_cancelled
 from grok2api.services.video_claim import VideoClaim, VideoUnknownError
 from grok2api.services.video_parts import VideoParts, model_of
 
@@ -107,6 +108,7 @@ class VideoFetcher:
             if clock.monotonic_s() + pause_s > until_s:
                 return ""
             await asyncio.sleep(pause_s)
+            end_if_cancelled()
         return url
 
     async def _is_there(self, kind: ProviderKind, url: str, session: UpstreamSession) -> bool:
@@ -139,6 +141,7 @@ class VideoFetcher:
                 if clock.monotonic_s() + pause_s > until_s:
                     raise _explain(error) from error
             await asyncio.sleep(pause_s)
+            end_if_cancelled()
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     async def _fetch_once(

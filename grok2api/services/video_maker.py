@@ -21,6 +21,7 @@ from grok2api.errors import (
     UpstreamError,
 )
 from grok2api.providers.session import UpstreamSession
+from grok2api.services.cleanup import end_if_cancelled
 from grok2api.services.leases import HeldLease
 from grok2api.services.verdict import FailureTally, may_try_other
 from grok2api.services.video_attempt import VideoAttempt
@@ -83,6 +84,7 @@ class VideoMaker:
                     raise
                 failure = error
             await asyncio.sleep(self._backoff_s(failure, len(tried)))
+            end_if_cancelled()
 
     async def _try(self, attempt: VideoAttempt, files: Sequence[InputFile]) -> UpstreamSession:
         try:
@@ -114,6 +116,7 @@ class VideoMaker:
                 if clock.monotonic_s() > until_s:
                     raise
             await asyncio.sleep(min(wait_s, LONGEST_WAIT_S) * random.uniform(0.5, 1.0))  # noqa: S311
+            end_if_cancelled()
 
 
 def build_wish(job: VideoJob) -> Wish:

@@ -52,6 +52,7 @@ BEAT_S: Final = 1.0
 CLAIM_S: Final = 10.0
 """A process that was silent for so long is taken for dead."""
 LOOK_S: Final = 1.0
+STOP_S: Final = 5.0
 _FINISH_TRIES: Final = 10
 
 
@@ -167,10 +168,7 @@ class VideoRunner(Endless):
             log.info("video_claim_lost", video=job.id)
             return
         finally:
-            work.cancel()
-            await asyncio.wait((work,))
-            if not work.cancelled():
-                work.exception()  # seen, so that nobody warns about it
+            await _stop(work)
         if ending is None:
             await self._give_back(claim)
         else:
@@ -234,6 +232,15 @@ class VideoRunner(Endless):
             else:
                 log.warning("video_end_refused", video=claim.job.id, state=ending.state.value)
             return
+
+
+async def _stop(work: "asyncio.Task[VideoEnding]") -> None:
+    """End a task; its last steps are waited for."""
+    while not work.done():
+        work.cancel()  # more than once, for one can get lost on its way: see `end_if_cancelled`
+        await asyncio.wait((work,), timeout=STOP_S)
+    if not work.cancelled():
+        work.exception()  # seen, so that nobody warns about it
 
 
 def _ending_of(work: "asyncio.Task[VideoEnding]", claim: VideoClaim) -> VideoEnding | None:

@@ -14,6 +14,7 @@ from grok2api.domain.quota import DAY_S, PLANS, QuotaReport, Reading
 from grok2api.domain.upstream import UpstreamRequest
 from grok2api.errors import AccountForbiddenError, CredentialRejectedError
 from grok2api.providers.grok_web.quota import GrokWebQuota
+from grok2api.upstream.frames import MAX_MESSAGE_BYTES
 from grok2api.upstream.transport import (
     Exit,
     Timeouts,
@@ -72,9 +73,14 @@ class MediaSite:
         yield Answer(status, told if isinstance(told, bytes) else msgspec.json.encode(told))
 
     def connect(
-        self, request: UpstreamRequest, exit_: Exit, timeouts: Timeouts
+        self,
+        request: UpstreamRequest,
+        exit_: Exit,
+        timeouts: Timeouts,
+        *,
+        limit_bytes: int = MAX_MESSAGE_BYTES,
     ) -> AbstractAsyncContextManager[UpstreamSocket]:
-        return self._transport.connect(request, exit_, timeouts)
+        return self._transport.connect(request, exit_, timeouts, limit_bytes=limit_bytes)
 
 
 async def read(counterpart: Counterpart, site: MediaSite, tier: Tier) -> QuotaReport:

@@ -12,6 +12,7 @@ import openai
 import pytest
 from redis import Redis
 
+from grok2api.domain.account import CHAT_MODES, MEDIA_MODES
 from grok2api.store import keys
 from tests.cli.service import Service
 from tests.e2e.installation import Installation, make_sessions, wait_until
@@ -105,8 +106,9 @@ def test_import_is_followed_by_detection(install: Callable[..., Installation]) -
 
     wait_until(lambda: found() == ["basic", "heavy", "super"], what="detection")
     assert here.ledger()["violations"] == []
-    windows = [w for a in here.accounts() for w in a["windows"].values()]
-    assert {window["source"] for window in windows} == {"real"}
+    windows = [pair for a in here.accounts() for pair in a["windows"].items()]
+    assert {w["source"] for mode, w in windows if mode in CHAT_MODES} == {"real"}
+    assert {w["source"] for mode, w in windows if mode in MEDIA_MODES} == {"unknown"}
 
 
 def test_requests_of_two_hosts_bring_exhausted_accounts_back_with_one_refresh(

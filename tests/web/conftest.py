@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from grok2api.domain.quota import QuotaReport, Reading
 from grok2api.errors import UpstreamUnavailableError
 from grok2api.providers.base import Provider
 from grok2api.providers.grok_web.credentials import GrokWebCredentials
+from grok2api.providers.media import AssetPage, Download
 from grok2api.providers.session import UploadedFile, UpstreamSession
 from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.attempt import DispatchParts
@@ -54,6 +55,8 @@ from grok2api.services.pictures import Pictures
 from grok2api.services.responses import Responses, open_responses
 from grok2api.services.sessions import Sessions
 from grok2api.services.summaries import Summaries
+from grok2api.services.video_chat import VideoChat
+from grok2api.services.videos import Videos, open_videos
 from grok2api.store.account_edits import AccountEdits
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore, NewAccount
@@ -73,6 +76,7 @@ from grok2api.web.application import build_app
 from grok2api.web.server import GuardedProtocol
 from grok2api.web.state import AppState
 from tests.services.shelf import Shelf
+from tests.web.filmer import Filmer
 from tests.web.painter import Painter
 
 API_KEY = "sk-test-0123456789abcdefghijklmnop"
@@ -138,19 +142,41 @@ class Preferences:
 
 
 class Drawer:
-    """An upstream that keeps every file it is given."""
+    """An upstream that keeps every file it is given; `for_media` are those to make media of."""
 
     def __init__(self) -> None:
         self.files: dict[str, InputFile] = {}
+        self.for_media: list[str] = []
 
     async def upload(
         self, file: InputFile, session: UpstreamSession, *, for_media: bool = False
     ) -> UploadedFile:
         self.files[file.ref] = msgspec.structs.replace(file)
+        if for_media:
+            self.for_media.append(file.ref)
         return UploadedFile(f"file_{len(self.files)}")
 
     async def delete(self, file_id: str, session: UpstreamSession) -> None:
         return
+
+
+class Cupboard:
+    """What accounts keep at the upstream: files on `shelf`, the videos of `filmer`."""
+
+    def __init__(self, shelf: Shelf, filmer: Filmer) -> None:
+        self._shelf = shelf
+        self._filmer = filmer
+
+    async def list_page(self, session: UpstreamSession, token: str = "") -> AssetPage:
+        return await self._shelf.list_page(session, token)
+
+    async def delete(self, asset_id: str, session: UpstreamSession) -> None:
+        await self._shelf.delete(asset_id, session)
+
+    def download(
+        self, url: str, session: UpstreamSession, *, is_video: bool = False
+    ) -> AbstractAsyncContextManager[Download]:
+        return self._filmer.download(url, session, is_video=is_video)
 
 
 class Books:
@@ -182,6 +208,7 @@ class Edge:
     painter: Painter
     drawer: Drawer
     data_dir: Path
+    filmer: Filmer
 
     async def leases_are_free(self) -> None:
         """Wait until no account is held any more."""
@@ -272,7 +299,7 @@ class EdgeMaker:
     @asynccontextmanager
     async def __call__(self, settings: Settings = TEST_SETTINGS) -> AsyncIterator[Edge]:
         script, preferences, books = Script(), Preferences(), Books()
-        painter, drawer, shelf = Painter(), Drawer(), Shelf()
+        painter, drawer, shelf, filmer = Painter(), Drawer(), Shelf(), Filmer()
         provider = Provider(
             ProviderKind.GROK_WEB,
             GrokWebCredentials(),
@@ -280,8 +307,9 @@ class EdgeMaker:
             books,
             preferences,
             drawer,
-            assets=shelf,
+            assets=Cupboard(shelf, filmer),
             images=painter,
+            videos=filmer,
         )
         states: list[AppState] = []
 
@@ -306,22 +334,45 @@ class EdgeMaker:
                 ) as responses,
                 open_fetcher(4, GuardRules(), timeout_s=5.0) as fetcher,
             ):
-                files = FileDesk(fetcher, settings.files)
+                store = AccountStore(redis, self._cipher)
                 media = build_media_library(redis, self._data_dir, settings, cleanup)
-                states.append(
-                    self._build(
-                        settings,
-                        redis,
-                        cleanup,
-                        lender,
-                        keeper,
-                        provider,
-                        responses=responses,
-                        files=files,
-                        media=media,
-                    )
+                links = MediaLinks((LINK_KEY,), settings.media, SystemClock())
+                models = ModelCatalog(store, aliases=settings.models.aliases)
+                parts = DispatchParts(
+                    accounts=store,
+                    providers={provider.kind: provider},
+                    lender=lender,
+                    keeper=keeper,
+                    cleanup=cleanup,
+                    clock=SystemClock(),
+                    retry=settings.retry,
+                    account=settings.account,
+                    chat=settings.chat,
+                    files=FileDesk(fetcher, settings.files),
+                    pictures=Pictures(
+                        media,
+                        links,
+                        settings.features,
+                        public_url=settings.upstream.imagine_public_url,
+                        max_mb=settings.image.max_mb,
+                    ),
                 )
-                yield states[0]
+                async with open_videos(
+                    redis, self._cipher, parts, media, models, settings.video
+                ) as videos:
+                    states.append(
+                        self._build(
+                            settings,
+                            redis,
+                            parts,
+                            models,
+                            responses=responses,
+                            videos=videos,
+                            media=media,
+                            links=links,
+                        )
+                    )
+                    yield states[0]
 
         async with (
             open_redis(self._redis_url) as redis,
@@ -354,46 +405,33 @@ class EdgeMaker:
                     painter,
                     drawer,
                     self._data_dir,
+                    filmer,
                 )
 
     def _build(
         self,
         settings: Settings,
         redis: RedisClient,
-        cleanup: Cleanup,
-        lender: Lender,
-        keeper: LeaseKeeper,
-        provider: Provider,
+        parts: DispatchParts,
+        models: ModelCatalog,
         *,
         responses: Responses,
-        files: FileDesk,
+        videos: Videos,
         media: MediaLibrary,
+        links: MediaLinks,
     ) -> AppState:
-        store = AccountStore(redis, self._cipher)
-        links = MediaLinks((LINK_KEY,), settings.media, SystemClock())
-        parts = DispatchParts(
-            accounts=store,
-            providers={provider.kind: provider},
-            lender=lender,
-            keeper=keeper,
-            cleanup=cleanup,
-            clock=SystemClock(),
-            retry=settings.retry,
-            account=settings.account,
-            chat=settings.chat,
-            files=files,
-            pictures=Pictures(
-                media,
-                links,
-                settings.features,
-                public_url=settings.upstream.imagine_public_url,
-                max_mb=settings.image.max_mb,
-            ),
-        )
+        store, files = parts.accounts, parts.files
         dispatcher = Dispatcher(parts)
         images = ImageService(dispatcher, patience_s=settings.image.timeout_s)
         drawer = ImageChat(images, files, parts.pictures, is_sensitive=True)
-        models = ModelCatalog(store, aliases=settings.models.aliases)
+        filmer = VideoChat(
+            videos,
+            files,
+            links,
+            parts.cleanup,
+            settings.features.video_format,
+            is_older=settings.video.protocol == "older",
+        )
         keys = ClientKeys(ClientKeyStore(redis), SystemClock(), configured=(API_KEY,))
         return AppState(
             settings=settings,
@@ -402,16 +440,19 @@ class EdgeMaker:
                 models,
                 dispatcher,
                 count_tokens=len,
-                others={Capability.IMAGE: drawer, Capability.IMAGE_EDIT: drawer},
+                others={
+                    Capability.IMAGE: drawer,
+                    Capability.IMAGE_EDIT: drawer,
+                    Capability.VIDEO: filmer,
+                },
             ),
             files=files,
             images=images,
+            videos=videos,
             models=models,
             keys=keys,
             admin_auth=AdminAuth(SetupStore(redis), SystemClock(), password=settings.app.app_key),
-            operator=build_operator(
-                redis, self._cipher, {provider.kind: provider}, settings, SystemClock()
-            ),
+            operator=build_operator(redis, self._cipher, parts.providers, settings, SystemClock()),
             overview=Overview(
                 store, LeaderStore(redis), strategy=settings.account.selection.strategy
             ),

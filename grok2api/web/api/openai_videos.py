@@ -20,11 +20,12 @@ from grok2api.dialects.openai_videos_request import (
     VideoOrder,
     check_reference_count,
     check_video_model,
+    ignored_video_fields,
     is_reference_field,
+    parse_form_references,
     parse_video,
     parse_video_form,
     parse_video_references,
-    unknown_video_fields,
 )
 from grok2api.domain.client_key import ClientKey
 from grok2api.domain.ids import ClientKeyId
@@ -67,7 +68,8 @@ async def create_video(request: Request) -> Response:
         return await _create(request, wire, given, unknown, caller)
     with await read_form(request, max_files=MAX_FORM_FILES) as form:
         options, given = _read_form(form)
-        unknown = unknown_video_fields(form.fields)
+        names = dict.fromkeys((*form.fields, *form.files_by_field()))
+        unknown = ignored_video_fields(names)
         return await _create(request, options, given, unknown, caller)
 
 
@@ -165,9 +167,7 @@ def _read_form(form: Form) -> tuple[VideoOptions, list[GivenImage]]:
         if is_reference_field(file.field) and (file.content.size_bytes or file.name)
     ]
     given += [
-        GivenImage(name, url=text)
-        for name, text in form.fields.items()
-        if is_reference_field(name) and text.strip()
+        GivenImage(named.param, url=named.url) for named in parse_form_references(form.fields)
     ]
     check_reference_count(len(given))
     return parse_video_form(form.fields), given

@@ -33,6 +33,7 @@ class VideoBody(VideoOptions, frozen=True, kw_only=True):
     input_reference: Raw = _NOTHING
     input_references: Raw = _NOTHING
     image: Raw = _NOTHING
+    images: Raw = _NOTHING
     image_url: Raw = _NOTHING
 
 

@@ -201,9 +201,9 @@ class VideoMachine(RuleBasedStateMachine):
             assert reply == "Illegal"
         elif state is S.SUBMITTING and model.is_unwanted:
             assert reply == "Unwanted"
-        elif state is S.SUBMITTING and model.asked != len(work.parts):
-            assert reply == "Illegal"
-        elif state is S.ACCEPTED and model.asked != 1:
+        elif (state is S.SUBMITTING and model.asked != len(work.parts)) or (
+            state is S.ACCEPTED and model.asked != 1
+        ):
             assert reply == "Illegal"
         else:
             assert reply == "Advanced"

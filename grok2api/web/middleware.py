@@ -7,12 +7,13 @@ from collections.abc import Iterable
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from grok2api.errors import GatewayError, InternalError
+from grok2api.errors import GatewayError, InternalError, StoreUnavailableError
 from grok2api.telemetry.metrics import OTHER, ServedRequest
 from grok2api.web.errors import INTERNAL_MESSAGE, error_response
 from grok2api.web.facts import KEY, RequestFacts, facts_in
+from grok2api.web.graphs import graphs_in
 from grok2api.web.presence import ClientLeftError
-from grok2api.web.state import AppState, state_in
+from grok2api.web.state import KEY as STATE_KEY, AppState
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +22,9 @@ CLIENT_CLOSED_REQUEST = 499
 MAX_ID_LENGTH = 128
 _ID_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-_.:")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/health", "/metrics", "/static"})
+_PROBES = frozenset({"/healthz", "/readyz", "/health", "/metrics"})
+RETRY_AFTER_S = 1.0
+_QUIET_ROUTES = _PROBES | {"/static"}
 
 _SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -45,7 +48,13 @@ class RequestContext:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        state = state_in(scope)
+        with graphs_in(scope).use() as state:
+            scope["state"][STATE_KEY] = state
+            await self._serve_counted(state, scope, receive, send)
+
+    async def _serve_counted(
+        self, state: AppState, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         facts = RequestFacts(request_id=_request_id(scope), started_s=state.clock.monotonic_s())
         scope["state"][KEY] = facts
         structlog.contextvars.clear_contextvars()
@@ -59,6 +68,7 @@ class RequestContext:
 
     async def _serve(self, scope: Scope, receive: Receive, send: "_FinishingSend") -> None:
         try:
+            _check_settings(scope)
             await self._app(scope, receive, send)
         except ClientLeftError:
             facts_in(scope).is_client_gone = True
@@ -67,6 +77,12 @@ class RequestContext:
         except Exception as error:
             log.exception("request_crashed", exc_info=error)
             await _answer(InternalError(INTERNAL_MESSAGE), scope, receive, send)
+
+
+def _check_settings(scope: Scope) -> None:
+    """Refuse what would be served by a guess: the store has not told yet what is set."""
+    if graphs_in(scope).is_unread and scope["path"].rstrip("/") not in _PROBES:
+        raise StoreUnavailableError("The store cannot be reached.", retry_after_s=RETRY_AFTER_S)
 
 
 async def _answer(error: GatewayError, scope: Scope, receive: Receive, send: Send) -> None:

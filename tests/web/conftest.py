@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -16,12 +17,14 @@ from grok2api.clock import SystemClock
 from grok2api.config.accounts import SelectionSettings
 from grok2api.config.schema import (
     AccountSettings,
+    BootSettings,
     ChatSettings,
     RetrySettings,
     SecuritySettings,
     Settings,
     StreamSettings,
 )
+from grok2api.config.sources import Sources
 from grok2api.domain.account import Credentials, Mode, Pool, ProviderKind, Tier
 from grok2api.domain.chat import ChatRequest, EventBatch, Finished, TextDelta
 from grok2api.domain.files import InputFile
@@ -54,6 +57,7 @@ from grok2api.services.overview import Overview
 from grok2api.services.pictures import Pictures
 from grok2api.services.responses import Responses, open_responses
 from grok2api.services.sessions import Sessions
+from grok2api.services.settings import SettingsDesk
 from grok2api.services.summaries import Summaries
 from grok2api.services.video_chat import VideoChat
 from grok2api.services.videos import Videos, open_videos
@@ -67,12 +71,14 @@ from grok2api.store.lanes import LaneStore
 from grok2api.store.leader import LeaderStore
 from grok2api.store.responses import ResponseStore
 from grok2api.store.sessions import SessionStore
+from grok2api.store.settings import SettingsStore
 from grok2api.store.setup import SetupStore
 from grok2api.store.wakeups import Wakeups
 from grok2api.telemetry.metrics import open_metrics
 from grok2api.upstream.fetch import open_fetcher
 from grok2api.upstream.guard import GuardRules
 from grok2api.web.application import build_app
+from grok2api.web.graphs import Graphs, OpenState
 from grok2api.web.server import GuardedProtocol
 from grok2api.web.state import AppState
 from tests.services.shelf import Shelf
@@ -288,6 +294,14 @@ TEST_SETTINGS = Settings(
 )
 
 
+@asynccontextmanager
+async def open_graphs(open_state: OpenState, settings: Settings) -> AsyncIterator[Graphs]:
+    """Open one graph, which is current for ever."""
+    async with Graphs(open_state) as graphs:
+        await graphs.replace(settings)
+        yield graphs
+
+
 class EdgeMaker:
     """Starts gateways with settings of the test's choice."""
 
@@ -314,7 +328,7 @@ class EdgeMaker:
         states: list[AppState] = []
 
         @asynccontextmanager
-        async def open_state() -> AsyncIterator[AppState]:
+        async def open_state(_: Settings) -> AsyncIterator[AppState]:
             async with (
                 open_redis(self._redis_url) as redis,
                 open_redis(self._redis_url, pool_size=1) as for_wakeups,
@@ -376,7 +390,7 @@ class EdgeMaker:
 
         async with (
             open_redis(self._redis_url) as redis,
-            run_server(build_app(open_state)) as server,
+            run_server(build_app(partial(open_graphs, open_state, settings))) as server,
         ):
             store = AccountStore(redis, self._cipher)
             await store.save(
@@ -466,6 +480,9 @@ class EdgeMaker:
                 policy=build_policy(settings.account),
             ),
             sessions=Sessions(SessionStore(redis)),
+            config=SettingsDesk(
+                SettingsStore(redis, self._cipher), Sources(), BootSettings(port=8765)
+            ),
             media=media,
             links=links,
             health=Health(lambda: ping(redis)),

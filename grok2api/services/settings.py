@@ -20,6 +20,7 @@ from grok2api.config.sources import (
 )
 from grok2api.errors import ConflictError, InvalidRequestError, NotFoundError, SettingsError
 from grok2api.services.settings_views import (
+    MASKS,
     Difference,
     Draft,
     Problem,
@@ -31,7 +32,6 @@ from grok2api.store.settings import Conflict, SettingsChange, SettingsStore, Sto
 
 MAX_BYTES: Final = 64 * 1024
 """All that is stored together, as JSON."""
-_MASKS: Final = frozenset({"(set)", "(empty)", "***REDACTED***"})
 
 
 class SettingsDesk:
@@ -174,7 +174,7 @@ class SettingsDesk:
             return Problem(key, code, locked)
         if raw is None:
             return None
-        if BY_KEY[key].is_secret and isinstance(raw, str) and raw in _MASKS:
+        if BY_KEY[key].is_secret and isinstance(raw, str) and raw in MASKS:
             text = f"{key}: this is how a secret is shown. Send it only to change it."
             return Problem(key, "invalid_value", text)
         try:

@@ -9,6 +9,8 @@ from grok2api.config.schema import Settings
 from grok2api.config.sources import BY_KEY, value_of
 
 START: Final = "start"
+MASKS: Final = ("(set)", "(empty)", "***REDACTED***")
+"""How secrets are shown, here and by older versions: nobody means them as values."""
 
 
 class SettingView(Struct, frozen=True, kw_only=True):

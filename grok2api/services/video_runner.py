@@ -95,6 +95,11 @@ class VideoRunner(Endless):
         """How many jobs are worked on now."""
         return len(self._running)
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether nothing more is taken on."""
+        return self._is_draining
+
     def nudge(self) -> None:
         """Look for work at once."""
         self._nudge.set()

@@ -154,17 +154,14 @@ class Graphs:
 
     async def _keep_open(self, settings: Settings, opened: "asyncio.Future[None]") -> None:
         # In a task of its own: what a graph holds is opened and closed by the same one.
+        graph: _Graph | None = None
         try:
             async with self._open_state(settings) as state:
                 graph = _Graph(state)
-                self._graphs.add(graph)
-                try:
-                    self._install(graph)
-                    if not opened.done():
-                        opened.set_result(None)
-                    await graph.wait_unused()
-                finally:
-                    self._graphs.discard(graph)
+                self._install(graph)
+                if not opened.done():
+                    opened.set_result(None)
+                await graph.wait_unused()
         except Exception as error:
             if not opened.done():
                 opened.set_exception(error)
@@ -172,8 +169,12 @@ class Graphs:
                 log.warning("graph_not_closed", detail=error.detail or error.message)
             else:
                 raise
+        finally:
+            if graph is not None:
+                self._graphs.discard(graph)
 
     def _install(self, graph: _Graph) -> None:
+        self._graphs.add(graph)
         previous, self._current = self._current, graph
         if self._is_draining:
             self.begin_draining()

@@ -37,5 +37,5 @@ class FollowingRunner:
                 work = group.create_task(runner.run())
                 await self._watch.next()
                 work.cancel()
-            log.info("settings_taken")
+            log.info("jobs_begin_anew")
             end_if_cancelled()

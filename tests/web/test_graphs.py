@@ -3,16 +3,32 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
+import httpx2
 import msgspec
 import pytest
 
 from grok2api.bootstrap import open_gateway
 from grok2api.config.schema import BootSettings, FeatureSettings, PerformanceSettings, Settings
-from grok2api.errors import SettingsError
+from grok2api.domain.ids import ClientKeyId, ResponseId
+from grok2api.domain.response import EventSlice, KeptResponse, ResponseState
+from grok2api.errors import (
+    GatewayError,
+    SettingsError,
+    ShuttingDownError,
+    StoreUnavailableError,
+)
+from grok2api.services.background import Ending, Tell
+from grok2api.store.cipher import SecretCipher
+from grok2api.store.connection import open_redis
+from grok2api.store.settings import SettingsStore
+from grok2api.web.application import build_app
 from grok2api.web.graphs import Graphs
 from grok2api.web.state import AppState
+from tests.conftest import find_free_port, find_server, run_server as run_store
+from tests.web.conftest import port_of, run_server, wait_until
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -146,3 +162,98 @@ def test_settings_that_look_the_same_are_the_same() -> None:
     assert settings_of(1) == settings_of(1)
     assert settings_of(1) != settings_of(2)
     assert msgspec.structs.replace(settings_of(1)) == settings_of(1)
+
+
+async def test_background_response_keeps_its_graph_open(graphs: Graphs) -> None:
+    go_on = asyncio.Event()
+
+    async def produce(_: Tell) -> Ending:
+        await go_on.wait()
+        return Ending(ResponseState.COMPLETED, b"whole", EventSlice(1, 1, b"x"))
+
+    def fail(error: GatewayError) -> Ending:
+        raise AssertionError(error)
+
+    kept = KeptResponse(
+        id=ResponseId("resp_1"),
+        owner=ClientKeyId("key_1"),
+        body=b"begun",
+        state=ResponseState.IN_PROGRESS,
+    )
+    with graphs.use() as old:
+        await old.responses.background.start(kept, produce, fail)
+    await graphs.replace(settings_of(1))
+    await graphs.replace(settings_of(2))
+    await settle(graphs, 2)
+    assert old.responses.background.running == 1
+
+    go_on.set()
+
+    await settle(graphs)
+    found = await graphs.current.responses.find(kept.owner, kept.id)
+    assert (found.state, found.body) == (ResponseState.COMPLETED, b"whole")
+
+
+async def test_end_of_the_worker_ends_what_old_graphs_still_do(
+    tmp_path: Path, redis_url: str
+) -> None:
+    errors: list[GatewayError] = []
+
+    async def produce(_: Tell) -> Ending:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    def fail(error: GatewayError) -> Ending:
+        errors.append(error)
+        return Ending(ResponseState.FAILED, b"", EventSlice(1, 1, b"x"))
+
+    kept = KeptResponse(
+        id=ResponseId("resp_1"),
+        owner=ClientKeyId("key_1"),
+        body=b"",
+        state=ResponseState.IN_PROGRESS,
+    )
+    boot = BootSettings(data_dir=tmp_path, redis_url=redis_url, secret_keys=(b"k" * 32,))
+    async with asyncio.timeout(20):
+        async with open_gateway(boot) as graphs:
+            await graphs.current.responses.background.start(kept, produce, fail)
+            await graphs.replace(settings_of(1))
+            await graphs.finish(0.0)
+
+    assert [type(error) for error in errors] == [ShuttingDownError]
+
+
+async def test_nothing_is_served_by_a_guess_while_the_store_cannot_be_read(
+    tmp_path: Path, cipher: SecretCipher
+) -> None:
+    port = find_free_port()
+    url = f"redis://127.0.0.1:{port}"
+    boot = BootSettings(data_dir=tmp_path, redis_url=url, secret_keys=(b"k" * 32,))
+    async with (
+        run_server(build_app(partial(open_gateway, boot))) as server,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port_of(server)}") as client,
+    ):
+        statuses = [(await client.get(path)).status_code for path in ("/v1/models", "/healthz")]
+        assert statuses == [503, 200]
+
+        with run_store(find_server("valkey"), tmp_path / "store", "--port", str(port)):
+            async with open_redis(url) as redis:
+                await save_when_possible(SettingsStore(redis, cipher))
+
+            async def is_served() -> bool:
+                return (await client.get("/v1/models")).status_code == 200
+
+            await wait_until(is_served)  # nobody needs a key, says the store
+
+
+async def save_when_possible(store: SettingsStore) -> None:
+    """Let everybody in, as soon as there is a store."""
+
+    async def save() -> bool:
+        try:
+            await store.save({"security.allow_anonymous_api": True}, 0, by="x", changed=[])
+        except StoreUnavailableError:
+            return False
+        return True
+
+    await wait_until(save)

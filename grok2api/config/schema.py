@@ -182,7 +182,7 @@ class SecuritySettings(Struct, frozen=True, kw_only=True):
 
 
 class PerformanceSettings(Struct, frozen=True, kw_only=True):
-    """Sizes, per worker process."""
+    """Sizes, per worker process. Read at start."""
 
     upstream_connections: Annotated[
         int,

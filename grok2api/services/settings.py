@@ -48,11 +48,14 @@ class SettingsDesk:
         """Return every setting.
 
         Raises:
-            SettingsError: what is stored cannot be used.
             StoreUnavailableError: the store did not answer.
         """
-        stored = await self._store.load()
-        loaded = self._sources.compose(stored.values)
+        stored, problem = StoredSettings(await self._store.revision(), {}), ""
+        try:
+            stored = await self._store.load()
+            loaded = self._sources.compose(stored.values)
+        except SettingsError as error:
+            problem, loaded = error.message, self._sources.compose()
         boot = [view_setting(spec, getattr(self._boot, spec.attribute)) for spec in BOOT_SPECS]
         views = [
             view_setting(
@@ -65,7 +68,7 @@ class SettingsDesk:
             )
             for spec in SPECS
         ]
-        return SettingsView(stored.revision, boot + views, loaded.unknown)
+        return SettingsView(stored.revision, boot + views, loaded.unknown, problem)
 
     async def check(self, changes: Mapping[str, Any]) -> Draft:
         """Return what `changes`, values by key with None for "not here", would come to."""

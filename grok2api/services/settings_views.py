@@ -39,11 +39,16 @@ class SettingView(Struct, frozen=True, kw_only=True):
 
 
 class SettingsView(Struct, frozen=True):
-    """All settings, as they are in force from a revision on."""
+    """All settings, as they are in force from a revision on.
+
+    `problem` says why what is stored cannot be used, "" where it can; the values are then those of
+    file and environment.
+    """
 
     revision: int
     settings: list[SettingView]
     unknown: list[str]
+    problem: str
 
 
 class Difference(Struct, frozen=True):

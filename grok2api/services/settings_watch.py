@@ -45,8 +45,7 @@ class SettingsWatch:
         try:
             newest = await self._store.revision()
             refusal = None if newest == 0 else await self._take_usable()
-        except StoreUnavailableError as error:
-            log.warning("settings_not_read", detail=error.detail)
+        except StoreUnavailableError:
             return
         if refusal is not None:
             raise refusal

@@ -1,6 +1,6 @@
 """Settings that are changed while the gateway runs: one document, sealed, with its history."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -130,7 +130,7 @@ class SettingsStore:
         expected: int,
         *,
         by: str,
-        changed: Sequence[str],
+        changed: Collection[str],
         restored: int = 0,
     ) -> Saved | Conflict:
         """Keep `values` as the revision after `expected`, unless there is another one already.

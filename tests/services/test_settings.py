@@ -142,6 +142,7 @@ async def test_wrong_value_that_is_stored_can_be_taken_back(
     store: SettingsStore, desk: SettingsDesk
 ) -> None:
     await put(store, retry__max_attempts=99, no__such=1)
+    assert "retry.max_attempts" in (await desk.read()).problem
 
     draft = await desk.save({ATTEMPTS: None, "no.such": None}, by="x")
 
@@ -154,9 +155,12 @@ async def test_settings_under_a_lost_secret_key_can_be_forgotten(
 ) -> None:
     await put(store, retry__max_attempts=7)
     other = SettingsStore(redis, SecretCipher([b"z" * 32]))
+    desk = SettingsDesk(other, Sources(), BootSettings())
+    assert "secret key" in (await desk.read()).problem
 
-    assert await SettingsDesk(other, Sources(), BootSettings()).clear(by="x") == 2
+    assert await desk.clear(by="x") == 2
 
+    assert not (await desk.read()).problem
     assert (await begun(other)).settings == Settings()
 
 

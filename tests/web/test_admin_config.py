@@ -201,6 +201,7 @@ async def test_tables_of_older_pages_are_merged(operator: Operator) -> None:
 
 
 async def test_body_of_another_form_is_refused(operator: Operator) -> None:
-    for body in ({}, [], {"changes": []}, {"changes": {}, "revision": -1}):
+    bodies: tuple[object, ...] = ({}, [], {"changes": []}, {"changes": {}, "revision": -1})
+    for body in bodies:
         answer = await operator.ask("PUT", "/config", body)
         assert answer.status_code == 400, msgspec.json.encode(body)

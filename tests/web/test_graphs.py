@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -103,13 +102,21 @@ async def test_graph_of_a_worker_that_drains_takes_on_no_video(graphs: Graphs) -
     assert graphs.current.videos.runner.is_draining
 
 
-async def test_graph_that_cannot_be_built_changes_nothing() -> None:
-    @asynccontextmanager
-    async def refuse(_: Settings) -> AsyncIterator[AppState]:
-        raise SettingsError("no")
-        yield
+class Broken:
+    """A graph that cannot be opened."""
 
-    async with Graphs(refuse) as graphs:
+    def __init__(self, _: Settings) -> None:
+        pass
+
+    async def __aenter__(self) -> AppState:
+        raise SettingsError("no")
+
+    async def __aexit__(self, *_: object) -> None:
+        raise AssertionError
+
+
+async def test_graph_that_cannot_be_built_changes_nothing() -> None:
+    async with Graphs(Broken) as graphs:
         with pytest.raises(SettingsError):
             await graphs.replace(Settings())
 

@@ -17,8 +17,10 @@ local expected, document, now = tonumber(ARGV[1]), ARGV[2], clock(ARGV[5])
 
 local current = tonumber(redis.call('HGET', revisions, 'current')) or 0
 if current ~= expected then
-  local is_ours = redis.call('HGET', documents, current) == document
-  return { is_ours and 'saved' or 'conflict', current }
+  if redis.call('HGET', documents, current) == document then
+    return { 'saved', current }
+  end
+  return { 'conflict', current }
 end
 local revision = current + 1
 local change = cmsgpack.pack({ revision, now, ARGV[3] })

@@ -20,7 +20,6 @@ wsgi_app = f"grok2api.app:create_app(metrics_folder={str(_metrics)!r})"
 bind = f"[{_boot.host}]:{_boot.port}" if ":" in _boot.host else f"{_boot.host}:{_boot.port}"
 workers = _boot.workers
 worker_class = "grok2api.web.server.GatewayWorker"
-forwarded_allow_ips = ",".join(_boot.forwarded_allow_ips)
 graceful_timeout = _boot.graceful_timeout_s
 # A worker whose event loop is blocked for this long is killed and replaced.
 timeout = 60

@@ -9,7 +9,6 @@ from grok2api.account_arguments import ACCOUNT_ARGUMENTS
 from grok2api.batch_arguments import BATCH_ARGUMENTS, add_result_arguments
 from grok2api.config_arguments import CONFIG_ARGUMENTS
 from grok2api.domain.account import Tier
-from grok2api.domain.client_key import MAX_WEIGHT
 from grok2api.help_texts import (
     DOCTOR_EXAMPLES,
     EXPORT_EXAMPLES,
@@ -19,6 +18,8 @@ from grok2api.help_texts import (
     SERVE_EXAMPLES,
     SHOW_EXAMPLES,
 )
+from grok2api.key_arguments import KEY_ARGUMENTS
+from grok2api.usage_arguments import USAGE_ARGUMENTS
 
 _HIGHEST_PORT = 65_535
 
@@ -38,7 +39,7 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
         "accounts": "import, export, list, change and explain accounts",
         "sessions": "which conversation stays with which account",
         "batches": "start, follow and cancel operations over many accounts",
-        "keys": "make, list and revoke client keys",
+        "keys": "make, change, list and revoke client keys",
         "config": "show, check and change settings",
         "scripts": "for those who work on the Lua scripts",
     }
@@ -56,9 +57,9 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
         "sessions clear": _sessions_clear,
         **{name: _listed(add) for name, add in BATCH_ARGUMENTS.items()},
         "batches result": _batches_result,
-        "keys create": _keys_create,
-        "keys list": _listing,
+        **{name: _listed(add) for name, add in KEY_ARGUMENTS.items()},
         "keys revoke": _keys_revoke,
+        **{name: _listed(add) for name, add in USAGE_ARGUMENTS.items()},
         "config show": _config_show,
         **{name: _listed(add) for name, add in CONFIG_ARGUMENTS.items()},
         "config check": _data_dir,
@@ -234,27 +235,6 @@ def _sessions_clear(parser: ArgumentParser) -> None:
     parser.add_argument("sessions", nargs="*", metavar="SESSION", help="as `sessions list` shows")
     parser.add_argument("--all", action="store_true", help="forget every session")
     _store(parser)
-
-
-def _keys_create(parser: ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="who or what will use the key")
-    parser.add_argument(
-        "--weight",
-        type=int,
-        choices=range(1, MAX_WEIGHT + 1),
-        default=1,
-        metavar="N",
-        help="turns it gets where requests wait, 1 to 64: twice as many with 2 (default: 1)",
-    )
-    parser.add_argument(
-        "--tag",
-        action="append",
-        default=[],
-        metavar="TAG",
-        dest="tags",
-        help="only accounts with this tag serve it; may be given again for more",
-    )
-    _listing(parser)
 
 
 def _keys_revoke(parser: ArgumentParser) -> None:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from grok2api.clock import SystemClock
 from grok2api.config.schema import BootSettings, Settings
 from grok2api.domain.account import ProviderKind
+from grok2api.domain.catalogue import CATALOGUE
 from grok2api.domain.model import Capability
 from grok2api.providers.base import Provider
 from grok2api.providers.registry import build_providers, read_options
+from grok2api.services.admission import Admissions, CallKeeper
 from grok2api.services.attempt import DispatchParts
 from grok2api.services.chat import ChatService
 from grok2api.services.cleanup import Cleanup
@@ -28,13 +30,16 @@ from grok2api.services.operator import Operator, build_operator
 from grok2api.services.overview import Overview
 from grok2api.services.pictures import Pictures
 from grok2api.services.reaper import Reaper
+from grok2api.services.records import Records, build_records, open_recorder
 from grok2api.services.responses import Responses, open_responses
 from grok2api.services.summaries import Summaries
+from grok2api.services.usage import UsageRecorder
 from grok2api.services.video_chat import VideoChat
 from grok2api.services.videos import Videos, open_videos
 from grok2api.store.account_edits import AccountEdits
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore
+from grok2api.store.admissions import AdmissionStore
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis
@@ -187,6 +192,7 @@ def join_keys(redis: RedisClient, settings: Settings) -> ClientKeys:
         SystemClock(),
         configured=settings.app.api_key,
         allow_anonymous=settings.security.allow_anonymous_api,
+        models={*(model.name for model in CATALOGUE), *settings.models.aliases},
     )
 
 
@@ -245,3 +251,27 @@ def join_videos(
 ) -> AbstractAsyncContextManager[Videos]:
     """Return what makes videos; it is to be opened."""
     return open_videos(redis, cipher, parts, media.library, models, settings.video)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageParts:
+    """What lets calls in within the limits of their keys, and writes down what they used."""
+
+    admissions: Admissions
+    recorder: UsageRecorder
+    records: Records
+
+
+@asynccontextmanager
+async def join_usage(
+    boot: BootSettings, redis: RedisClient, settings: Settings, cleanup: Cleanup
+) -> AsyncIterator[UsageParts]:
+    """Open all that has to do with the use that keys make of the gateway."""
+    store = AdmissionStore(redis)
+    async with (
+        CallKeeper(store, ttl_s=settings.account.lease_ttl_s) as keeper,
+        # It ends first: what it still records is settled while calls are alive.
+        open_recorder(redis, boot.data_dir, settings.stats) as recorder,
+    ):
+        admissions = Admissions(store, keeper, cleanup, SystemClock())
+        yield UsageParts(admissions, recorder, build_records(redis, settings.stats))

@@ -1,6 +1,6 @@
 """The object graph: the one place that loads settings and joins the parts."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,12 +16,15 @@ from grok2api.assembly import (
     join_operator,
     join_overview,
     join_responses,
+    join_usage,
     join_videos,
 )
 from grok2api.clock import SystemClock
 from grok2api.config.loader import load_boot, load_sources, prepare
 from grok2api.config.schema import BootSettings, Settings
+from grok2api.domain.admission import KeyUse
 from grok2api.domain.catalogue import CATALOGUE
+from grok2api.domain.ids import ClientKeyId
 from grok2api.maintenance.following import FollowingRunner
 from grok2api.maintenance.jobs.batches import build_batch_job
 from grok2api.maintenance.jobs.lease_reaper import build_lease_reaper
@@ -38,6 +41,8 @@ from grok2api.services.images import ImageService
 from grok2api.services.media_upkeep import build_media_upkeep
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import Operator
+from grok2api.services.rate_limits import RateLimits
+from grok2api.services.records import Records, build_records
 from grok2api.services.sessions import Sessions
 from grok2api.services.settings import SettingsDesk
 from grok2api.services.settings_watch import SettingsWatch
@@ -45,9 +50,12 @@ from grok2api.services.setup import Setup
 from grok2api.store.account_edits import AccountEdits
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore
+from grok2api.store.admissions import AdmissionStore
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import RedisClient, open_redis, ping
 from grok2api.store.leader import LeaderStore
+from grok2api.store.logins import LoginStore
+from grok2api.store.rate_limits import RateLimitStore
 from grok2api.store.server_facts import ServerFacts, read_server_facts
 from grok2api.store.sessions import SessionStore
 from grok2api.store.settings import SettingsStore
@@ -55,6 +63,7 @@ from grok2api.store.setup import SetupStore
 from grok2api.telemetry.metrics import Metrics, open_metrics
 from grok2api.upstream.curl import open_transport
 from grok2api.upstream.transport import Transport
+from grok2api.web.client_address import TrustedProxies
 from grok2api.web.drain import Drain
 from grok2api.web.following import Following
 from grok2api.web.graphs import Graphs
@@ -70,11 +79,13 @@ class AdminTools:
     operator: Operator
     max_concurrency: int
     keys: ClientKeys
+    use_of_keys: Callable[[Sequence[ClientKeyId]], Awaitable[dict[ClientKeyId, KeyUse]]]
     models: ModelCatalog
     setup: Setup
     health: Health
     explainer: Explainer
     sessions: Sessions
+    records: Records
     read_server_facts: Callable[[], Awaitable[ServerFacts]]
 
 
@@ -161,16 +172,21 @@ async def _open_state(
         images = ImageService(Dispatcher(parts), patience_s=settings.image.timeout_s)
         models = join_models(accounts, settings)
         videos = await enter(join_videos(redis, cipher, parts, media, models, settings))
+        usage = await enter(join_usage(boot, redis, settings, parts.cleanup))
         keys = join_keys(redis, settings)
         yield AppState(
             settings=settings,
             chat=join_chat(models, parts, images, videos, media, settings),
             images=images,
             videos=videos,
+            usage=usage.recorder,
+            admissions=usage.admissions,
+            records=usage.records,
             models=models,
             keys=keys,
             responses=await enter(join_responses(redis, cipher, settings)),
-            admin_auth=AdminAuth(SetupStore(redis), clock, password=settings.app.app_key),
+            admin_auth=AdminAuth(LoginStore(redis), clock, password=settings.app.app_key),
+            rate_limits=RateLimits(RateLimitStore(redis), settings.security),
             overview=join_overview(redis, accounts, settings),
             operator=join_operator(boot, redis, transport, settings),
             explainer=join_explainer(redis, accounts, models, keys, settings),
@@ -183,6 +199,7 @@ async def _open_state(
             clock=clock,
             metrics=metrics,
             drain=drain,
+            proxies=TrustedProxies(boot.forwarded_allow_ips),
         )
 
 
@@ -234,11 +251,13 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
             operator=join_operator(boot, redis, transport, settings),
             max_concurrency=settings.account.max_concurrency,
             keys=keys,
+            use_of_keys=AdmissionStore(redis).usage,
             models=models,
             setup=Setup(SetupStore(redis), keys, password=settings.app.app_key),
             health=Health(partial(ping, redis)),
             explainer=join_explainer(redis, store, models, keys, settings),
             sessions=Sessions(SessionStore(redis)),
+            records=build_records(redis, settings.stats),
             read_server_facts=partial(read_server_facts, redis),
         )
 

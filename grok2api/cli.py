@@ -58,11 +58,13 @@ from grok2api.doctor import Grade, examine
 from grok2api.domain.ids import AccountId
 from grok2api.errors import GatewayError, SettingsError, StoreUnavailableError
 from grok2api.inspection import accounts_explain, sessions_clear, sessions_list
+from grok2api.key_commands import keys_create, keys_edit, keys_list, keys_revoke
 from grok2api.processes import end_with_parent
 from grok2api.simulator.options import SimulatorOptions
 from grok2api.simulator.server import run_simulator
 from grok2api.store.header import expand_all
 from grok2api.transfer import accounts_export, accounts_import
+from grok2api.usage_commands import explain, log, stats
 
 _DONE, _BROKEN, _MISUSED, _INTERRUPTED = 0, 1, 2, 130
 _STORE_REMEDY = (
@@ -96,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def serve(arguments: Namespace) -> int:
     """Run the whole service on this host."""
     boot = prepare(load_boot(flags_of(arguments)))
-    _remark_unknown(boot)
+    _remark_settings(boot)
     return launch.serve(boot, child_environment, say)
 
 
@@ -149,50 +151,6 @@ def accounts_remove(arguments: Namespace) -> int:
     return _DONE if removed == len(ids) else _BROKEN
 
 
-def keys_create(arguments: Namespace) -> int:
-    """Make a client key; it is shown once."""
-    weight, tags = arguments.weight, tuple(dict.fromkeys(arguments.tags))
-    record, plain = administer(
-        arguments, lambda admin: admin.keys.create(arguments.name, weight=weight, tags=tags)
-    )
-    if arguments.json:
-        say_json({"id": record.id, "name": record.name, "key": plain})
-        return _DONE
-    remark(f"Key {record.id} ({record.name}), shown only now:")
-    say(plain)
-    return _DONE
-
-
-def keys_list(arguments: Namespace) -> int:
-    """List client keys; none is shown in full."""
-    keys = administer(arguments, lambda admin: admin.keys.list())
-    if arguments.json:
-        say_json(keys)
-        return _DONE
-    rows = [
-        (
-            key.id,
-            key.name,
-            key.hint,
-            "" if key.is_enabled else "disabled",
-            str(key.weight),
-            ", ".join(key.tags),
-        )
-        for key in keys
-    ]
-    say_table(("id", "name", "key", "state", "weight", "tags"), rows)
-    return _DONE
-
-
-def keys_revoke(arguments: Namespace) -> int:
-    """Revoke a client key at once."""
-    count = administer(arguments, lambda admin: admin.keys.revoke(arguments.key))
-    if not count:
-        raise SettingsError("no key has this id or name; see `grok2api keys list`")
-    say(f"{count} revoked")
-    return _DONE
-
-
 def config_show(arguments: Namespace) -> int:
     """Show every setting and where it comes from."""
     if arguments.origin:
@@ -212,7 +170,7 @@ def config_show(arguments: Namespace) -> int:
 def config_check(arguments: Namespace) -> int:
     """Check the settings; unknown ones are named but do no harm."""
     boot = load_boot(flags_of(arguments))
-    _remark_unknown(boot)
+    _remark_settings(boot)
     say(f"The settings for {boot.data_dir} are fine.")
     return _DONE
 
@@ -277,8 +235,12 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "batches result": batches_result,
     "batches cancel": batches_cancel,
     "keys create": keys_create,
+    "keys edit": keys_edit,
     "keys list": keys_list,
     "keys revoke": keys_revoke,
+    "stats": stats,
+    "log": log,
+    "explain": explain,
     "config show": config_show,
     "config set": config_set,
     "config unset": config_unset,
@@ -292,6 +254,9 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
 }
 
 
-def _remark_unknown(boot: BootSettings) -> None:
-    for name in load_settings(boot.data_dir).unknown:
+def _remark_settings(boot: BootSettings) -> None:
+    loaded = load_settings(boot.data_dir)
+    for name in loaded.unknown:
         remark(f"not known to this version, ignored: {name}")
+    if loaded.settings.security.allow_anonymous_api:
+        remark("security.allow_anonymous_api is on: whoever reaches the port may use your accounts")

@@ -34,7 +34,7 @@ GatewayError
 from enum import StrEnum
 from typing import ClassVar
 
-from grok2api.error_kinds import ErrorKind, LimitExtent
+from grok2api.error_kinds import ErrorKind, LimitExtent, LimitsLeft
 
 
 class Scope(StrEnum):
@@ -126,9 +126,11 @@ class ModelNotFoundError(RequestError):
 
 
 class RateLimitExceededError(RequestError):
-    """This client key's own limit."""
+    """This client key's own limit. `limits` are those that the answer's headers tell."""
 
     kind = ErrorKind.RATE_LIMIT_EXCEEDED
+
+    limits: LimitsLeft | None = None
 
 
 class RequestTimeoutError(RequestError):

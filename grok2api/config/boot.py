@@ -59,7 +59,10 @@ class BootSettings(Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(
             title="Trusted proxies",
-            description="Load balancers whose X-Forwarded-* headers count: addresses or networks.",
+            description=(
+                "Proxies whose X-Forwarded-For and -Proto count: addresses or networks; "
+                '"*": whoever connects, and only the last address he names.'
+            ),
             extra={"key": "server.forwarded_allow_ips", "env": ("FORWARDED_ALLOW_IPS",)},
         ),
     ] = ("127.0.0.1", "::1")

@@ -12,7 +12,14 @@ from msgspec import Struct, inspect
 from grok2api.errors import SettingsError
 
 _SECTION_SEPARATOR = "."
-_UNITS = {"_s": "seconds", "_mb": "megabytes", "_bytes": "bytes", "_per_minute": "per minute"}
+_UNITS = {
+    "_s": "seconds",
+    "_h": "hours",
+    "_d": "days",
+    "_mb": "megabytes",
+    "_bytes": "bytes",
+    "_per_minute": "per minute",
+}
 _BOOLEANS = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),

@@ -144,5 +144,11 @@ ALIASES = (
     Alias("security.cors_allow_origins", "security.cors_origins"),
     Alias("security.max_body_size_mb", "security.max_body_mb"),
     Alias("security.trusted_proxy_ips", "server.forwarded_allow_ips"),
+    Alias("logs.max_len", "stats.log_max_entries"),
+    Alias("stats.hourly_keep", "stats.hourly_retention_h"),
+    Alias("stats.hourly_retention", "stats.hourly_retention_h"),
+    Alias("stats.daily_keep", "stats.daily_retention_d"),
+    Alias("stats.daily_retention", "stats.daily_retention_d"),
+    Alias("stats.flush_interval_sec", "stats.flush_interval_s"),
     Alias("performance.sse_keepalive_sec", "stream.keep_alive_s"),
 )

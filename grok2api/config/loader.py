@@ -22,6 +22,7 @@ from grok2api.config.layers import (
     identity,
     list_unknown_variables,
 )
+from grok2api.config.networks import ANYBODY, parse_network
 from grok2api.config.schema import BootSettings
 from grok2api.config.secret_key import FILE_NAME as KEY_FILE_NAME, ensure_keys, read_keys
 from grok2api.config.sources import (
@@ -174,6 +175,9 @@ def _read_boot(overrides: Mapping[str, object], variables: Mapping[str, str]) ->
 
 def _build_boot(layers: Layers) -> BootSettings:
     boot = BootSettings(**layers.values())
+    if proxies := layers.found.get("server.forwarded_allow_ips"):
+        for entry in set(proxies.value) - {ANYBODY}:
+            parse_network(entry, f"{proxies.source}: server.forwarded_allow_ips")
     data_dir = _absolute(boot.data_dir)
     # Accounts sealed with a key of the file stay readable behind one of the variable.
     keys = tuple(dict.fromkeys((*boot.secret_keys, *read_keys(data_dir))))

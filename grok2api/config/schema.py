@@ -14,7 +14,9 @@ from grok2api.config.boot import BootSettings
 from grok2api.config.features import FeatureSettings
 from grok2api.config.media import CacheSettings, ImageSettings, MediaSettings, VideoSettings
 from grok2api.config.responses import ResponsesSettings
+from grok2api.config.security import SecuritySettings
 from grok2api.config.site import ProxySettings, UpstreamSettings
+from grok2api.config.stats import StatsSettings
 
 __all__ = [
     "AccountSettings",
@@ -37,6 +39,7 @@ __all__ = [
     "SecuritySettings",
     "SelectionSettings",
     "Settings",
+    "StatsSettings",
     "StreamSettings",
     "UpstreamSettings",
     "VideoSettings",
@@ -156,31 +159,6 @@ class StreamSettings(Struct, frozen=True, kw_only=True):
     ] = 10.0
 
 
-class SecuritySettings(Struct, frozen=True, kw_only=True):
-    """What a client may do."""
-
-    allow_anonymous_api: Annotated[
-        bool,
-        Meta(title="Anonymous API", description="Answer requests without any client key."),
-    ] = False
-    max_body_mb: Annotated[
-        int, Meta(title="Body size", description="Largest request body.", ge=1, le=1024)
-    ] = 32
-    header_timeout_s: Annotated[
-        float, Meta(title="Headers", description="Until request headers are in.", gt=0, le=600)
-    ] = 10.0
-    body_idle_timeout_s: Annotated[
-        float, Meta(title="Body pause", description="Longest pause in a body.", gt=0, le=600)
-    ] = 30.0
-    cors_origins: Annotated[
-        tuple[str, ...],
-        Meta(
-            title="CORS origins",
-            description="Web pages that may call the API, as https://host; empty: none.",
-        ),
-    ] = ()
-
-
 class PerformanceSettings(Struct, frozen=True, kw_only=True):
     """Sizes, per worker process. Read at start."""
 
@@ -261,3 +239,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     video: VideoSettings = field(default_factory=VideoSettings)
     media: MediaSettings = field(default_factory=MediaSettings)
     cache: CacheSettings = field(default_factory=CacheSettings)
+    stats: StatsSettings = field(default_factory=StatsSettings)

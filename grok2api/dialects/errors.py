@@ -60,7 +60,8 @@ _OPENAI: dict[ErrorKind, _Row] = {
     ErrorKind.CONFLICT: _Row(409, _INVALID, "conflict"),
     ErrorKind.METHOD_NOT_ALLOWED: _Row(405, _INVALID, "method_not_allowed"),
     ErrorKind.MODEL_NOT_FOUND: _Row(404, _INVALID, "model_not_found"),
-    ErrorKind.RATE_LIMIT_EXCEEDED: _Row(429, _LIMIT, "rate_limit_exceeded"),
+    # Without a time to wait for, no repetition helps: the request needs more than the whole limit.
+    ErrorKind.RATE_LIMIT_EXCEEDED: _Row(429, _LIMIT, "rate_limit_exceeded", is_exhausted=True),
     ErrorKind.REQUEST_TIMEOUT: _Row(408, _INVALID, "request_timeout"),
     ErrorKind.BODY_TOO_LARGE: _Row(413, _INVALID, "request_too_large"),
     ErrorKind.NO_ACCOUNT_AVAILABLE: _Row(503, _SERVER, "no_account_available", is_exhausted=True),

@@ -43,11 +43,19 @@ _SILENT = frozenset({Scope.UPSTREAM, Scope.EGRESS})
 
 @dataclass(slots=True)
 class AttemptRecord:
-    """What one attempt came to, for logs, metrics, explanations. `error_kind` is "" on success."""
+    """What one attempt came to, for logs, metrics, explanations. `error_kind` is "" on success.
+
+    `status` and `code` are the upstream's, 0 and "" where there were none. `units` are those of the
+    account's quota that it cost. `started_s` is on the process's own clock.
+    """
 
     account: AccountId
+    started_s: float = 0.0
     outcome: Outcome = Outcome.CANCELLED
     error_kind: str = ""
+    code: str = ""
+    status: int = 0
+    units: int = 0
     duration_s: float = 0.0
 
 
@@ -98,6 +106,7 @@ class Attempt(Generic[Event]):
         "_session",
         "_stack",
         "_started_s",
+        "_units",
         "_uploads",
         "_verdict",
         "record",
@@ -110,6 +119,7 @@ class Attempt(Generic[Event]):
         route: Route,
         held: HeldLease,
         plight: Plight,
+        units: int,
     ) -> None:
         self._parts = parts
         self._question = question
@@ -121,7 +131,8 @@ class Attempt(Generic[Event]):
         self._stack = AsyncExitStack()
         self._started_s = parts.clock.monotonic_s()
         self._verdict = Verdict.cancelled()
-        self.record = AttemptRecord(held.lease.account_id)
+        self._units = units
+        self.record = AttemptRecord(held.lease.account_id, self._started_s)
         lease = held.lease
         self._session = UpstreamSession(lease.credentials, lease.user_id, self._remember_user_id)
         self._uploads = Uploads(
@@ -149,6 +160,7 @@ class Attempt(Generic[Event]):
             self._plight.tally.note(error)
             self._is_used = self._has_answered or _may_have_counted(error)
             self.record.error_kind = error.kind
+            self.record.code, self.record.status = error.code or "", error.status or 0
             self._verdict = judge(error)
             raise
         except GatewayError as error:
@@ -166,6 +178,7 @@ class Attempt(Generic[Event]):
         if is_enough and not self.record.error_kind:
             self._verdict = Verdict.ok()
         self.record.outcome = self._verdict.outcome
+        self.record.units = self._units if self._is_used else 0
         self.record.duration_s = self._parts.clock.monotonic_s() - self._started_s
         try:
             await self._close_upstream()

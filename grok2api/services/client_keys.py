@@ -2,12 +2,17 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
+
+import msgspec
 
 from grok2api.clock import Clock
 from grok2api.domain.client_key import ClientKey
 from grok2api.domain.ids import ClientKeyId
 from grok2api.errors import AuthenticationError, InvalidRequestError, NotFoundError
+from grok2api.services.key_changes import UNCHANGED, KeyChanges, apply_changes, check_changes
+from grok2api.services.key_rules import require_good
 from grok2api.store.client_keys import ClientKeyStore
 
 _MAX_KEY_LENGTH = 512
@@ -36,7 +41,7 @@ class ClientKeys:
     there and are not stored.
     """
 
-    __slots__ = ("_allow_anonymous", "_clock", "_configured", "_store")
+    __slots__ = ("_allow_anonymous", "_clock", "_configured", "_models", "_store")
 
     def __init__(
         self,
@@ -45,8 +50,11 @@ class ClientKeys:
         *,
         configured: Iterable[str] = (),
         allow_anonymous: bool = False,
+        models: Collection[str] = (),
     ) -> None:
+        """`models` are the names that a key can be limited to; those with a `*` at the end too."""
         self._store = store
+        self._models = models
         self._clock = clock
         self._allow_anonymous = allow_anonymous
         self._configured = {
@@ -63,7 +71,7 @@ class ClientKeys:
         """Return the key that `presented` is; None only where anonymous calls are allowed.
 
         Raises:
-            AuthenticationError: no key, or not one of ours.
+            AuthenticationError: no key, not one of ours, disabled or expired.
             StoreUnavailableError: the keys cannot be looked up now.
         """
         if not presented:
@@ -74,8 +82,9 @@ class ClientKeys:
                 code="invalid_api_key",
             )
         key = await self._look_up(presented)
-        if key is None or not key.is_enabled:
+        if key is None:
             raise AuthenticationError("Incorrect API key provided.", code="invalid_api_key")
+        require_good(key, self._clock.now_s())
         return key
 
     async def _look_up(self, presented: str) -> ClientKey | None:
@@ -84,13 +93,37 @@ class ClientKeys:
         digest = digest_key(presented)
         return self._configured.get(digest) or await self._store.find(digest)
 
-    async def create(
-        self, name: str, *, weight: int = 1, tags: tuple[str, ...] = ()
-    ) -> tuple[ClientKey, str]:
-        """Create a key; the second value is the key itself, which cannot be read again."""
-        record, plain = self.draft(name, weight=weight, tags=tags)
+    async def create(self, name: str, changes: KeyChanges = UNCHANGED) -> tuple[ClientKey, str]:
+        """Create a key; the second value is the key itself, which cannot be read again.
+
+        Raises:
+            InvalidRequestError: a value does not hold.
+        """
+        bare, plain = self.draft("")
+        record = self._change(msgspec.structs.replace(changes, name=name))(bare)
         await self._store.save(record, digest_key(plain))
         return record, plain
+
+    async def edit(self, id_or_name: str, changes: KeyChanges) -> ClientKey:
+        """Change a key and return it; it holds for the very next call with the key.
+
+        Raises:
+            NotFoundError: there is none, or it stands in the settings and is changed there.
+            InvalidRequestError: several keys have this name, or a value does not hold.
+        """
+        found = await self.find(id_or_name)
+        edited = await self._store.edit(found.id, self._change(changes))
+        if edited is None:
+            raise NotFoundError(
+                "This client key cannot be changed here: it was revoked, or stands in app.api_key.",
+                param="key",
+                code="key_not_found",
+            )
+        return edited
+
+    def _change(self, changes: KeyChanges) -> Callable[[ClientKey], ClientKey]:
+        checked = check_changes(changes, models=self._models, now_s=self._clock.now_s())
+        return partial(apply_changes, changes=checked)
 
     async def replace(self, name: str) -> tuple[ClientKey, str]:
         """Create a key and revoke all others of the same name."""
@@ -134,9 +167,7 @@ class ClientKeys:
                 count += await self._store.revoke(key.id)
         return count
 
-    def draft(
-        self, name: str, *, weight: int = 1, tags: tuple[str, ...] = ()
-    ) -> tuple[ClientKey, str]:
+    def draft(self, name: str) -> tuple[ClientKey, str]:
         """Make up a key without storing it."""
         plain = new_key()
         record = ClientKey(
@@ -144,8 +175,6 @@ class ClientKeys:
             name=name,
             created_at_s=self._clock.now_s(),
             hint=_hint(plain),
-            weight=weight,
-            tags=tags,
         )
         return record, plain
 

@@ -90,7 +90,7 @@ class Dispatcher:
         failure: UpstreamError | None = None
         while True:
             held = await self._lend(wish, route, record, failure)
-            attempt = Attempt(self._parts, question, route, held, plight)
+            attempt = Attempt(self._parts, question, route, held, plight, wish.units)
             record.attempts.append(attempt.record)
             record.mode = held.lease.mode
             tried = (*wish.exclude, attempt.record.account)

@@ -1,6 +1,7 @@
 """Client keys: who may call us. Only digests of keys are stored."""
 
 import builtins
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -25,8 +26,18 @@ class Known(Struct, frozen=True, array_like=True, tag="known"):
     """There is a key with this id or digest; nothing changed."""
 
 
-class Admitted(Struct, frozen=True, array_like=True, tag="admitted"):
+class Found(Struct, frozen=True, array_like=True, tag="found"):
     """The key is one of ours."""
+
+    record: bytes
+
+
+class Edited(Struct, frozen=True, array_like=True, tag="edited"):
+    """The record is as it shall be."""
+
+
+class Changed(Struct, frozen=True, array_like=True, tag="changed"):
+    """Somebody else was faster; nothing changed."""
 
     record: bytes
 
@@ -50,8 +61,9 @@ class ClientKeyStore:
     def __init__(self, redis: RedisClient) -> None:
         self._redis = redis
         self._save: Script[Saved | Known] = Script(redis, "client_key/save", Saved | Known)
-        self._admit: Script[Admitted | Unknown] = Script(
-            redis, "client_key/admit", Admitted | Unknown
+        self._find: Script[Found | Unknown] = Script(redis, "client_key/find", Found | Unknown)
+        self._edit: Script[Edited | Changed | Unknown] = Script(
+            redis, "client_key/edit", Edited | Changed | Unknown
         )
         self._remove: Script[Removed | Unknown] = Script(
             redis, "client_key/remove", Removed | Unknown
@@ -72,11 +84,31 @@ class ClientKeyStore:
 
     async def find(self, digest: str) -> ClientKey | None:
         """Return the key with this digest, enabled or not."""
-        reply = await self._admit(
+        reply = await self._find(
             keys={"records": keys.client_key_records(), "digests": keys.client_key_digests()},
             args={"digest": digest},
         )
-        return _DECODER.decode(reply.record) if isinstance(reply, Admitted) else None
+        return _DECODER.decode(reply.record) if isinstance(reply, Found) else None
+
+    async def edit(
+        self, key_id: ClientKeyId, change: Callable[[ClientKey], ClientKey]
+    ) -> ClientKey | None:
+        """Change a key and return it, None if there is none of this id.
+
+        `change` is called again where somebody else has changed the key meanwhile: nothing that
+        two people change at the same time is lost.
+        """
+        record = await reads.hash_get(self._redis, keys.client_key_records(), key_id)
+        while record is not None:
+            after = change(_DECODER.decode(record))
+            reply = await self._edit(
+                keys={"records": keys.client_key_records()},
+                args={"key_id": key_id, "before": record, "after": encode_client_key(after)},
+            )
+            if isinstance(reply, Edited):
+                return after
+            record = reply.record if isinstance(reply, Changed) else None
+        return None
 
     async def revoke(self, key_id: ClientKeyId) -> bool:
         """Remove a key; False if there is none of this id."""
@@ -86,6 +118,7 @@ class ClientKeyStore:
                 "digests": keys.client_key_digests(),
                 "digest_of": keys.client_key_digest_of(),
                 "index": keys.client_key_index(),
+                "usage": keys.client_key_usage(),
             },
             args={"key_id": key_id},
         )

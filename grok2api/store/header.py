@@ -53,7 +53,7 @@ class Header(Struct, frozen=True, kw_only=True):
             ordered += more
         return ordered
 
-    def order_args(self, given: Mapping[str, Word | Sequence[str]]) -> list[Word]:
+    def order_args(self, given: Mapping[str, Word | Sequence[str | bytes]]) -> list[Word]:
         """Return the arguments in their declared order.
 
         Raises:

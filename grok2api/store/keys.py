@@ -13,7 +13,8 @@ from grok2api.domain.media import MediaKind
 LAYOUT: Final = 1
 """Raised when data is laid out in another way; old data is then moved by a job."""
 
-_PREFIX: Final = f"{{g2a}}:{LAYOUT}:"
+PREFIX: Final = f"{{g2a}}:{LAYOUT}:"
+_PREFIX: Final = PREFIX
 
 
 def pool_name(pool: Pool) -> str:
@@ -138,6 +139,30 @@ def client_key_digest_of() -> str:
 def client_key_index() -> str:
     """ZSET of all client keys with equal scores, so that lists page by id."""
     return f"{_PREFIX}client_key:index"
+
+
+def client_key_usage() -> str:
+    """HASH client key id -> what it has used of its limits, msgpack."""
+    return f"{_PREFIX}client_key:usage"
+
+
+def client_key_calls() -> str:
+    """HASH call id -> what an open call has reserved, msgpack."""
+    return f"{_PREFIX}client_key:calls"
+
+
+def client_key_call_ends() -> str:
+    """ZSET call id -> when it is given back unless it is renewed, ms since epoch."""
+    return f"{_PREFIX}client_key:call_ends"
+
+
+def call_state() -> dict[str, str]:
+    """Return the keys that `include/open_calls.lua` declares, by name."""
+    return {
+        "usage": client_key_usage(),
+        "calls": client_key_calls(),
+        "call_ends": client_key_call_ends(),
+    }
 
 
 def setup_claims() -> str:

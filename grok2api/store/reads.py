@@ -153,6 +153,27 @@ async def stream_range(
     ]
 
 
+async def stream_backwards(
+    redis: RedisClient, key: str, position: str, limit: int, *, end: str = "-"
+) -> list[tuple[str, dict[str, bytes]]]:
+    """Return up to `limit` entries of a stream before `position`, the newest first.
+
+    "" is behind its last; `end` is the oldest that counts.
+    """
+    first = f"({position}" if position else "+"
+    raw = await _read(redis, "XREVRANGE", key, first, end, "COUNT", str(limit))
+    return [
+        (entry_id.decode(), {name.decode(): value for name, value in fields.items()})
+        for entry_id, fields in raw
+    ]
+
+
+async def stream_entry(redis: RedisClient, key: str, position: str) -> dict[str, bytes] | None:
+    """Return the entry of a stream at `position`."""
+    raw = await _read(redis, "XRANGE", key, position, position)
+    return {name.decode(): value for name, value in raw[0][1].items()} if raw else None
+
+
 async def range_below(
     redis: RedisClient, key: str, below: str, limit: int
 ) -> list[tuple[str, str]]:

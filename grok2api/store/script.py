@@ -42,7 +42,7 @@ class Script(Generic[ReplyT]):
         self,
         *,
         keys: Mapping[str, str | Sequence[str]],
-        args: Mapping[str, Word | Sequence[str]],
+        args: Mapping[str, Word | Sequence[str | bytes]],
     ) -> ReplyT:
         """Run the script and return its reply.
 

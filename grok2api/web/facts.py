@@ -4,7 +4,10 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.types import Scope
 
-from grok2api.errors import GatewayError
+from grok2api.domain.ids import CallId
+from grok2api.domain.usage import AttemptFact
+from grok2api.error_kinds import LimitsLeft
+from grok2api.errors import GatewayError, RateLimitExceededError
 
 KEY = "facts"
 ANTHROPIC = "anthropic"
@@ -14,13 +17,20 @@ ANTHROPIC = "anthropic"
 class RequestFacts(Struct, kw_only=True):
     """The facts of one request, as far as they are known. Times are monotonic seconds.
 
+    `client` is the client's address as far as proxies that we trust tell it, or "".
     `mode` is what the account answered in, `waited_s` how long the request stood in line for it.
     `account` is the account's id, which is no secret; `affinity` the `AffinityRule` that told the
-    conversation, or ""; `error` an `ErrorKind` or "".
+    conversation, or ""; `error` an `ErrorKind` or "". `is_background`: what was asked for goes on
+    after its request; who does it tells its usage. `units` are of the accounts' quota.
+    `limits` are those of its key, as the headers tell them; `call_id` what it holds of them, or "".
     """
 
     request_id: str
     started_s: float
+    client: str = ""
+    agent: str = ""
+    call_id: CallId = CallId("")
+    limits: LimitsLeft | None = None
     route: str = ""
     dialect: str = ""
     requested_model: str = ""
@@ -37,13 +47,20 @@ class RequestFacts(Struct, kw_only=True):
     input_tokens: int = 0
     output_tokens: int = 0
     error: str = ""
+    code: str = ""
     detail: str = ""
     is_client_gone: bool = False
+    is_background: bool = False
+    units: int = 0
+    attempts_made: tuple[AttemptFact, ...] = ()
 
     def note_error(self, error: GatewayError) -> None:
         """Remember what went wrong."""
         self.error = error.kind.value
         self.detail = error.detail
+        self.code = getattr(error, "code", None) or ""
+        if isinstance(error, RateLimitExceededError) and error.limits is not None:
+            self.limits = error.limits
 
 
 def facts_of(request: Request) -> RequestFacts:

@@ -1,4 +1,4 @@
-"""What every request passes: its id, its log line and numbers, its last safety net."""
+"""What every request passes: its id, its log line and numbers, and what every answer carries."""
 
 import secrets
 import string
@@ -7,38 +7,29 @@ from collections.abc import Iterable
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from grok2api.errors import GatewayError, InternalError, StoreUnavailableError
+from grok2api.clock import Clock
+from grok2api.dialects.rate_limits import anthropic_limit_headers, openai_limit_headers
+from grok2api.error_kinds import LimitsLeft
 from grok2api.telemetry.metrics import OTHER, ServedRequest
-from grok2api.web.errors import INTERNAL_MESSAGE, error_response
-from grok2api.web.facts import KEY, RequestFacts, facts_in
+from grok2api.web.facts import ANTHROPIC, KEY, RequestFacts
 from grok2api.web.graphs import graphs_in
-from grok2api.web.presence import ClientLeftError
+from grok2api.web.security_headers import FOR_ALL_ELSE, FOR_PAGES, POLICY
 from grok2api.web.state import KEY as STATE_KEY, AppState
+from grok2api.web.usage import CLIENT_CLOSED_REQUEST, is_usage, record_usage
 
 log = structlog.get_logger(__name__)
 
-CLIENT_CLOSED_REQUEST = 499
-"""Logged where the client left before the end; nothing with this status is ever sent."""
+SWITCHING_PROTOCOLS = 101
 MAX_ID_LENGTH = 128
 _ID_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-_.:")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_PROBES = frozenset({"/healthz", "/readyz", "/health", "/metrics"})
-RETRY_AFTER_S = 1.0
-_QUIET_ROUTES = _PROBES | {"/static"}
-
-_SECURITY_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-)
+_QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/health", "/metrics", "/static"})
 
 
 class RequestContext:
-    """Gives a request its id, facts and log context, and answers what nobody else has.
+    """Gives a request its id, facts and log context, and every answer its security headers.
 
-    It is the outermost layer of ours. Errors that reach it before an answer has begun become a
-    JSON error; the text of an unknown exception goes to the log only.
+    It is the outermost layer of ours.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -55,67 +46,60 @@ class RequestContext:
     async def _serve_counted(
         self, state: AppState, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        facts = RequestFacts(request_id=_request_id(scope), started_s=state.clock.monotonic_s())
+        facts = RequestFacts(
+            request_id=_request_id(scope),
+            started_s=state.clock.monotonic_s(),
+            client=state.proxies.client_in(scope),
+            agent=_header(scope, b"user-agent"),
+        )
         scope["state"][KEY] = facts
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=facts.request_id)
         with state.drain.request():
             state.metrics.request_started()
             try:
-                await self._serve(scope, receive, _FinishingSend(send, facts))
+                await self._app(scope, receive, _FinishingSend(send, facts, state.clock))
             finally:
                 _record(state, facts, scope)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: "_FinishingSend") -> None:
-        try:
-            _check_settings(scope)
-            await self._app(scope, receive, send)
-        except ClientLeftError:
-            facts_in(scope).is_client_gone = True
-        except GatewayError as error:
-            await _answer(error, scope, receive, send)
-        except Exception as error:
-            log.exception("request_crashed", exc_info=error)
-            await _answer(InternalError(INTERNAL_MESSAGE), scope, receive, send)
-
-
-def _check_settings(scope: Scope) -> None:
-    """Refuse what would be served by a guess: the store has not told yet what is set."""
-    if graphs_in(scope).is_unread and scope["path"].rstrip("/") not in _PROBES:
-        raise StoreUnavailableError("The store cannot be reached.", retry_after_s=RETRY_AFTER_S)
-
-
-async def _answer(error: GatewayError, scope: Scope, receive: Receive, send: Send) -> None:
-    facts = facts_in(scope)
-    response = error_response(error, facts)
-    # Where an answer has begun, leaving it unfinished makes the server close the connection.
-    if not facts.status and scope["type"] == "http":
-        await response(scope, receive, send)
 
 
 class _FinishingSend:
     """Adds what every answer carries, and remembers its status."""
 
-    __slots__ = ("_facts", "_send")
+    __slots__ = ("_clock", "_facts", "_send")
 
-    def __init__(self, send: Send, facts: RequestFacts) -> None:
+    def __init__(self, send: Send, facts: RequestFacts, clock: Clock) -> None:
         self._send = send
+        self._clock = clock
         self._facts = facts
 
     async def __call__(self, message: Message) -> None:
         if message["type"] in {"http.response.start", "websocket.http.response.start"}:
             self._facts.status = message["status"]
             message = {**message, "headers": self._complete(message.get("headers", ()))}
+        elif message["type"] == "websocket.accept":
+            self._facts.status = SWITCHING_PROTOCOLS
         await self._send(message)
 
     def _complete(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        complete = list(headers)
-        present = {name for name, _ in complete}
-        complete += [header for header in _SECURITY_HEADERS if header[0] not in present]
+        given = list(headers)
+        has_policy = any(name == POLICY for name, _ in given)
         # One id under two names: OpenAI's clients read the first, Anthropic's the second.
         request_id = self._facts.request_id.encode()
-        complete += [(b"x-request-id", request_id), (b"request-id", request_id)]
-        return complete
+        told = () if self._facts.limits is None else self._tell_limits(self._facts.limits)
+        return [
+            *given,
+            *(FOR_PAGES if has_policy else FOR_ALL_ELSE),
+            (b"x-request-id", request_id),
+            (b"request-id", request_id),
+            *told,
+        ]
+
+    def _tell_limits(self, left: LimitsLeft) -> list[tuple[bytes, bytes]]:
+        is_anthropic = self._facts.dialect == ANTHROPIC
+        now_s = self._clock.now_s()
+        told = anthropic_limit_headers(left, now_s) if is_anthropic else openai_limit_headers(left)
+        return [(name.encode(), value.encode()) for name, value in told.items()]
 
 
 def _request_id(scope: Scope) -> str:
@@ -126,6 +110,14 @@ def _request_id(scope: Scope) -> str:
             if 1 <= len(given) <= MAX_ID_LENGTH and _ID_CHARACTERS.issuperset(given):
                 return given
     return f"req_{secrets.token_hex(12)}"
+
+
+def _header(scope: Scope, wanted: bytes) -> str:
+    for name, value in scope["headers"]:
+        if name == wanted:
+            found: bytes = value
+            return found.decode("latin-1")
+    return ""
 
 
 def _record(state: AppState, facts: RequestFacts, scope: Scope) -> None:
@@ -148,6 +140,8 @@ def _record(state: AppState, facts: RequestFacts, scope: Scope) -> None:
         output_tokens=facts.output_tokens,
     )
     state.metrics.request_ended(served)
+    if is_usage(route, method, status) and not facts.is_background:
+        record_usage(state, facts, route=route, method=served.method, status=status)
     if route in _QUIET_ROUTES and status < CLIENT_CLOSED_REQUEST:
         log.debug("request_served", route=route, status=status)
     else:

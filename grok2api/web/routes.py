@@ -28,6 +28,7 @@ from grok2api.web.api import (
     openai_responses,
     openai_videos,
 )
+from grok2api.web.gate import RateLimit, SafetyNet
 from grok2api.web.home import home_page, open_templates, refuse_websocket
 from grok2api.web.intake import BodyLimit, CanonicalPath, CrossOrigin
 from grok2api.web.middleware import RequestContext
@@ -123,5 +124,7 @@ def build_middleware() -> list[Middleware]:
         Middleware(RequestContext),
         Middleware(CanonicalPath),
         Middleware(CrossOrigin),
+        Middleware(SafetyNet),
+        Middleware(RateLimit),
         Middleware(BodyLimit),
     ]

@@ -15,6 +15,7 @@ from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 from grok2api.web.drain import Drain
 from grok2api.web.graphs import KEY, Graphs
 from grok2api.web.presence import companion
+from grok2api.web.security_headers import FOR_ALL_ELSE
 
 STOP_MARGIN_S = 5.0
 """At graceful_timeout the master kills; we must be through this long before."""
@@ -24,9 +25,12 @@ QUICK_STOP_S = 1
 HEARTBEAT_S = 1.0
 WEBSOCKET_MAX_BYTES = 1 << 20
 
-_REFUSAL = (
-    b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
-    b"connection: close\r\n\r\n%s"
+_REFUSAL = b"".join(
+    [
+        b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n",
+        *(b"%s: %s\r\n" % header for header in FOR_ALL_ELSE),
+        b"connection: close\r\n\r\n%s",
+    ]
 )
 _REFUSAL_BODY = (
     b'{"error":{"message":"%s","type":"invalid_request_error","param":null,"code":null}}'
@@ -204,6 +208,8 @@ class GatewayWorker(UvicornWorker):  # type: ignore[misc]
         # Its line would hold the query string.
         "access_log": False,
         "server_header": False,
+        # `web/client_address.py` reads what proxies say.
+        "proxy_headers": False,
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

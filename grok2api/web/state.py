@@ -8,6 +8,7 @@ from starlette.types import Scope
 from grok2api.clock import Clock
 from grok2api.config.schema import Settings
 from grok2api.services.admin_auth import AdminAuth
+from grok2api.services.admission import Admissions
 from grok2api.services.chat import ChatService
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.explain import Explainer
@@ -19,11 +20,15 @@ from grok2api.services.media_links import MediaLinks
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import Operator
 from grok2api.services.overview import Overview
+from grok2api.services.rate_limits import RateLimits
+from grok2api.services.records import Records
 from grok2api.services.responses import Responses
 from grok2api.services.sessions import Sessions
 from grok2api.services.settings import SettingsDesk
+from grok2api.services.usage import UsageRecorder
 from grok2api.services.videos import Videos
 from grok2api.telemetry.metrics import Metrics
+from grok2api.web.client_address import TrustedProxies
 from grok2api.web.drain import Drain
 
 KEY = "state"
@@ -37,10 +42,14 @@ class AppState:
     chat: ChatService
     images: ImageService
     videos: Videos
+    usage: UsageRecorder
+    admissions: Admissions
+    records: Records
     models: ModelCatalog
     keys: ClientKeys
     responses: Responses
     admin_auth: AdminAuth
+    rate_limits: RateLimits
     operator: Operator
     overview: Overview
     explainer: Explainer
@@ -52,6 +61,7 @@ class AppState:
     health: Health
     clock: Clock
     metrics: Metrics
+    proxies: TrustedProxies = field(default_factory=TrustedProxies)
     drain: Drain = field(default_factory=Drain)
 
 

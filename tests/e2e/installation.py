@@ -58,6 +58,8 @@ class Installation:
                 if not k.startswith(("GROK", "SERVER_"))
             },
             "GROK_UPSTREAM_GROK_URL": self.sim,
+            "GROK_UPSTREAM_ASSETS_URL": self.sim,
+            "GROK_UPSTREAM_IMAGINE_PUBLIC_URL": self.sim,
             "GROK_APP_API_KEY": "sk-test-0123456789abcdef",
             **(settings or {}),
         }

@@ -6,11 +6,14 @@ import pytest
 from redis.asyncio import Redis
 
 from grok2api.domain.account import Credentials, Mode, Outcome, Pool, ProviderKind, Status, Tier
+from grok2api.domain.action import AdminAction
+from grok2api.domain.admission import Used
 from grok2api.domain.batch import BatchKind, BatchParams
-from grok2api.domain.client_key import ClientKey
+from grok2api.domain.client_key import Budget, ClientKey, KeyLimits
 from grok2api.domain.ids import (
     AccountId,
     BatchId,
+    CallId,
     ClientKeyId,
     LeaseId,
     MediaId,
@@ -21,6 +24,7 @@ from grok2api.domain.media import MediaKind, MediaPlace, build_place
 from grok2api.domain.quota import Credits, QuotaReport, Reading
 from grok2api.domain.response import EventSlice, KeptResponse, ResponseState
 from grok2api.domain.selection import SelectionPolicy, Strategy, Wish
+from grok2api.domain.usage import FinishedRequest
 from grok2api.domain.video import VideoRequest, VideoState
 from grok2api.domain.video_job import KeptQuestion, VideoEnding, VideoJob, VideoWork
 from grok2api.errors import StoreUnavailableError
@@ -31,6 +35,8 @@ from grok2api.store.account_replies import Cleared, Replaced, StaleEpoch
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.account_vault import Successor
 from grok2api.store.accounts import AccountStore
+from grok2api.store.action_log import ActionLogStore
+from grok2api.store.admissions import AdmissionStore
 from grok2api.store.batch_results import BatchResults
 from grok2api.store.batches import BatchStore, Claimed
 from grok2api.store.cipher import SecretCipher
@@ -38,9 +44,11 @@ from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis
 from grok2api.store.header import list_scripts
 from grok2api.store.leader import Elected, Follower, LeaderStore
+from grok2api.store.logins import Allowed, Locked, LoginStore
 from grok2api.store.media import MediaIndex
 from grok2api.store.media_replies import StaleEpoch as MediaStaleEpoch
 from grok2api.store.media_upkeep import MediaUpkeepIndex, Sighting
+from grok2api.store.rate_limits import RateLimitStore, Refused, Taken
 from grok2api.store.responses import Limits, ResponseStore
 from grok2api.store.script import Script
 from grok2api.store.settings import (
@@ -50,6 +58,7 @@ from grok2api.store.settings import (
     StoredSettings,
 )
 from grok2api.store.setup import SetupStore
+from grok2api.store.usage import UsageLimits, UsageStore
 from grok2api.store.video_replies import Created, Finished, Going
 from grok2api.store.videos import DeadClaim, NewVideo, VideoLimits, VideoStore
 from tests.conftest import BASIC, AccountMaker
@@ -101,12 +110,14 @@ async def test_scripts_touch_only_declared_keys(
             called.clear()
             await use_accounts(redis, cipher)
             await use_client_keys(redis)
+            await use_limits(redis)
             await use_leadership(redis)
             await use_batches(redis, cipher)
             await use_responses(ResponseStore(redis, cipher))
             await use_videos(VideoStore(redis, cipher))
             await use_media(redis)
             await use_settings(SettingsStore(redis, cipher))
+            await use_usage(redis)
 
     assert called == set(list_scripts())
 
@@ -198,7 +209,34 @@ async def use_client_keys(redis: RedisClient) -> None:
     assert await setup.claim(ClientKey(ClientKeyId("key_0"), "x", 1.0), "d0", "hash")
     assert await store.save(key, "d1")
     assert await store.find("d1") == key
+    assert await store.edit(key.id, lambda found: found) == key
+    await use_calls(AdmissionStore(redis, now_ms=1_800_000_000_000), key.id)
     assert await store.revoke(key.id)
+
+
+async def use_calls(store: AdmissionStore, key_id: ClientKeyId) -> None:
+    """Take every path of the scripts for calls of client keys."""
+    limits = KeyLimits(requests_per_minute=1, day=Budget(tokens=9))
+    calls = [CallId("c1"), CallId("c2"), CallId("c3")]
+    for call_id in calls:
+        await store.admit(call_id, key_id, limits, tokens=5, units=1, ttl_s=9)
+    assert await store.renew(calls, ttl_s=9) == {"c2", "c3"}
+    assert await store.settle(calls[0], Used(0, 5))
+    await store.admit(calls[1], key_id, limits, tokens=1, units=1, ttl_s=9)
+    store.now_ms += 100_000
+    assert await store.reap() == 1
+
+
+async def use_limits(redis: RedisClient) -> None:
+    """Take every path of the scripts that hold strangers back."""
+    limits, logins = RateLimitStore(redis), LoginStore(redis)
+    assert await limits.take("a", per_minute=1, burst=1) == Taken()
+    assert isinstance(await limits.take("a", per_minute=1, burst=1), Refused)
+    for _ in range(5):
+        assert isinstance(await logins.begin("a"), Allowed)
+    assert isinstance(await logins.begin("a"), Locked)
+    await logins.succeed("a")
+    assert isinstance(await logins.begin("a", is_check=False), Allowed)
 
 
 async def use_batches(redis: RedisClient, cipher: SecretCipher) -> None:
@@ -321,3 +359,21 @@ async def use_media(redis: RedisClient) -> None:
     assert not isinstance(ended, MediaStaleEpoch)
     await index.drop(kind, ended)
     await upkeep.adopt(found[0], epoch=leader.epoch)
+
+
+async def use_usage(redis: RedisClient) -> None:
+    """Take every path of the scripts of statistics and logs."""
+    key, limits = ClientKey(ClientKeyId("key_2"), "x", 1.0), KeyLimits(concurrency=1)
+    assert await ClientKeyStore(redis).save(key, "d2")
+    store = UsageStore(redis, UsageLimits(log_max_entries=2))
+    call = CallId("call_1")
+    await AdmissionStore(redis).admit(call, key.id, limits, tokens=1, units=1, ttl_s=60)
+    finished = [
+        FinishedRequest(id=f"req_{n}", at_s=1.0, route="/", status=200, call_id=call)
+        for n in range(4)
+    ]
+    assert await store.settle(finished, recorder="w", batch=1)
+    assert not await store.settle(finished, recorder="w", batch=1)
+    actions = ActionLogStore(redis, max_entries=1)
+    for action in ("a", "b"):
+        assert await actions.append(AdminAction(actor="admin", action=action))

@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
+from grok2api.assembly import UsageParts
 from grok2api.clock import SystemClock
 from grok2api.config.accounts import SelectionSettings
 from grok2api.config.schema import (
@@ -37,6 +38,7 @@ from grok2api.providers.grok_web.credentials import GrokWebCredentials
 from grok2api.providers.media import AssetPage, Download
 from grok2api.providers.session import UploadedFile, UpstreamSession
 from grok2api.services.admin_auth import AdminAuth
+from grok2api.services.admission import Admissions, CallKeeper
 from grok2api.services.attempt import DispatchParts
 from grok2api.services.chat import ChatService
 from grok2api.services.cleanup import Cleanup
@@ -55,6 +57,8 @@ from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import build_operator
 from grok2api.services.overview import Overview
 from grok2api.services.pictures import Pictures
+from grok2api.services.rate_limits import RateLimits
+from grok2api.services.records import build_records, open_recorder
 from grok2api.services.responses import Responses, open_responses
 from grok2api.services.sessions import Sessions
 from grok2api.services.settings import SettingsDesk
@@ -64,15 +68,17 @@ from grok2api.services.videos import Videos, open_videos
 from grok2api.store.account_edits import AccountEdits
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore, NewAccount
+from grok2api.store.admissions import AdmissionStore
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis, ping
 from grok2api.store.lanes import LaneStore
 from grok2api.store.leader import LeaderStore
+from grok2api.store.logins import LoginStore
+from grok2api.store.rate_limits import RateLimitStore
 from grok2api.store.responses import ResponseStore
 from grok2api.store.sessions import SessionStore
 from grok2api.store.settings import SettingsStore
-from grok2api.store.setup import SetupStore
 from grok2api.store.wakeups import Wakeups
 from grok2api.telemetry.metrics import open_metrics
 from grok2api.upstream.fetch import open_fetcher
@@ -265,6 +271,7 @@ async def run_server(app: Starlette, timeout_s: int = 5) -> AsyncIterator[uvicor
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=timeout_s,
     )
     server = uvicorn.Server(config)
@@ -371,9 +378,19 @@ class EdgeMaker:
                         max_mb=settings.image.max_mb,
                     ),
                 )
-                async with open_videos(
-                    redis, self._cipher, parts, media, models, settings.video
-                ) as videos:
+                admission_store = AdmissionStore(redis)
+                async with (
+                    open_videos(
+                        redis, self._cipher, parts, media, models, settings.video
+                    ) as videos,
+                    CallKeeper(admission_store, ttl_s=60.0) as calls,
+                    open_recorder(redis, self._data_dir, settings.stats) as recorder,
+                ):
+                    usage = UsageParts(
+                        Admissions(admission_store, calls, cleanup, SystemClock()),
+                        recorder,
+                        build_records(redis, settings.stats),
+                    )
                     states.append(
                         self._build(
                             settings,
@@ -382,6 +399,7 @@ class EdgeMaker:
                             models,
                             responses=responses,
                             videos=videos,
+                            usage=usage,
                             media=media,
                             links=links,
                         )
@@ -431,6 +449,7 @@ class EdgeMaker:
         *,
         responses: Responses,
         videos: Videos,
+        usage: UsageParts,
         media: MediaLibrary,
         links: MediaLinks,
     ) -> AppState:
@@ -463,9 +482,13 @@ class EdgeMaker:
             files=files,
             images=images,
             videos=videos,
+            usage=usage.recorder,
+            admissions=usage.admissions,
+            records=usage.records,
             models=models,
             keys=keys,
-            admin_auth=AdminAuth(SetupStore(redis), SystemClock(), password=settings.app.app_key),
+            admin_auth=AdminAuth(LoginStore(redis), SystemClock(), password=settings.app.app_key),
+            rate_limits=RateLimits(RateLimitStore(redis), settings.security),
             operator=build_operator(redis, self._cipher, parts.providers, settings, SystemClock()),
             overview=Overview(
                 store, LeaderStore(redis), strategy=settings.account.selection.strategy

@@ -3,6 +3,8 @@
 from starlette.requests import Request
 
 from grok2api.web.api.auth import presented_key
+from grok2api.web.client_address import address_group
+from grok2api.web.facts import facts_of
 from grok2api.web.state import state_of
 
 
@@ -13,11 +15,13 @@ async def admit_admin(request: Request) -> None:
 
     Raises:
         AuthenticationError: no password, or a wrong one.
-        RateLimitExceededError: too many passwords are being checked.
+        RateLimitExceededError: too many wrong passwords came from the caller's address.
         StoreUnavailableError: the password cannot be checked now.
     """
     presented = presented_key(request)
-    await state_of(request).admin_auth.check(None if presented is None else _as_sent(presented))
+    password = None if presented is None else _as_sent(presented)
+    address = address_group(facts_of(request).client)
+    await state_of(request).admin_auth.check(password, address)
 
 
 def _as_sent(value: str) -> str:

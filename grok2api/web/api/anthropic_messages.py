@@ -23,7 +23,7 @@ from grok2api.dialects.anthropic_tools import wants_search
 from grok2api.dialects.prompt_size import count_input_tokens
 from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.web.api.auth import admit
-from grok2api.web.api.turn import JSON, Turn, list_ignored, note_model, note_request
+from grok2api.web.api.turn import JSON, Turn, list_ignored, note_model, note_request, take_for_chat
 from grok2api.web.body import read_json
 from grok2api.web.facts import facts_of
 from grok2api.web.state import state_of
@@ -45,6 +45,7 @@ async def create_message(request: Request) -> Response:
     wire = await read_json(request, MESSAGES_REQUEST_DECODER)
     chat_request = note_request(request, parse_request(wire), caller)
     facts.input_tokens = count_input_tokens(chat_request, estimate_tokens)
+    await take_for_chat(request, chat_request, caller)
     frame = AnswerFrame(
         message_id=f"msg_{secrets.token_hex(12)}",
         model=chat_request.model,

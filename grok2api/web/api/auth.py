@@ -1,10 +1,18 @@
 """Who is calling: one function for every route and both headers."""
 
+from typing import Final
+
 from starlette.requests import Request
 
 from grok2api.domain.client_key import ClientKey
+from grok2api.services.key_rules import require_address
 from grok2api.web.facts import facts_of
 from grok2api.web.state import state_of
+
+LIKELY_TOKENS: Final = 1024
+"""Reserved for an answer whose length the client does not bound; what it takes is settled later."""
+MOST_RESERVED: Final = 4096
+"""Clients allow far more than answers take; reserving all of it would refuse the next call."""
 
 
 def presented_key(request: Request) -> str | None:
@@ -22,10 +30,41 @@ async def admit(request: Request) -> ClientKey | None:
     Call it before the body is read: who may not call us shall not make us work.
 
     Raises:
-        AuthenticationError: no key, or a wrong one.
+        AuthenticationError: no key, or a wrong one, or one whose time is over.
+        PermissionDeniedError: the key may not be used from this address.
         StoreUnavailableError: keys cannot be looked up now.
     """
     caller = await state_of(request).keys.admit(presented_key(request))
     if caller is not None:
         facts_of(request).key_id = caller.id
+        require_address(caller, facts_of(request).client)
     return caller
+
+
+async def take(
+    request: Request, caller: ClientKey | None, *, max_output_tokens: int | None = 0, units: int = 1
+) -> None:
+    """Take what a call needs out of the limits of its key, all or none; once for each call.
+
+    Call it when model and input are known, before any account is asked. `max_output_tokens` is what
+    the client allows, None where it does not say, 0 where there is no text. `units` are of the
+    accounts' quota.
+
+    Raises:
+        PermissionDeniedError: the key may not use this model.
+        RateLimitExceededError: a limit of the key is reached.
+        StoreUnavailableError: the limits cannot be asked now.
+    """
+    if caller is None:
+        return
+    facts = facts_of(request)
+    output = LIKELY_TOKENS if max_output_tokens is None else min(max_output_tokens, MOST_RESERVED)
+    admission = await state_of(request).admissions.admit(
+        caller,
+        model=facts.model,
+        tokens=facts.input_tokens + output,
+        units=units,
+        client=facts.client,
+        requested=facts.requested_model,
+    )
+    facts.call_id, facts.limits = admission.call_id, admission

@@ -19,7 +19,7 @@ from grok2api.dialects.openai_chat import (
 from grok2api.dialects.prompt_size import count_input_tokens
 from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.web.api.auth import admit
-from grok2api.web.api.turn import JSON, OPENAI, Turn, list_ignored, note_request
+from grok2api.web.api.turn import JSON, OPENAI, Turn, list_ignored, note_request, take_for_chat
 from grok2api.web.body import read_json
 from grok2api.web.facts import facts_of
 from grok2api.web.state import state_of
@@ -44,6 +44,7 @@ async def create_chat_completion(request: Request) -> Response:
     wire = await read_json(request, CHAT_REQUEST_DECODER)
     chat_request = note_request(request, parse_request(wire), caller)
     facts.input_tokens = count_input_tokens(chat_request, estimate_tokens)
+    await take_for_chat(request, chat_request, caller)
     shows = chat_request.show_reasoning
     turn = _ChatTurn(
         state=state,

@@ -44,7 +44,7 @@ from grok2api.errors import MediaStoreError, StoreUnavailableError
 from grok2api.services.dispatch import TurnRecord
 from grok2api.services.files import GivenImage
 from grok2api.telemetry.tokens import estimate_tokens
-from grok2api.web.api.auth import admit
+from grok2api.web.api.auth import admit, take
 from grok2api.web.api.turn import (
     IGNORED_HEADER,
     JSON,
@@ -267,6 +267,11 @@ def _build_call(
 
 
 async def _answer(request: Request, call: _ImageCall) -> Response:
+    try:
+        await take(request, call.caller, units=call.order.request.n * call.route.model.cost)
+    except BaseException:
+        call.held.close()
+        raise
     return call.stream() if call.order.is_stream else await call.complete(request)
 
 

@@ -31,7 +31,7 @@ from grok2api.domain.ids import ClientKeyId, ResponseId
 from grok2api.domain.response import KeptResponse, ResponseState
 from grok2api.errors import GatewayError
 from grok2api.telemetry.tokens import estimate_tokens
-from grok2api.web.api.turn import Turn, list_ignored, note_request
+from grok2api.web.api.turn import Turn, list_ignored, note_request, take_for_chat
 from grok2api.web.facts import facts_of
 from grok2api.web.state import AppState, state_of
 from grok2api.wire.openai.response_object import ResponseBody
@@ -106,6 +106,7 @@ async def prepare(
     if compacts:
         chat = ask_for_summary(chat)
     facts.input_tokens = count_input_tokens(chat, estimate_tokens)
+    await take_for_chat(request, chat, caller)
     builds = _build_compaction if compacts else _build_renderer
     renderer = builds(state, owner, parsed, body, facts.input_tokens)
     return ResponseTurn(

@@ -1,10 +1,13 @@
 """POST /v1/responses and /v1/responses/compact: a turn, streamed, whole or in the background."""
 
 from functools import partial
+from http import HTTPStatus
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from grok2api.dialects.errors import openai_status
 from grok2api.dialects.openai_compaction import CompactionRenderer, render_compacted
 from grok2api.dialects.openai_responses import ResponseRenderer, render_body
 from grok2api.dialects.openai_responses_request import RESPONSES_DECODER, wants_compaction
@@ -19,6 +22,9 @@ from grok2api.web.body import read_json
 from grok2api.web.facts import facts_of
 from grok2api.web.presence import client_present
 from grok2api.web.streaming import EventStreamResponse, Write
+from grok2api.web.usage import CLIENT_CLOSED_REQUEST, record_usage
+
+ROUTE: Final = "/v1/responses"
 
 
 async def create_response(request: Request) -> Response:
@@ -91,6 +97,7 @@ async def _start(turn: ResponseTurn) -> Response:
     await turn.state.responses.background.start(
         kept, partial(_produce_aside, turn), partial(_fail_aside, turn)
     )
+    turn.facts.is_background = True
     if turn.facts.is_stream:
         return follow(turn.state, turn.facts, kept, after=-1, headers=turn.headers)
     return Response(kept.body, media_type=JSON, headers=turn.headers)
@@ -105,9 +112,19 @@ async def _produce_aside(turn: ResponseTurn, tell: Tell) -> Ending:
             tell(EventSlice(told, log.written - 1, data))
             told = log.written
 
-    await tell_more(turn.renderer.render([]))
-    await turn.run(turn.renderer.render, tell_more)
-    return _ending(turn, told, turn.finish())
+    status = CLIENT_CLOSED_REQUEST
+    try:
+        await tell_more(turn.renderer.render([]))
+        await turn.run(turn.renderer.render, tell_more)
+        ending = _ending(turn, told, turn.finish())
+        status = int(HTTPStatus.OK)
+    except GatewayError as error:
+        turn.facts.note_error(error)
+        status = openai_status(error.kind)
+        raise
+    finally:
+        record_usage(turn.state, turn.facts, route=ROUTE, method="POST", status=status)
+    return ending
 
 
 def _fail_aside(turn: ResponseTurn, error: GatewayError) -> Ending:

@@ -34,7 +34,8 @@ from grok2api.domain.video import VideoState
 from grok2api.domain.video_job import VideoJob
 from grok2api.errors import ConflictError, InvalidRequestError, NotFoundError
 from grok2api.services.files import GivenImage
-from grok2api.web.api.auth import admit
+from grok2api.telemetry.tokens import estimate_tokens
+from grok2api.web.api.auth import admit, take
 from grok2api.web.api.files import BY_KEY
 from grok2api.web.api.openai_images import MAX_FORM_FILES, WARNING_HEADER
 from grok2api.web.api.openai_response_turn import owner_of
@@ -145,6 +146,10 @@ async def _create(
     is_older = state.settings.video.protocol == "older"
     order = parse_video(options, route, has_references=bool(given), is_older=is_older)
     token = _idempotency_key(request)
+    facts = facts_of(request)
+    facts.input_tokens = estimate_tokens(order.request.prompt)
+    facts.units = len(order.request.segments) * route.model.cost
+    await take(request, caller, units=facts.units)
     async with client_present(request.receive, state.drain):
         intake = await state.files.take_images(given)
     with intake:

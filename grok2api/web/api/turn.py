@@ -11,9 +11,12 @@ from grok2api.dialects.json_body import find_unknown
 from grok2api.domain.answer import Answer
 from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.client_key import ANONYMOUS, ClientKey
-from grok2api.domain.model import Route
+from grok2api.domain.model import Capability, Route
+from grok2api.domain.usage import AttemptFact
 from grok2api.services.affinity import find_affinity
+from grok2api.services.attempt import AttemptRecord
 from grok2api.services.dispatch import TurnRecord
+from grok2api.web.api.auth import take
 from grok2api.web.facts import RequestFacts, facts_of
 from grok2api.web.presence import client_present
 from grok2api.web.public_url import public_url
@@ -22,6 +25,7 @@ from grok2api.web.streaming import MODE_HEADER, StreamContext, StreamPace, Write
 
 JSON: Final = "application/json"
 OPENAI: Final = "openai"
+MS_PER_S: Final = 1000
 IGNORED_HEADER: Final = "x-ignored-parameters"
 
 
@@ -82,11 +86,25 @@ class Turn:
 def note_record(state: AppState, facts: RequestFacts, record: TurnRecord) -> None:
     """Remember how an answer came about."""
     facts.attempts = len(record.attempts)
+    facts.attempts_made = tuple(_fact_of(attempt, facts) for attempt in record.attempts)
+    facts.units = sum(attempt.units for attempt in record.attempts)
     facts.waited_s = record.waited_s
     note_mode(facts, record)
     for attempt in record.attempts:
         facts.account = attempt.account
         state.metrics.attempt_ended(attempt.outcome.value, attempt.error_kind)
+
+
+def _fact_of(attempt: AttemptRecord, facts: RequestFacts) -> AttemptFact:
+    return AttemptFact(
+        account=attempt.account,
+        outcome=attempt.outcome.value,
+        error=attempt.error_kind,
+        code=attempt.code,
+        status=attempt.status,
+        started_ms=max(0, round((attempt.started_s - facts.started_s) * MS_PER_S)),
+        duration_ms=round(attempt.duration_s * MS_PER_S),
+    )
 
 
 def note_mode(facts: RequestFacts, record: TurnRecord) -> None:
@@ -113,6 +131,22 @@ def note_request(request: Request, parsed: ChatRequest, caller: ClientKey | None
     facts.is_stream = state.settings.features.stream if parsed.stream is None else parsed.stream
     note_model(request, parsed.model)
     return msgspec.structs.replace(parsed, affinity=affinity, public_url=public_url(request))
+
+
+async def take_for_chat(request: Request, chat: ChatRequest, caller: ClientKey | None) -> None:
+    """Take what a chat needs out of the limits of its key; its input is counted by now.
+
+    Raises:
+        GatewayError: as `take`.
+    """
+    model = state_of(request).models.resolve(chat.model).model
+    count = {Capability.IMAGE: chat.images.n, Capability.IMAGE_EDIT: chat.images.n}
+    await take(
+        request,
+        caller,
+        max_output_tokens=chat.max_output_tokens,
+        units=model.cost * count.get(model.capability, 1),
+    )
 
 
 def note_model(request: Request, name: str) -> Route:

@@ -283,6 +283,14 @@ def test_error_is_one_line_that_says_where_and_what_is_allowed(
         ({"port": 0}, {}, "--port: server.port: 0 is not a whole number from 1 to 65535"),
         (
             {},
+            {"FORWARDED_ALLOW_IPS": "10.0.0.1, proxy.internal"},
+            (
+                "FORWARDED_ALLOW_IPS: server.forwarded_allow_ips: 'proxy.internal' is not an "
+                'address, a network such as 10.0.0.0/8, or "*"'
+            ),
+        ),
+        (
+            {},
             {"REDIS_URL": "postgres://u:secret@h"},
             (
                 "REDIS_URL: store.redis_url: this value is not a redis://, rediss://, unix://, "
@@ -381,6 +389,22 @@ def test_settings_of_the_process_are_not_unknown_to_the_others(tmp_path: Path) -
             lambda s: s.proxy.url == "http://p",
         ),
         ("[chat]\ntimeout = 30\nidle_timeout_s = 40", lambda s: s.chat.idle_timeout_s == 40),
+        (
+            "[stats]\nhourly_retention = 24\ndaily_retention = 7\nflush_interval_sec = 2",
+            lambda s: (
+                s.stats.hourly_retention_h == 24
+                and s.stats.daily_retention_d == 7
+                and s.stats.flush_interval_s == 2
+            ),
+        ),
+        (
+            "[stats]\nhourly_keep = 25\ndaily_keep = 8\n[logs]\nmax_len = 2000",
+            lambda s: (
+                s.stats.hourly_retention_h == 25
+                and s.stats.daily_retention_d == 8
+                and s.stats.log_max_entries == 2000
+            ),
+        ),
         ('[security]\nuser_agent = ""', lambda s: s.upstream.user_agent.startswith("Mozilla")),
     ],
 )

@@ -1,0 +1,128 @@
+"""Records finished requests: their statistics, the log, and the ends of their calls."""
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Final, Protocol
+
+import msgspec
+import structlog
+
+from grok2api.domain.usage import FinishedRequest
+from grok2api.errors import StoreUnavailableError
+from grok2api.services.backlog import Backlog
+from grok2api.services.cleanup import end_if_cancelled
+from grok2api.services.endless import Endless
+from grok2api.store.usage import MAX_AT_ONCE, UsageStore
+from grok2api.telemetry.redaction import redact_text
+
+log = structlog.get_logger(__name__)
+
+MAX_WAITING: Final = 4096
+"""Requests that one worker remembers while the store does not answer."""
+
+_PAUSE_S: Final = 0.5
+_FLUSH_S: Final = 5.0
+_NAME_CHARS: Final = 128
+_AGENT_CHARS: Final = 200
+_MAX_ATTEMPTS: Final = 32
+
+
+class RequestSink(Protocol):
+    """Somewhere else that finished requests are written to."""
+
+    def record(self, finished: FinishedRequest) -> None: ...
+
+
+class UsageRecorder(Endless):
+    """Settles finished requests in batches, each exactly once, in the order in which they ended.
+
+    A request that holds a call of its client key is sent at once; others wait for more, `gather_s`
+    seconds at most.
+    Leaving the context settles what waits, for as long as `_FLUSH_S`; what is lost is counted in
+    `dropped` and told in the log.
+    """
+
+    __slots__ = ("_backlog", "_batch", "_name", "_number", "_sinks", "_store", "dropped")
+
+    def __init__(
+        self, store: UsageStore, sinks: Sequence[RequestSink] = (), *, gather_s: float = 0.05
+    ) -> None:
+        super().__init__()
+        self._store = store
+        self._sinks = sinks
+        self._backlog: Backlog[FinishedRequest] = Backlog(
+            "usage", most=MAX_WAITING, at_once=MAX_AT_ONCE, gather_s=gather_s
+        )
+        self._name = secrets.token_hex(8)
+        self._number = 0
+        self._batch: list[FinishedRequest] = []
+        self.dropped = 0
+
+    def record(self, finished: FinishedRequest) -> None:
+        """Remember a finished request; what clients wrote is cut, and rid of secrets."""
+        tidy = _tidy(finished)
+        if not self._backlog.put(tidy, is_urgent=bool(tidy.call_id)):
+            self.dropped += 1
+        for sink in self._sinks:
+            sink.record(tidy)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            await super().__aexit__(kind, error, trace)
+        finally:
+            await self._flush()
+
+    async def _run_for_ever(self) -> None:
+        while True:
+            await self._settle_batch(await self._backlog.take())
+            end_if_cancelled()
+
+    async def _settle_batch(self, batch: list[FinishedRequest]) -> None:
+        """Settle a batch, however often that has to be tried."""
+        self._batch = batch
+        self._number += 1
+        await self._settle_rest()
+
+    async def _settle_rest(self) -> None:
+        while self._batch:
+            try:
+                # One whose reply got lost keeps its number, and so counts once.
+                await self._store.settle(self._batch, recorder=self._name, batch=self._number)
+            except StoreUnavailableError as error:
+                waiting = len(self._batch) + len(self._backlog)
+                log.warning("usage_not_settled", waiting=waiting, detail=error.detail)
+                await asyncio.sleep(_PAUSE_S)
+            else:
+                self._batch = []
+
+    async def _flush(self) -> None:
+        lost = 0
+        try:
+            async with asyncio.timeout(_FLUSH_S):
+                await self._settle_rest()
+                while batch := self._backlog.take_now():
+                    await self._settle_batch(batch)
+        except TimeoutError:
+            lost = len(self._batch) + len(self._backlog)
+        if lost:
+            self.dropped += lost
+            log.error("usage_lost", requests=lost)
+
+
+def _tidy(finished: FinishedRequest) -> FinishedRequest:
+    return msgspec.structs.replace(
+        finished,
+        id=finished.id[:_NAME_CHARS],
+        model=finished.model[:_NAME_CHARS],
+        requested=redact_text(finished.requested)[:_NAME_CHARS],
+        code=finished.code[:_NAME_CHARS],
+        agent=redact_text(finished.agent)[:_AGENT_CHARS],
+        attempts=finished.attempts[:_MAX_ATTEMPTS],
+    )

@@ -1,0 +1,14 @@
+--- Give back the calls of workers that died, when nobody asks to be admitted: every admission does the same first.
+--
+-- @arg  limit   integer  calls given back at most
+-- @arg  now_ms  integer  ms since epoch; 0 = server clock
+-- @reply reaped  count:integer
+-- @cost  O(limit * log n) in the number of open calls
+-- @include open_calls
+-- @include clock
+-- @include period_ends
+-- @include load_usage
+-- @include charge
+-- @include end_call
+-- @include end_due_calls
+return { 'reaped', end_due_calls(open_calls(), clock(ARGV[2]), tonumber(ARGV[1])) }

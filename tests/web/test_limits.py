@@ -1,0 +1,160 @@
+"""Limits of client keys over HTTP: what they refuse, what clients are told, what is counted."""
+
+import asyncio
+from typing import Any
+
+import httpx2
+import pytest
+
+from grok2api.domain.client_key import Budget
+from grok2api.domain.ids import ClientKeyId
+from grok2api.domain.usage import FinishedRequest
+from grok2api.services.key_changes import KeyChanges
+from grok2api.services.request_log import RequestFilter
+from tests.web.conftest import WAIT_S, Edge
+
+CHAT = "/v1/chat/completions"
+MESSAGES = "/v1/messages"
+
+
+async def client_of(edge: Edge, **fields: Any) -> httpx2.AsyncClient:
+    key, plain = await edge.state.keys.create("team", KeyChanges(**fields))
+    return httpx2.AsyncClient(
+        base_url=edge.url, headers={"authorization": f"Bearer {plain}", "x-key-id": key.id}
+    )
+
+
+def chat(text: str = "Hi", **more: Any) -> dict[str, Any]:
+    return {"model": "grok-chat-fast", "messages": [{"role": "user", "content": text}]} | more
+
+
+def code_of(response: httpx2.Response) -> tuple[int, str]:
+    return response.status_code, response.json()["error"]["code"]
+
+
+async def logged(edge: Edge, count: int) -> list[FinishedRequest]:
+    """Wait until so many requests are in the log; the newest come first."""
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            page = await edge.state.records.requests.page(RequestFilter(), limit=50)
+            if len(page.items) >= count:
+                return [one.finished for one in page.items]
+            await asyncio.sleep(0.02)
+
+
+async def test_clients_are_told_what_is_left_before_and_when_it_is_used_up(edge: Edge) -> None:
+    async with await client_of(edge, requests_per_minute=2) as client:
+        answers = [await client.post(CHAT, json=chat()) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    left = [answer.headers["x-ratelimit-remaining-requests"] for answer in answers]
+    assert left == ["1", "0", "0"]
+    assert {answer.headers["x-ratelimit-limit-requests"] for answer in answers} == {"2"}
+    assert code_of(answers[2]) == (429, "rate_limit_exceeded")
+    assert 0 < int(answers[2].headers["retry-after"]) <= 61
+    assert 0 < int(answers[2].headers["retry-after-ms"]) <= 61_000
+
+
+async def test_messages_have_headers_of_their_own(edge: Edge) -> None:
+    body = {"model": "grok-chat-fast", "max_tokens": 5, "messages": chat()["messages"]}
+    async with await client_of(edge, requests_per_minute=1, tokens_per_minute=100_000) as client:
+        good = await client.post(MESSAGES, json=body)
+        bad = await client.post(MESSAGES, json=body)
+
+    assert (good.status_code, bad.status_code) == (200, 429)
+    assert good.headers["anthropic-ratelimit-requests-remaining"] == "0"
+    assert good.headers["anthropic-ratelimit-requests-reset"].endswith("Z")
+    assert int(good.headers["anthropic-ratelimit-tokens-remaining"]) < 100_000
+    assert bad.json()["error"]["type"] == "rate_limit_error"
+    assert "x-ratelimit-limit-requests" not in good.headers
+
+
+async def test_streams_tell_limits_in_their_head_and_end_their_call(edge: Edge) -> None:
+    async with await client_of(edge, concurrency=1) as client:
+        for _ in range(3):
+            answer = await client.post(CHAT, json=chat(stream=True))
+            assert answer.status_code == 200
+            await logged(edge, 1)
+            await calls_are_over(edge, client)
+
+
+async def calls_are_over(edge: Edge, client: httpx2.AsyncClient) -> None:
+    key_id = ClientKeyId(client.headers["x-key-id"])
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            use = await edge.state.admissions.usage([key_id])
+            if not use[key_id].open_calls:
+                return
+            await asyncio.sleep(0.02)
+
+
+async def test_reserved_tokens_are_settled_with_those_that_were_used(edge: Edge) -> None:
+    async with await client_of(edge, tokens_per_minute=5000) as client:
+        first = await client.post(CHAT, json=chat(max_tokens=4000))
+        await calls_are_over(edge, client)
+        second = await client.post(CHAT, json=chat(max_tokens=4000))
+
+    assert int(first.headers["x-ratelimit-remaining-tokens"]) < 1001
+    assert second.status_code == 200
+
+
+async def test_budget_in_units_counts_pictures(edge: Edge) -> None:
+    async with await client_of(edge, day=Budget(units=3)) as client:
+        asked = {"model": "grok-imagine-image", "prompt": "a cat", "response_format": "b64_json"}
+        two = await client.post("/v1/images/generations", json=asked | {"n": 2})
+        await calls_are_over(edge, client)
+        refused = await client.post("/v1/images/generations", json=asked | {"n": 2})
+
+    assert two.status_code == 200
+    assert code_of(refused) == (429, "insufficient_quota")
+    assert len(edge.painter.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"models": ("other-*",)}, (403, "model_not_allowed")),
+        ({"networks": ("10.0.0.0/8",)}, (403, "address_not_allowed")),
+        ({"is_enabled": False}, (401, "api_key_disabled")),
+    ],
+)
+async def test_key_that_may_not_is_refused_before_any_account_is_asked(
+    edge: Edge, fields: dict[str, Any], expected: tuple[int, str]
+) -> None:
+    async with await client_of(edge, **fields) as client:
+        answer = await client.post(CHAT, json=chat())
+
+    assert code_of(answer) == expected
+    assert (await logged(edge, 1))[0].attempts == ()
+
+
+async def test_log_says_what_a_request_was_and_never_what_was_said(edge: Edge) -> None:
+    async with await client_of(edge) as client:
+        secret = "my private words"
+        await client.post(CHAT, json=chat(secret), headers={"x-request-id": "mine-1"})
+        await client.post(CHAT, json=chat(secret, model="nothing"))
+
+    refused, served = await logged(edge, 2)
+    assert (served.id, served.status, served.model) == ("mine-1", 200, "grok-chat-fast")
+    assert (served.client, served.mode, served.account) == ("127.0.0.1", "fast", "acc_1")
+    assert [attempt.outcome for attempt in served.attempts] == ["ok"]
+    assert served.units == 1
+    assert served.input_tokens > 0 < served.output_tokens
+    assert (refused.status, refused.code, refused.error) == (
+        404,
+        "model_not_found",
+        "model_not_found",
+    )
+    assert secret not in repr((refused, served))
+
+
+async def test_background_response_is_logged_when_it_has_ended(edge: Edge) -> None:
+    async with await client_of(edge, concurrency=1) as client:
+        body = {"model": "grok-chat-fast", "input": "Hi", "background": True}
+        answer = await client.post("/v1/responses", json=body)
+        [served] = await logged(edge, 1)
+        await calls_are_over(edge, client)
+
+    assert answer.status_code == 200
+    assert (served.route, served.status) == ("/v1/responses", 200)
+    assert served.output_tokens > 0

@@ -40,6 +40,13 @@ from grok2api.config.loader import (
     prepare,
 )
 from grok2api.config.schema import BootSettings
+from grok2api.config_commands import (
+    config_history,
+    config_rollback,
+    config_set,
+    config_unset,
+    show_origins,
+)
 from grok2api.console import (
     remark,
     say,
@@ -145,7 +152,9 @@ def accounts_remove(arguments: Namespace) -> int:
 
 
 def config_show(arguments: Namespace) -> int:
-    """Show every setting in force and where it comes from."""
+    """Show every setting and where it comes from."""
+    if arguments.origin:
+        return show_origins(arguments)
     rows = [
         (item.spec.key or item.spec.attribute, mask(item.spec, item.value), item.source)
         for item in load_shown(flags_of(arguments))
@@ -233,6 +242,10 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "log": log,
     "explain": explain,
     "config show": config_show,
+    "config set": config_set,
+    "config unset": config_unset,
+    "config history": config_history,
+    "config rollback": config_rollback,
     "config check": config_check,
     "config defaults": config_defaults,
     "doctor": doctor,

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,15 @@ def apply_file(layers: Layers, path: Path, known: frozenset[str]) -> None:
     layers.unknown += sorted(f"{path}: {key}" for key in flat.keys() - known - old)
 
 
+def read_older_names(tables: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """Return the values of `tables` by key, those of older names under the names of today."""
+    flat = dict(_flatten(tables, known))
+    for alias in ALIASES:
+        if alias.old in flat:
+            flat[alias.new] = alias.translate(flat.pop(alias.old), flat)
+    return flat
+
+
 def apply_environment(layers: Layers, environment: Mapping[str, str]) -> None:
     """Take what variables say. An empty variable counts as not set.
 
@@ -176,7 +185,7 @@ def _apply_old_log_file(
 
 
 def _flatten(
-    tables: Mapping[str, Any], known: frozenset[str], prefix: str = ""
+    tables: Mapping[str, Any], known: Collection[str], prefix: str = ""
 ) -> Iterator[tuple[str, Any]]:
     for name, value in tables.items():
         key = f"{prefix}{name}"

@@ -160,7 +160,7 @@ class StreamSettings(Struct, frozen=True, kw_only=True):
 
 
 class PerformanceSettings(Struct, frozen=True, kw_only=True):
-    """Sizes, per worker process."""
+    """Sizes, per worker process. Read at start."""
 
     upstream_connections: Annotated[
         int,

@@ -7,14 +7,15 @@ from grok2api.errors import GatewayError, InternalError, StoreUnavailableError
 from grok2api.web.client_address import address_group
 from grok2api.web.errors import INTERNAL_MESSAGE, answer_error
 from grok2api.web.facts import facts_in
+from grok2api.web.graphs import graphs_in
 from grok2api.web.presence import ClientLeftError
 from grok2api.web.state import state_in
 
 log = structlog.get_logger(__name__)
 
-_FREE_PATHS = frozenset(
-    {"/healthz", "/readyz", "/health", "/metrics", "/v1/files/image", "/v1/files/video"}
-)
+RETRY_AFTER_S = 1.0
+_PROBES = frozenset({"/healthz", "/readyz", "/health", "/metrics"})
+_FREE_PATHS = _PROBES | {"/v1/files/image", "/v1/files/video"}
 _FREE_FOLDER = "/static/"
 
 
@@ -34,6 +35,7 @@ class SafetyNet:
             await self._app(scope, receive, send)
             return
         try:
+            _check_settings(scope)
             await self._app(scope, receive, send)
         except ClientLeftError:
             facts_in(scope).is_client_gone = True
@@ -42,6 +44,12 @@ class SafetyNet:
         except Exception as error:
             log.exception("request_crashed", exc_info=error)
             await answer_error(InternalError(INTERNAL_MESSAGE), scope, receive, send)
+
+
+def _check_settings(scope: Scope) -> None:
+    """Refuse what would be served by a guess: the store has not told yet what is set."""
+    if graphs_in(scope).is_unread and scope["path"] not in _PROBES:
+        raise StoreUnavailableError("The store cannot be reached.", retry_after_s=RETRY_AFTER_S)
 
 
 class RateLimit:

@@ -14,8 +14,9 @@ from grok2api.telemetry.metrics import OTHER, ServedRequest
 from grok2api.telemetry.trace_context import parse_traceparent
 from grok2api.telemetry.tracing import RequestSpan, enter_request
 from grok2api.web.facts import ANTHROPIC, KEY, RequestFacts
+from grok2api.web.graphs import graphs_in
 from grok2api.web.security_headers import FOR_ALL_ELSE, FOR_PAGES, POLICY
-from grok2api.web.state import AppState, state_in
+from grok2api.web.state import KEY as STATE_KEY, AppState
 from grok2api.web.usage import CLIENT_CLOSED_REQUEST, is_usage, record_usage
 
 log = structlog.get_logger(__name__)
@@ -40,7 +41,13 @@ class RequestContext:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        state = state_in(scope)
+        with graphs_in(scope).use() as state:
+            scope["state"][STATE_KEY] = state
+            await self._serve_counted(state, scope, receive, send)
+
+    async def _serve_counted(
+        self, state: AppState, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         facts = RequestFacts(
             request_id=_request_id(scope),
             started_s=state.clock.monotonic_s(),

@@ -13,9 +13,9 @@ from uvicorn.server import Server, ServerState
 from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 
 from grok2api.web.drain import Drain
+from grok2api.web.graphs import KEY, Graphs
 from grok2api.web.presence import companion
 from grok2api.web.security_headers import FOR_ALL_ELSE
-from grok2api.web.state import KEY, AppState
 
 STOP_MARGIN_S = 5.0
 """At graceful_timeout the master kills; we must be through this long before."""
@@ -62,9 +62,9 @@ class GuardedProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        state = app_state.get(KEY)
-        if isinstance(state, AppState):
-            self.header_timeout_s = state.settings.security.header_timeout_s
+        graphs = app_state.get(KEY)
+        if isinstance(graphs, Graphs):
+            self.header_timeout_s = graphs.current.settings.security.header_timeout_s
         self._head_bytes = 0
         self._is_reading_head = True
         self._has_begun = False

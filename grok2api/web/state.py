@@ -1,4 +1,4 @@
-"""What the lifespan hands to every handler."""
+"""What every handler is handed: the object graph of its request."""
 
 from dataclasses import dataclass, field
 
@@ -25,6 +25,7 @@ from grok2api.services.rate_limits import RateLimits
 from grok2api.services.records import Records
 from grok2api.services.responses import Responses
 from grok2api.services.sessions import Sessions
+from grok2api.services.settings import SettingsDesk
 from grok2api.services.usage import UsageRecorder
 from grok2api.services.videos import Videos
 from grok2api.telemetry.metrics import Metrics
@@ -55,6 +56,7 @@ class AppState:
     overview: Overview
     explainer: Explainer
     sessions: Sessions
+    config: SettingsDesk
     files: FileDesk
     media: MediaLibrary
     links: MediaLinks
@@ -68,11 +70,11 @@ class AppState:
 
 
 def state_of(request: Request) -> AppState:
-    """Return the state of the worker that serves `request`."""
+    """Return the object graph that serves `request`: the same one to its end."""
     return state_in(request.scope)
 
 
 def state_in(scope: Scope) -> AppState:
-    """Return the state in an ASGI scope; the lifespan has put it there."""
+    """Return the object graph in an ASGI scope; the outermost layer has put it there."""
     state: AppState = scope["state"][KEY]
     return state

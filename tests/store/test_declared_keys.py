@@ -51,6 +51,12 @@ from grok2api.store.media_upkeep import MediaUpkeepIndex, Sighting
 from grok2api.store.rate_limits import RateLimitStore, Refused, Taken
 from grok2api.store.responses import Limits, ResponseStore
 from grok2api.store.script import Script
+from grok2api.store.settings import (
+    Conflict as SettingsConflict,
+    Saved as SettingsSaved,
+    SettingsStore,
+    StoredSettings,
+)
 from grok2api.store.setup import SetupStore
 from grok2api.store.usage import UsageLimits, UsageStore
 from grok2api.store.video_replies import Created, Finished, Going
@@ -110,6 +116,7 @@ async def test_scripts_touch_only_declared_keys(
             await use_responses(ResponseStore(redis, cipher))
             await use_videos(VideoStore(redis, cipher))
             await use_media(redis)
+            await use_settings(SettingsStore(redis, cipher))
             await use_usage(redis)
 
     assert called == set(list_scripts())
@@ -306,6 +313,14 @@ async def use_videos(store: VideoStore) -> None:
     assert [job.id for job in page.jobs] == [ids[2]]
     await store.cancel(owner, ids[2])
     await store.delete(owner, ids[2])
+
+
+async def use_settings(store: SettingsStore) -> None:
+    """Take every path of the scripts for settings."""
+    assert await store.save({"a": 1}, 0, by="x", changed=["a"]) == SettingsSaved(1)
+    assert await store.save({"a": 2}, 0, by="x", changed=["a"]) == SettingsConflict(1)
+    assert await store.load() == StoredSettings(1, {"a": 1})
+    assert await store.find(2) is None
 
 
 async def use_media(redis: RedisClient) -> None:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -20,12 +21,14 @@ from grok2api.clock import SystemClock
 from grok2api.config.accounts import SelectionSettings
 from grok2api.config.schema import (
     AccountSettings,
+    BootSettings,
     ChatSettings,
     RetrySettings,
     SecuritySettings,
     Settings,
     StreamSettings,
 )
+from grok2api.config.sources import Sources
 from grok2api.domain.account import Credentials, Mode, Pool, ProviderKind, Tier
 from grok2api.domain.catalogue import CATALOGUE
 from grok2api.domain.chat import ChatRequest, EventBatch, Finished, TextDelta
@@ -62,6 +65,7 @@ from grok2api.services.rate_limits import RateLimits
 from grok2api.services.records import build_records, open_recorder
 from grok2api.services.responses import Responses, open_responses
 from grok2api.services.sessions import Sessions
+from grok2api.services.settings import SettingsDesk
 from grok2api.services.summaries import Summaries
 from grok2api.services.video_chat import VideoChat
 from grok2api.services.videos import Videos, open_videos
@@ -78,6 +82,7 @@ from grok2api.store.logins import LoginStore
 from grok2api.store.rate_limits import RateLimitStore
 from grok2api.store.responses import ResponseStore
 from grok2api.store.sessions import SessionStore
+from grok2api.store.settings import SettingsStore
 from grok2api.store.wakeups import Wakeups
 from grok2api.telemetry.logging import configure_logging
 from grok2api.telemetry.metrics import open_metrics
@@ -85,6 +90,7 @@ from grok2api.telemetry.tracing import Tracing
 from grok2api.upstream.fetch import open_fetcher
 from grok2api.upstream.guard import GuardRules
 from grok2api.web.application import build_app
+from grok2api.web.graphs import Graphs, OpenState
 from grok2api.web.server import GuardedProtocol
 from grok2api.web.state import AppState
 from tests.services.shelf import Shelf
@@ -301,6 +307,14 @@ TEST_SETTINGS = Settings(
 )
 
 
+@asynccontextmanager
+async def open_graphs(open_state: OpenState, settings: Settings) -> AsyncIterator[Graphs]:
+    """Open one graph, which is current for ever."""
+    async with Graphs(open_state) as graphs:
+        await graphs.replace(settings)
+        yield graphs
+
+
 class EdgeMaker:
     """Starts gateways with settings of the test's choice."""
 
@@ -331,7 +345,7 @@ class EdgeMaker:
         states: list[AppState] = []
 
         @asynccontextmanager
-        async def open_state() -> AsyncIterator[AppState]:
+        async def open_state(_: Settings) -> AsyncIterator[AppState]:
             async with (
                 open_redis(self._redis_url) as redis,
                 open_redis(self._redis_url, pool_size=1) as for_wakeups,
@@ -406,7 +420,7 @@ class EdgeMaker:
 
         async with (
             open_redis(self._redis_url) as redis,
-            run_server(build_app(open_state)) as server,
+            run_server(build_app(partial(open_graphs, open_state, settings))) as server,
         ):
             store = AccountStore(redis, self._cipher)
             await store.save(
@@ -502,6 +516,9 @@ class EdgeMaker:
                 policy=build_policy(settings.account),
             ),
             sessions=Sessions(SessionStore(redis)),
+            config=SettingsDesk(
+                SettingsStore(redis, self._cipher), Sources(), BootSettings(port=8765)
+            ),
             media=media,
             links=links,
             health=Health(lambda: ping(redis)),

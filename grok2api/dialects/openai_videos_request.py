@@ -95,7 +95,7 @@ def parse_video(
     wish = parse_video_wish(wire, warnings)
     is_limited = has_references or is_older or wish.preset is not Preset.CUSTOM
     segments = choose_segments(wish.seconds, is_limited=is_limited)
-    which = "seconds" if wire.seconds is not None else "video_length"
+    which = wish.length_field
     if segments is None:
         lengths = ", ".join(str(each) for each in allowed_lengths(is_limited=is_limited))
         why = " with pictures to begin with, or a preset" if is_limited else ""
@@ -134,8 +134,10 @@ def parse_video_wish(
     which = "resolution_name" if wire.resolution_name else "resolution"
     named = wire.resolution_name or wire.resolution
     is_high = _wants_high(wire.quality, f"{prefix}quality")
+    seconds, length_field = _read_length(wire, prefix)
     return VideoWish(
-        seconds=_read_length(wire, prefix),
+        seconds=seconds,
+        length_field=length_field,
         aspect_ratio=_choose_ratio(wire, prefix, warnings),
         resolution=_choose(Resolution, named, Resolution.P720, f"{prefix}{which}"),
         preset=_choose(Preset, wire.preset, Preset.CUSTOM, f"{prefix}preset"),
@@ -228,13 +230,15 @@ def _choose(words: type[Word], named: str | None, default: Word, param: str) -> 
         raise refusal(f"'{param}' is one of: {', '.join(words)}.", param) from None
 
 
-def _read_length(wire: VideoOptions | VideoConfig, prefix: str) -> int:
-    which = "seconds" if wire.seconds is not None else "video_length"
-    given = wire.seconds if wire.seconds is not None else wire.video_length
+def _read_length(wire: VideoOptions | VideoConfig, prefix: str) -> tuple[int, str]:
+    """Return the length, and where it stands."""
+    is_other = wire.seconds is None and wire.video_length is not None
+    which = f"{prefix}{'video_length' if is_other else 'seconds'}"
+    given = wire.video_length if is_other else wire.seconds
     text = str(DEFAULT_SECONDS if given is None else given).strip()
     if not _WHOLE.fullmatch(text):
-        raise refusal(f"'{which}' is a whole number of seconds.", f"{prefix}{which}")
-    return int(text)
+        raise refusal(f"'{which}' is a whole number of seconds.", which)
+    return int(text), which
 
 
 def _choose_ratio(wire: VideoOptions | VideoConfig, prefix: str, warnings: list[str]) -> str:

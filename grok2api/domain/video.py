@@ -57,9 +57,10 @@ class VideoRequest(Struct, frozen=True, kw_only=True):
 
 
 class VideoWish(Struct, frozen=True):
-    """What a chat wants of its video."""
+    """What a client wants of its video; `length_field` is how it calls `seconds`."""
 
     seconds: int = 6
+    length_field: str = "seconds"
     aspect_ratio: str = "9:16"
     resolution: Resolution = Resolution.P720
     preset: Preset = Preset.CUSTOM

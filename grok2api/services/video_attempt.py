@@ -1,11 +1,8 @@
 """One attempt at a video with one account: from the granted lease to its release."""
 
-from collections.abc import Sequence
-
 import msgspec
 import structlog
 
-from grok2api.domain.files import InputFile
 from grok2api.domain.video import VideoMade, VideoPart, VideoPlan, VideoState
 from grok2api.domain.video_job import VideoWork
 from grok2api.errors import (
@@ -70,7 +67,7 @@ class VideoAttempt:
             deletes=parts.dispatch.files.deletes_after_use,
         )
 
-    async def make(self, files: Sequence[InputFile]) -> UpstreamSession:
+    async def make(self) -> UpstreamSession:
         """Make the video; the job is `storing` then. Return the session that it lies with.
 
         Raises:
@@ -79,7 +76,8 @@ class VideoAttempt:
         """
         request = self._claim.job.request
         try:
-            uploaded = await self._uploads.put(files, self._session, for_media=True)
+            async with self._parts.references.loaded(self._claim.job) as files:
+                uploaded = await self._uploads.put(files, self._session, for_media=True)
             self._session = msgspec.structs.replace(self._session, attachments=uploaded)
             plan = await self._videos.prepare(request, self._session)
             done: tuple[VideoPart, ...] = ()

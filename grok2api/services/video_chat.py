@@ -176,8 +176,8 @@ class VideoChat:
         if segments is None:
             lengths = ", ".join(str(each) for each in allowed_lengths(is_limited=is_limited))
             raise InvalidRequestError(
-                f"'video_config.seconds' is one of {lengths} here.",
-                param="video_config.seconds",
+                f"'{wish.length_field}' is one of {lengths} here.",
+                param=wish.length_field,
                 code="invalid_value",
             )
         return VideoRequest(

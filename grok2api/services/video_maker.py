@@ -2,13 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 import structlog
 
-from grok2api.domain.files import InputFile
 from grok2api.domain.model import Route
 from grok2api.domain.selection import Wish
 from grok2api.domain.video import MODE_OF_RESOLUTION, VideoState
@@ -57,7 +55,6 @@ class VideoMaker:
             GatewayError: why it was not made; for an `UpstreamError` the last one.
             VideoUnknownError: it may be under way, and cannot be found.
         """
-        files = await self._parts.references.load(claim.job)
         wish, route = build_wish(claim.job), _route_of(claim.job)
         retry = self._parts.dispatch.retry
         tally = FailureTally(retry.max_attempts)
@@ -68,7 +65,7 @@ class VideoMaker:
             tried = (*wish.exclude, held.lease.account_id)
             wish = msgspec.structs.replace(wish, exclude=tried)
             try:
-                return await self._try(attempt, files)
+                return await self._try(attempt)
             except UpstreamError as error:
                 is_over = claim.job.state is not VideoState.ACCEPTED or not may_try_other(error)
                 log.info(
@@ -86,9 +83,9 @@ class VideoMaker:
             await asyncio.sleep(self._backoff_s(failure, len(tried)))
             end_if_cancelled()
 
-    async def _try(self, attempt: VideoAttempt, files: Sequence[InputFile]) -> UpstreamSession:
+    async def _try(self, attempt: VideoAttempt) -> UpstreamSession:
         try:
-            return await attempt.make(files)
+            return await attempt.make()
         finally:
             await attempt.close()
 

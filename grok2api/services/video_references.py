@@ -2,8 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
 import structlog
@@ -19,6 +19,8 @@ from grok2api.store.cipher import SecretCipher
 
 log = structlog.get_logger(__name__)
 
+LOADED_AT_ONCE: Final = 2
+"""Jobs of one process whose references are in memory."""
 _SEALED_TYPE: Final = "application/octet-stream"
 _LENGTH_BYTES: Final = 8
 
@@ -26,11 +28,12 @@ _LENGTH_BYTES: Final = 8
 class VideoReferences:
     """Keeps references. Sealed, those of two jobs are never the same object."""
 
-    __slots__ = ("_cipher", "_library")
+    __slots__ = ("_cipher", "_library", "_turns")
 
     def __init__(self, library: MediaLibrary, cipher: SecretCipher) -> None:
         self._library = library
         self._cipher = cipher
+        self._turns = asyncio.Semaphore(LOADED_AT_ONCE)
 
     async def keep(
         self, job_id: VideoJobId, files: Sequence[InputFile]
@@ -52,14 +55,25 @@ class VideoReferences:
             raise
         return tuple(kept)
 
-    async def load(self, job: VideoJob) -> tuple[InputFile, ...]:
-        """Return the references of a job, in their order.
+    @asynccontextmanager
+    async def loaded(self, job: VideoJob) -> AsyncIterator[tuple[InputFile, ...]]:
+        """Have the references of a job at hand, in their order; few jobs at the same time do.
 
         Raises:
             MediaStoreError: one is gone, or cannot be read now.
             StoreUnavailableError: the store did not answer.
         """
-        return tuple([await self._load_one(job.id, kept) for kept in job.question.references])
+        references = job.question.references
+        if not references:
+            yield ()
+            return
+        async with self._turns:
+            files = [await self._load_one(job.id, kept) for kept in references]
+            try:
+                yield tuple(files)
+            finally:
+                for file in files:
+                    file.forget()
 
     async def _load_one(self, job_id: VideoJobId, kept: KeptReference) -> InputFile:
         media = await self._library.find(MediaKind.INPUT, kept.media_id)

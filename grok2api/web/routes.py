@@ -35,6 +35,20 @@ from grok2api.web.middleware import RequestContext
 def build_routes() -> list[BaseRoute]:
     """Return the table of all routes; `CanonicalPath` maps the other spellings to these."""
     return [
+        *_api_routes(),
+        *_admin_routes(),
+        Route("/healthz", health.healthz),
+        Route("/readyz", health.readyz),
+        Route("/health", health.readyz),
+        Route("/metrics", health.metrics),
+        Route("/", home_page(open_templates())),
+        Mount("/static", StaticFiles(directory=find_resource("static"))),
+        WebSocketRoute("/{path:path}", refuse_websocket),
+    ]
+
+
+def _api_routes() -> list[BaseRoute]:
+    return [
         Route("/v1/chat/completions", openai_chat.create_chat_completion, methods=["POST"]),
         Route("/v1/messages", anthropic_messages.create_message, methods=["POST"]),
         Route("/v1/messages/count_tokens", anthropic_messages.count_tokens, methods=["POST"]),
@@ -56,6 +70,11 @@ def build_routes() -> list[BaseRoute]:
         Route("/v1/models/{model_id:path}", models.retrieve_model),
         Route("/v1/files/image", files.image),
         Route("/v1/files/video", files.video),
+    ]
+
+
+def _admin_routes() -> list[BaseRoute]:
+    return [
         Route("/admin/api/verify", system.verify),
         Route("/admin/api/status", system.status),
         Route("/admin/api/sync", system.sync, methods=["POST"]),
@@ -88,13 +107,6 @@ def build_routes() -> list[BaseRoute]:
         Route("/admin/api/cache/clear", cache.clear, methods=["POST"]),
         Route("/admin/api/cache/item/delete", cache.delete_item, methods=["POST"]),
         Route("/admin/api/cache/items/delete", cache.delete_items, methods=["POST"]),
-        Route("/healthz", health.healthz),
-        Route("/readyz", health.readyz),
-        Route("/health", health.readyz),
-        Route("/metrics", health.metrics),
-        Route("/", home_page(open_templates())),
-        Mount("/static", StaticFiles(directory=find_resource("static"))),
-        WebSocketRoute("/{path:path}", refuse_websocket),
     ]
 
 

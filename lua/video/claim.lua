@@ -32,6 +32,10 @@ if not job_id then
   return { 'none' }
 end
 local record = find_video(store, job_id)
+if not record then
+  redis.call('ZREM', store.due, job_id) -- its key was lost: this one must not stop all others
+  return { 'none' }
+end
 local question = redis.call('HGET', store.jobs, job_id .. ' question')
 local ending = ending_of(record)
 if ending then

@@ -8,11 +8,21 @@ from redis.asyncio import Redis
 from grok2api.domain.account import Credentials, Mode, Outcome, Pool, ProviderKind, Status, Tier
 from grok2api.domain.batch import BatchKind, BatchParams
 from grok2api.domain.client_key import ClientKey
-from grok2api.domain.ids import AccountId, BatchId, ClientKeyId, LeaseId, MediaId, ResponseId
+from grok2api.domain.ids import (
+    AccountId,
+    BatchId,
+    ClientKeyId,
+    LeaseId,
+    MediaId,
+    ResponseId,
+    VideoJobId,
+)
 from grok2api.domain.media import MediaKind, MediaPlace, build_place
 from grok2api.domain.quota import Credits, QuotaReport, Reading
 from grok2api.domain.response import EventSlice, KeptResponse, ResponseState
 from grok2api.domain.selection import SelectionPolicy, Strategy, Wish
+from grok2api.domain.video import VideoRequest, VideoState
+from grok2api.domain.video_job import KeptQuestion, VideoEnding, VideoJob, VideoWork
 from grok2api.errors import StoreUnavailableError
 from grok2api.store import keys
 from grok2api.store.account_edits import AccountEdits, Edit, Finding, Silence
@@ -34,6 +44,8 @@ from grok2api.store.media_upkeep import MediaUpkeepIndex, Sighting
 from grok2api.store.responses import Limits, ResponseStore
 from grok2api.store.script import Script
 from grok2api.store.setup import SetupStore
+from grok2api.store.video_replies import Created, Finished, Going
+from grok2api.store.videos import DeadClaim, NewVideo, VideoLimits, VideoStore
 from tests.conftest import BASIC, AccountMaker
 from tests.store.conftest import ServerBench
 
@@ -86,6 +98,7 @@ async def test_scripts_touch_only_declared_keys(
             await use_leadership(redis)
             await use_batches(redis, cipher)
             await use_responses(ResponseStore(redis, cipher))
+            await use_videos(VideoStore(redis, cipher))
             await use_media(redis)
 
     assert called == set(list_scripts())
@@ -228,6 +241,33 @@ async def use_responses(store: ResponseStore) -> None:
     assert await store.cancel(owner, third)
     assert await store.finish(responses[3], told, limits)
     assert await store.forget(owner, last)
+
+
+async def use_videos(store: VideoStore) -> None:
+    """Take every path of the scripts for video jobs."""
+    owner, limits = ClientKeyId("key_1"), VideoLimits(max_open=9, max_kept=2, keep_s=60.0)
+    question = KeptQuestion(request=VideoRequest(model="m", prompt="p"))
+    ids = [VideoJobId(f"video_{n}") for n in range(4)]
+    work = VideoWork(url="u")
+    for name in ids:
+        video = NewVideo(id=name, owner=owner, question=question, token=name, fingerprint="f")
+        assert isinstance(await store.create(video, limits), Created)
+        job = await store.claim(ttl_s=60.0)
+        assert isinstance(job, VideoJob)
+        assert isinstance(await store.beat(job, 1, ttl_s=60.0), Going)
+        if name == ids[3]:
+            await store.advance(job, VideoState.SUBMITTING, work)
+            await store.delete(owner, name)
+            await store.release(job)
+            assert isinstance(await store.claim(ttl_s=60.0), DeadClaim)
+            continue
+        ending = VideoEnding(state=VideoState.FAILED, work=work)
+        assert isinstance(await store.finish(job, ending), Finished)
+    page = await store.list(owner)
+    assert page is not None
+    assert [job.id for job in page.jobs] == [ids[2]]
+    await store.cancel(owner, ids[2])
+    await store.delete(owner, ids[2])
 
 
 async def use_media(redis: RedisClient) -> None:

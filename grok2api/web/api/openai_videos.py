@@ -89,12 +89,13 @@ async def list_videos(request: Request) -> Response:
     order = request.query_params.get("order", "desc")
     if order not in ("asc", "desc"):
         raise _refusal("'order' is 'asc' or 'desc'.", "order")
-    page = await state_of(request).videos.list(
-        owner,
-        after=request.query_params.get("after", ""),
-        limit=limit,
-        ascending=order == "asc",
-    )
+    after = request.query_params.get("after", "")
+    try:
+        page = await state_of(request).videos.list(
+            owner, after=after, limit=limit, ascending=order == "asc"
+        )
+    except NotFoundError as error:
+        raise NotFoundError(error.message, param="after", code=error.code) from None
     body = render_videos(page.jobs, _Linker(request).link, has_more=page.has_more)
     return Response(body, media_type=JSON)
 

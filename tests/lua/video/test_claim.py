@@ -4,7 +4,18 @@ from grok2api.domain.video import VideoState
 from grok2api.store import keys
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.videos import DeadClaim, VideoStore
-from tests.lua.video.conftest import ASKED, LIMITS, MINE, ONE, TTL_S, TWO, new, question
+from tests.lua.video.conftest import (
+    ASKED,
+    LIMITS,
+    MINE,
+    ONE,
+    THEIRS,
+    THREE,
+    TTL_S,
+    TWO,
+    new,
+    question,
+)
 
 
 async def test_a_job_is_given_to_one_claimer(videos):
@@ -34,7 +45,7 @@ async def test_a_job_whose_claimer_died_goes_on_where_it_stood(videos, state):
 
     assert (again.fence, again.state, again.work) == (2, job.state, job.work)
     assert again.step == job.step
-    assert again.started_at_s == job.started_at_s or job.started_at_s == 0
+    assert again.started_at_s == job.started_at_s
 
 
 @pytest.mark.parametrize("state", ["submitting", "submitted"])
@@ -113,3 +124,15 @@ async def test_an_ended_job_is_forgotten_in_time(videos, redis):
     assert await videos.store.claim(ttl_s=TTL_S) is None
 
     assert await redis.execute_command("HLEN", keys.video_jobs()) == 0
+
+
+async def test_jobs_whose_records_were_lost_stop_no_others(videos, redis):
+    await videos.create(ONE, TWO)
+    await videos.cancel(ONE)
+    await redis.execute_command("DEL", keys.video_jobs())
+    videos.wait(60)
+
+    assert await videos.store.claim(ttl_s=TTL_S) is None
+    await videos.create(THREE, owner=THEIRS)
+
+    assert (await videos.claim()).id == THREE

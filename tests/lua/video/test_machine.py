@@ -22,6 +22,7 @@ from tests.lua.video.conftest import (
     LIMITS,
     MADE,
     MINE,
+    NOTHING,
     SEARCHABLE,
     TTL_S,
     WHOLE,
@@ -53,7 +54,7 @@ class Model:
 
     created_ms: int
     state: VideoState = S.ACCEPTED
-    work: VideoWork = VideoWork()
+    work: VideoWork = NOTHING
     fence: int = 0
     claim_ms: int = 0
     step: int = 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -78,11 +79,13 @@ class ScriptedUpstream:
 
     asked: list[Submission] = field(default_factory=list)
     uploads: list[tuple[str, bytes]] = field(default_factory=list)
+    attached: list[list[str]] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     upscaled: list[str] = field(default_factory=list)
     content: dict[str, bytes] = field(default_factory=dict)
     gates: dict[str, asyncio.Event] = field(default_factory=dict)
     reached: dict[str, asyncio.Event] = field(default_factory=dict)
+    waiting: Counter[str] = field(default_factory=Counter)
     errors: dict[str, list[Exception]] = field(default_factory=dict)
     has_ids: bool = True
     pause_s: float = 0.0
@@ -101,6 +104,7 @@ class ScriptedUpstream:
         if self.pause_s:
             await asyncio.sleep(self.pause_s)
         if stage in self.gates:
+            self.waiting[stage] += 1
             self.reached[stage].set()
             await self.gates[stage].wait()
         if self.errors.get(stage):
@@ -118,8 +122,8 @@ class ScriptedUpstream:
         self.deleted.append(file_id)
 
     async def prepare(self, request: VideoRequest, session: UpstreamSession) -> VideoPlan:
-        assert len(session.attachments) == len(self.uploads)
         await self.pass_by("prepare")
+        self.attached.append([file.id for file in session.attachments])
         return VideoPlan(prompt=request.prompt)
 
     @asynccontextmanager
@@ -222,7 +226,7 @@ class Worker:
         account = AccountSettings(
             max_concurrency=bench.concurrency, selection=SelectionSettings(wait_s=0.2)
         )
-        for_wakeups = await enter(open_redis(bench.url, pool_size=1))
+        for_wakeups = await enter(open_redis(bench.url, pool_size=1, timeout_s=20.0))
         cleanup = await enter(Cleanup())
         keeper = await enter(LeaseKeeper(accounts, ttl_s=bench.lease_ttl_s))
         policy = msgspec.structs.replace(build_policy(account), lease_ttl_s=bench.lease_ttl_s)
@@ -268,6 +272,12 @@ class Worker:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
+    async def idle(self) -> None:
+        """Wait until it works on nothing."""
+        async with asyncio.timeout(WAIT_S):
+            while self.runner.running:  # noqa: ASYNC110 - polled
+                await asyncio.sleep(0.01)
+
     async def crash(self) -> None:
         """Stop so that nothing of it reaches the store any more."""
         self.line.is_cut = True
@@ -293,7 +303,7 @@ class VideoBench:
             PlainCredentials(),
             ScriptedChat(),
             files=upstream,
-            assets=upstream,  # type: ignore[arg-type]
+            assets=upstream,
             videos=upstream,
         )
         self.providers = {ProviderKind.GROK_WEB: provider}
@@ -313,21 +323,22 @@ class VideoBench:
         assert found is not None
         return found
 
-    async def wait_for(self, job: VideoJob, *states: str) -> VideoJob:
-        """Wait until a job is in one of `states`, or has ended."""
+    async def end(self, job: VideoJob) -> VideoJob:
+        """Wait until a job has ended."""
         async with asyncio.timeout(WAIT_S):
-            while True:
-                found = await self.look(job)
-                if found.state in states or found.has_ended:
-                    return found
+            while not (found := await self.look(job)).has_ended:  # noqa: ASYNC110 - polled
+                await asyncio.sleep(0.01)
+        return found
+
+    async def keep_no_input(self) -> None:
+        """Wait until no reference is kept."""
+        async with asyncio.timeout(WAIT_S):
+            while await self.media(MediaKind.INPUT):  # noqa: ASYNC110 - polled
                 await asyncio.sleep(0.01)
 
     async def reach(self, stage: str) -> None:
         async with asyncio.timeout(WAIT_S):
             await self.upstream.reached[stage].wait()
-
-    async def end(self, job: VideoJob) -> VideoJob:
-        return await self.wait_for(job)
 
     async def used(self, name: str = "a", mode: Mode = Mode.VIDEO_720P) -> tuple[int, int]:
         """Return how many queries an account has used up, and how many it holds."""

@@ -12,7 +12,7 @@ from grok2api.domain.video import VideoMade, VideoPart, VideoPlan, VideoRequest,
 from grok2api.providers.session import UpstreamSession
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import RedisClient, open_redis
-from tests.services.videos.bench import ScriptedUpstream, VideoBench
+from tests.services.videos.bench import ScriptedDownload, ScriptedUpstream, VideoBench
 
 LEDGER: Final = "{g2a}:test:asked"
 CLAIM_S: Final = 2.0
@@ -37,12 +37,12 @@ class SharedUpstream(ScriptedUpstream):
             yield events
 
     async def pass_by(self, stage: str) -> None:
-        await asyncio.sleep(random.uniform(0, 0.15))  # noqa: S311 - no secret
+        await asyncio.sleep(random.uniform(0, 0.6))  # noqa: S311 - no secret
 
     @asynccontextmanager
     async def download(
         self, url: str, session: UpstreamSession, *, is_video: bool = False
-    ) -> AsyncIterator[object]:
+    ) -> AsyncIterator[ScriptedDownload]:
         self.content[url] = url.encode() * 1000  # what any process began is made
         async with super().download(url, session, is_video=is_video) as opened:
             yield opened

@@ -1,10 +1,9 @@
-"""Video jobs whose process dies, stops or loses its store: another one goes on, asking nobody twice."""
+"""Video jobs whose process dies, stops or loses its store: none is asked for a second time."""
 
 import asyncio
 
 import pytest
 
-from grok2api.domain.media import MediaKind
 from grok2api.domain.video_job import VideoJob
 from grok2api.store.videos import VideoStore
 from tests.services.videos.bench import MINE, VideoBench, Worker, make, picture
@@ -49,9 +48,7 @@ async def test_another_process_goes_on_after_a_crash_at_any_step(
     assert len(bench.upstream.upscaled) == (stage == "upscale")
     await bench.settle()
     assert (await bench.used())[1] == 0
-    async with asyncio.timeout(10):
-        while await bench.media(MediaKind.INPUT):
-            await asyncio.sleep(0.01)
+    await bench.keep_no_input()
 
 
 async def test_a_crash_between_two_parts_never_asks_twice(bench: VideoBench) -> None:
@@ -106,10 +103,10 @@ async def test_what_has_begun_may_come_to_its_end_when_a_process_stops(bench: Vi
     await bench.add("a")
     async with bench.worker() as worker:
         job = await stop_at(bench, worker, "step")
-        closing = asyncio.ensure_future(worker.runner.close(60.0))
-        later = await make(worker, "later")
-        bench.upstream.let_go()
-        await closing
+        async with asyncio.TaskGroup() as group:
+            group.create_task(worker.runner.close(60.0))
+            later = await make(worker, "later")
+            bench.upstream.let_go()
         assert (await bench.look(job)).state.value == "done"
         assert (await bench.look(later)).state.value == "accepted"
 
@@ -158,9 +155,7 @@ async def test_who_was_away_for_too_long_leaves_the_job_to_its_new_holder(
         ended = await bench.end(job)
         assert (ended.state.value, ended.fence) == ("done", 2)
         slow.line.is_cut = False
-        async with asyncio.timeout(10):
-            while slow.runner.running:
-                await asyncio.sleep(0.01)
+        await slow.idle()
         assert await bench.look(job) == ended
 
     assert len(bench.upstream.asked) == 1

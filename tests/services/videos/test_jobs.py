@@ -20,7 +20,7 @@ from grok2api.errors import (
     UpstreamRateLimitError,
     UpstreamUnavailableError,
 )
-from grok2api.services.video_references import VideoReferences
+from grok2api.services.video_references import LOADED_AT_ONCE, VideoReferences
 from tests.services.videos.bench import MINE, PICTURE, VideoBench, ask, make, picture
 
 
@@ -73,7 +73,7 @@ async def test_the_resolution_says_whose_quota_is_used(bench: VideoBench) -> Non
     assert await bench.used(mode=Mode.VIDEO_720P) == (0, 0)
 
 
-async def test_references_are_sealed_uploaded_in_order_and_removed_at_the_end(
+async def test_references_are_sealed_uploaded_and_removed_at_the_end(
     bench: VideoBench,
 ) -> None:
     await bench.add("a")
@@ -88,6 +88,7 @@ async def test_references_are_sealed_uploaded_in_order_and_removed_at_the_end(
         assert (await bench.end(job)).state.value == "done"
 
     assert bench.upstream.uploads == [("a", PICTURE), ("a", PICTURE)]
+    assert [sorted(ids) for ids in bench.upstream.attached] == [["file-1", "file-2"]]
     assert await bench.media(MediaKind.INPUT) == 0
 
 
@@ -276,9 +277,7 @@ async def test_a_job_can_be_cancelled_at_every_step(
         else:
             await worker.videos.cancel(MINE, job.id)
             assert (await bench.end(job)).state.value == "cancelled"
-        async with asyncio.timeout(10):
-            while worker.runner.running:
-                await asyncio.sleep(0.01)
+        await worker.idle()
 
     is_asked = stage not in ("upload", "prepare")
     assert await bench.used() == (int(is_asked), 0)
@@ -343,6 +342,19 @@ async def test_a_worker_makes_only_so_many_at_once(bench: VideoBench) -> None:
         await asyncio.sleep(0.2)
         assert worker.runner.running == 2
         assert len(bench.upstream.asked) == 2
+        bench.upstream.let_go()
+        assert {(await bench.end(job)).state.value for job in jobs} == {"done"}
+
+
+async def test_references_of_few_jobs_are_in_memory_at_once(bench: VideoBench) -> None:
+    await bench.add("a")
+    bench.upstream.stop_at("upload")
+    async with bench.worker() as worker:
+        jobs = [await make(worker, f"video {n}", references=(picture(),)) for n in range(5)]
+        await bench.reach("upload")
+        await asyncio.sleep(0.3)
+        assert worker.runner.running == len(jobs)
+        assert bench.upstream.waiting["upload"] == LOADED_AT_ONCE
         bench.upstream.let_go()
         assert {(await bench.end(job)).state.value for job in jobs} == {"done"}
 

@@ -110,8 +110,9 @@ def test_every_script_has_its_contract(name: str) -> None:
 def test_script_answers_only_what_it_declares(name: str) -> None:
     header, source = expand_script(name)
 
-    said = set(re.findall(r"return \{ '(\w+)'", source))
+    said = set(re.findall(r"(?:return|and|or) \{ '(\w+)'", source))
     said |= {w for pair in re.findall(r"and '(\w+)' or '(\w+)' \}", source) for w in pair}
+    said |= set(re.findall(r"(?:return|and) touch_media\('(\w+)'", source))
     assert said == set(header.replies)
 
 

@@ -35,7 +35,8 @@ class Post(Struct, frozen=True):
 
 def edit_turn(base_url: str, headers: Headers, body: bytes) -> UpstreamRequest:
     """Build the request of an edit; `body` is from one of the two functions below."""
-    return UpstreamRequest("POST", f"{base_url}/rest/app-chat/conversations/new", headers, body)
+    url = f"{base_url}/rest/app-chat/conversations/new"
+    return UpstreamRequest("POST", url, headers, body, is_only_once=True)
 
 
 def current_edit(prompt: str, references: Sequence[UploadedFile], aspect_ratio: str) -> bytes:

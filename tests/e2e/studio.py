@@ -15,6 +15,7 @@ from grok2api.domain.media import MediaKind
 from grok2api.domain.pool_member import Account
 from grok2api.domain.video_job import VideoJob
 from grok2api.services.client_keys import digest_key
+from grok2api.store import keys
 from grok2api.store.account_pages import read_page, read_pool_counts
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import RedisClient, open_redis
@@ -109,8 +110,11 @@ class Studio:
         """Return how many files of a kind are kept."""
         return self.ask(lambda redis: MediaIndex(redis).usage(kind)).count
 
-    def check_index(self, kind: MediaKind) -> None:
-        """Check that index, its numbers, and the folder say the same."""
+    def check_index(self, kind: MediaKind, *, after_crash: bool = False) -> None:
+        """Check that index, its numbers, and the folder say the same.
+
+        What a killed process was writing stays reserved until it must have ended.
+        """
 
         async def look(redis: RedisClient) -> tuple[dict[str, int], tuple[int, int, int]]:
             index = MediaIndex(redis)
@@ -120,8 +124,14 @@ class Studio:
             return listed, (usage.count, usage.bytes, usage.reserved)
 
         listed, numbers = self.ask(look)
-        assert self.files(kind) == listed
-        assert numbers == (len(listed), sum(listed.values()), 0)
+        with Redis.from_url(self.url, decode_responses=True) as store:
+            coming: Any = store.hgetall(keys.media_state(kind)["coming"])
+        assert after_crash or not coming
+        files = self.files(kind)
+        assert listed.items() <= files.items()
+        assert files.keys() <= listed.keys() | coming.keys()
+        reserved = sum(map(int, coming.values()))
+        assert numbers == (len(listed), sum(listed.values()), reserved)
 
     def files(self, kind: MediaKind) -> dict[str, int]:
         """Return the files of a kind in the folder, by place, and their sizes."""
@@ -182,4 +192,3 @@ def open_link(link: str) -> bytes:
     answer = httpx2.get(link)
     assert answer.status_code == httpx2.codes.OK, answer.text
     return answer.content
-

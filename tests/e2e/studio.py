@@ -1,4 +1,4 @@
-"""What tests of pictures and videos need of an installation: windows, books, kept media, workers."""
+"""What tests of pictures and videos need of an installation: windows, books, media, workers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator

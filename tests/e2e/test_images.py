@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import contextlib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -167,16 +166,17 @@ def test_picture_that_one_account_never_finishes_is_made_by_another(studio: Stud
 def test_client_that_leaves_ends_the_making(studio: Studio, *, is_stream: bool) -> None:
     prompt = "a glacier [[sim: delay_ms=1000]]"
 
-    async def ask_and_leave() -> None:
+    async def ask() -> None:
         async with studio.here.async_client(max_retries=0) as client:
-            asked = asyncio.create_task(
-                client.images.generate(model=IMAGE, prompt=prompt, n=4, stream=is_stream)
-            )
+            await client.images.generate(model=IMAGE, prompt=prompt, n=4, stream=is_stream)
+            await asyncio.Event().wait()  # with the stream open
+
+    async def ask_and_leave() -> None:
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(ask())
             while not studio.here.submissions():  # noqa: ASYNC110 - another process is asked
                 await asyncio.sleep(0.02)
-            asked.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asked
+            asking.cancel()
 
     asyncio.run(ask_and_leave())
 

@@ -6,15 +6,19 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import httpx2
+import openai
 from redis import Redis
 
+from grok2api.config.schema import Settings
 from grok2api.config.secret_key import read_keys
 from grok2api.domain.account import MEDIA_MODES, Mode
 from grok2api.domain.ids import ClientKeyId
 from grok2api.domain.media import MediaKind
 from grok2api.domain.pool_member import Account
 from grok2api.domain.video_job import VideoJob
+from grok2api.services.cleanup import Cleanup
 from grok2api.services.client_keys import digest_key
+from grok2api.services.media import build_media_library
 from grok2api.store import keys
 from grok2api.store.account_pages import read_page, read_pool_counts
 from grok2api.store.cipher import SecretCipher
@@ -110,6 +114,16 @@ class Studio:
         """Return how many files of a kind are kept."""
         return self.ask(lambda redis: MediaIndex(redis).usage(kind)).count
 
+    def clear(self, kind: MediaKind) -> None:
+        """Remove all that is kept of a kind."""
+
+        async def work(redis: RedisClient) -> None:
+            async with Cleanup() as cleanup:
+                library = build_media_library(redis, self.here.data, Settings(), cleanup)
+                await library.clear(kind)
+
+        self.ask(work)
+
     def check_index(self, kind: MediaKind, *, after_crash: bool = False) -> None:
         """Check that index, its numbers, and the folder say the same.
 
@@ -192,3 +206,8 @@ def open_link(link: str) -> bytes:
     answer = httpx2.get(link)
     assert answer.status_code == httpx2.codes.OK, answer.text
     return answer.content
+
+
+def videos_of(client: openai.OpenAI) -> Any:
+    """Return the videos of the SDK, all of whose methods are marked as deprecated."""
+    return client.videos

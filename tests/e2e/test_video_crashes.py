@@ -6,6 +6,7 @@ import re
 import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -202,14 +203,14 @@ class Storm:
             wait_ms = self._chance.randrange(50, 1500)
             prompt = f"number {number} [[sim: video_ms={wait_ms}; steps=3]]"
             # A client that does not know whether it was heard asks again in the same words.
-            more = {"headers": {"idempotency-key": f"k{number}"}, "json": {"prompt": prompt}}
-            answer = await _insist(lambda more=more: client.post("/v1/videos", **more))
+            headers, body = {"idempotency-key": f"k{number}"}, {"prompt": prompt}
+            answer = await _insist(partial(client.post, "/v1/videos", headers=headers, json=body))
             self.jobs.append(answer.json()["id"])
             await asyncio.sleep(self._chance.uniform(0, 1))
 
     async def _follow(self, client: httpx2.AsyncClient, job: str) -> dict[str, Any]:
         while True:
-            answer = await _insist(lambda: client.get(f"/v1/videos/{job}"))
+            answer = await _insist(partial(client.get, f"/v1/videos/{job}"))
             told = dict(answer.json())
             if told["status"] in ("completed", "failed"):
                 return told

@@ -80,10 +80,12 @@ def _ask_alone(studio: Studio, video_id: str) -> dict[str, Any]:
 def test_video_begins_with_the_picture_that_is_given(studio: Studio, videos: Any) -> None:
     picture = png(90, 160)
 
-    video = finish(videos, "it moves", input_reference=("a.png", picture, "image/png"))
+    given = ("a.png", picture, "image/png")
+    video = finish(videos, "it moves", seconds="8", input_reference=given)
 
     (page,) = (page for page in studio.here.pages() if page["uploads"])
     assert (page["upload_bytes"], page["posts"]) == (len(picture), 1)
+    assert video.seconds == "10", "the upstream has few lengths with pictures"
     assert asked(studio) == [("video", "it moves")]
     assert open_link(video.url) in studio.upstream_files().values()
 
@@ -175,11 +177,15 @@ def test_only_a_plain_refusal_is_followed_by_another_account(
 def test_chat_shows_a_video_that_opens(studio: Studio) -> None:
     messages: list[Any] = [{"role": "user", "content": "Film a heron."}]
 
-    with studio.here.client(max_retries=0).chat.completions.create(
-        model="grok-imagine-video", messages=messages, stream=True
-    ) as stream:
+    with (
+        studio.here.client(max_retries=0) as client,
+        client.chat.completions.create(
+            model="grok-imagine-video", messages=messages, stream=True
+        ) as stream,
+    ):
         chunks = [chunk.choices[0].delta for chunk in stream if chunk.choices]
 
+    assert any("%" in getattr(delta, "reasoning_content", "") for delta in chunks)
     link = "".join(delta.content or "" for delta in chunks).strip()
     assert [open_link(link)] == list(studio.upstream_files().values())
     assert len(asked(studio)) == 1

@@ -149,6 +149,11 @@ class Installation:
         change = {"quota": windows}
         httpx2.patch(f"{self.sim}/_sim/accounts/{session}", json=change).raise_for_status()
 
+    def stranger(self, **options: Any) -> httpx2.Client:
+        """Return a client of no dialect, each of whose requests is a connection of its own."""
+        limits = httpx2.Limits(max_keepalive_connections=0)
+        return httpx2.Client(base_url=self.url, limits=limits, timeout=30, **options)
+
     def client(self, **options: Any) -> openai.OpenAI:
         return openai.OpenAI(base_url=f"{self.url}/v1", api_key=self.key, **options)
 

@@ -17,7 +17,7 @@ from grok2api.domain.account import Mode
 from grok2api.domain.media import MediaKind
 from tests.e2e.conftest import Install
 from tests.e2e.installation import Installation, wait_until
-from tests.e2e.studio import SETTINGS, Studio, open_link
+from tests.e2e.studio import SETTINGS, Studio
 from tests.web.painter import png
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -58,21 +58,15 @@ class Jobs:
     """Asks for videos as a client that is patient with a server that restarts."""
 
     def __init__(self, here: Installation) -> None:
-        self._here = here
-        self._headers = {"authorization": f"Bearer {here.key}"}
+        self._client = here.stranger(headers={"authorization": f"Bearer {here.key}"})
 
     def begin(self, prompt: str, picture: bytes = b"") -> str:
         files = {"input_reference": ("a.png", picture, "image/png")} if picture else None
-        answer = httpx2.post(
-            f"{self._here.url}/v1/videos",
-            data={"prompt": prompt},
-            files=files,
-            headers=self._headers,
-        )
+        answer = self._client.post("/v1/videos", data={"prompt": prompt}, files=files)
         return str(answer.raise_for_status().json()["id"])
 
     def look(self, job_id: str) -> dict[str, Any]:
-        answer = httpx2.get(f"{self._here.url}/v1/videos/{job_id}", headers=self._headers)
+        answer = self._client.get(f"/v1/videos/{job_id}")
         return dict(answer.raise_for_status().json())
 
     def end(self, *job_ids: str, seconds: float = 45.0) -> list[dict[str, Any]]:
@@ -84,6 +78,12 @@ class Jobs:
             return seen if ended else []
 
         return list(wait_until(have_ended, seconds=seconds, what="the end of all videos"))
+
+
+def open_links(studio: Studio, jobs: list[dict[str, Any]]) -> set[bytes]:
+    """Return what lies behind the links of jobs."""
+    with studio.here.stranger() as client:
+        return {client.get(job["url"]).raise_for_status().content for job in jobs}
 
 
 def how(job: dict[str, Any]) -> str:
@@ -139,7 +139,7 @@ def test_jobs_killed_in_every_state_end_and_are_asked_for_once(
     assert set(asked_for(studio).values()) == {1}
     assert len(asked_for(studio)) == len(ENDS)
     completed = [job for job in ended.values() if job["status"] == "completed"]
-    assert len({open_link(job["url"]) for job in completed}) == len(completed)
+    assert len(open_links(studio, completed)) == len(completed)
     assert studio.count(MediaKind.VIDEO) == len(completed)
     check_nothing_is_left(studio)
 
@@ -168,7 +168,7 @@ def test_jobs_outlive_new_workers_and_a_stop(build: Callable[..., Studio]) -> No
 
     assert Counter(map(how, ended)) == {"completed": 24}
     assert set(asked_for(studio).values()) == {1}
-    assert len({open_link(job["url"]) for job in ended}) == 24
+    assert len(open_links(studio, ended)) == 24
     check_nothing_is_left(studio)
 
 
@@ -206,7 +206,7 @@ class Storm:
             headers, body = {"idempotency-key": f"k{number}"}, {"prompt": prompt}
             answer = await _insist(partial(client.post, "/v1/videos", headers=headers, json=body))
             self.jobs.append(answer.json()["id"])
-            await asyncio.sleep(self._chance.uniform(0, 1))
+            await asyncio.sleep(self._chance.uniform(0, 0.7))
 
     async def _follow(self, client: httpx2.AsyncClient, job: str) -> dict[str, Any]:
         while True:
@@ -214,7 +214,7 @@ class Storm:
             told = dict(answer.json())
             if told["status"] in ("completed", "failed"):
                 return told
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(self._chance.uniform(0.5, 2))
 
     async def _kill_on(self) -> None:
         while True:
@@ -250,6 +250,6 @@ def test_workers_that_die_again_and_again_lose_no_job(build: Callable[..., Studi
     asked = Counter(NUMBER.findall(" ".join(each["prompt"] for each in studio.here.submissions())))
     assert set(asked.values()) == {1}, "nothing is asked for twice"
     completed = [job for job in ended if job["status"] == "completed"]
-    assert len({open_link(job["url"]) for job in completed}) == len(completed)
+    assert len(open_links(studio, completed)) == len(completed)
     check_nothing_is_left(studio)
     assert studio.count(MediaKind.VIDEO) == len(completed)

@@ -10,7 +10,7 @@ from typing import Any
 
 from grok2api.config.loader import load_boot, prepare
 from grok2api.processes import end_with_parent
-from grok2api.telemetry.logging import configure_logging
+from grok2api.telemetry.logging import configure_process_logging
 
 _boot = prepare(load_boot())
 _metrics = _boot.data_dir / "metrics"
@@ -40,7 +40,7 @@ proc_name = "grok2api"
 
 def on_starting(_server: Any) -> None:
     """Begin with empty metrics, log as the workers do, and never outlive the supervisor."""
-    configure_logging(_boot.log_level, _boot.log_format)
+    configure_process_logging(_boot)
     shutil.rmtree(_metrics, ignore_errors=True)
     _metrics.mkdir(mode=0o700, exist_ok=True)
     supervisor = os.environ.get("GROK2API_SUPERVISOR_PID", "")

@@ -7,6 +7,7 @@ from typing import Any
 
 from grok2api.account_arguments import ACCOUNT_ARGUMENTS
 from grok2api.batch_arguments import BATCH_ARGUMENTS, add_result_arguments
+from grok2api.config_arguments import CONFIG_ARGUMENTS
 from grok2api.domain.account import Tier
 from grok2api.help_texts import (
     DOCTOR_EXAMPLES,
@@ -39,7 +40,7 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
         "sessions": "which conversation stays with which account",
         "batches": "start, follow and cancel operations over many accounts",
         "keys": "make, change, list and revoke client keys",
-        "config": "show and check settings",
+        "config": "show, check and change settings",
         "scripts": "for those who work on the Lua scripts",
     }
     builders: dict[str, Callable[[ArgumentParser], None]] = {
@@ -60,6 +61,7 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
         "keys revoke": _keys_revoke,
         **{name: _listed(add) for name, add in USAGE_ARGUMENTS.items()},
         "config show": _config_show,
+        **{name: _listed(add) for name, add in CONFIG_ARGUMENTS.items()},
         "config check": _data_dir,
         "config defaults": _nothing,
         "doctor": _doctor,
@@ -243,8 +245,10 @@ def _keys_revoke(parser: ArgumentParser) -> None:
 
 def _config_show(parser: ArgumentParser) -> None:
     parser.epilog = SHOW_EXAMPLES
-    _data_dir(parser)
-    _json(parser)
+    parser.add_argument(
+        "--origin", action="store_true", help="ask the store too: what was changed at run time"
+    )
+    _listing(parser)
 
 
 def _doctor(parser: ArgumentParser) -> None:

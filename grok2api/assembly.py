@@ -16,12 +16,13 @@ from grok2api.services.attempt import DispatchParts
 from grok2api.services.chat import ChatService
 from grok2api.services.cleanup import Cleanup
 from grok2api.services.client_keys import ClientKeys
+from grok2api.services.cluster_facts import ClusterReader
 from grok2api.services.dispatch import Dispatcher
 from grok2api.services.explain import Explainer
 from grok2api.services.files import FileDesk
 from grok2api.services.image_chat import ImageChat
 from grok2api.services.images import ImageService
-from grok2api.services.leases import LeaseGauge, LeaseKeeper
+from grok2api.services.leases import LeaseKeeper
 from grok2api.services.lender import READ_WAIT_S, Lender, build_policy
 from grok2api.services.media import MediaLibrary, build_media_library
 from grok2api.services.media_links import MediaLinks
@@ -42,11 +43,13 @@ from grok2api.store.accounts import AccountStore
 from grok2api.store.admissions import AdmissionStore
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.client_keys import ClientKeyStore
+from grok2api.store.cluster import ClusterStore
 from grok2api.store.connection import RedisClient, open_redis
 from grok2api.store.lanes import LaneStore
 from grok2api.store.leader import LeaderStore
 from grok2api.store.responses import ResponseStore
 from grok2api.store.wakeups import Wakeups
+from grok2api.telemetry.metrics import Metrics
 from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.upstream.fetch import open_fetcher
 from grok2api.upstream.guard import GuardRules
@@ -89,14 +92,14 @@ async def join_dispatch(
     settings: Settings,
     media: MediaParts,
     *,
-    gauge: LeaseGauge | None = None,
+    metrics: Metrics | None = None,
 ) -> AsyncIterator[DispatchParts]:
     """Open all that serving a request with an account needs."""
     accounts = AccountStore(redis, SecretCipher(list(boot.secret_keys)))
     interval_s = settings.maintenance.lease_reap_interval_s
     async with (
         join_files(settings) as files,
-        LeaseKeeper(accounts, ttl_s=settings.account.lease_ttl_s, gauge=gauge) as keeper,
+        LeaseKeeper(accounts, ttl_s=settings.account.lease_ttl_s, gauge=metrics) as keeper,
         Reaper(AccountTimers(redis), interval_s=interval_s),
         join_lender(boot.redis_url, accounts, keeper, media.cleanup, settings) as lender,
     ):
@@ -112,6 +115,7 @@ async def join_dispatch(
             chat=settings.chat,
             files=files,
             pictures=media.pictures,
+            meter=metrics,
         )
 
 
@@ -184,6 +188,13 @@ def join_overview(redis: RedisClient, accounts: AccountStore, settings: Settings
     """Return what counts accounts for pages."""
     strategy = settings.account.selection.strategy
     return Overview(accounts, LeaderStore(redis), strategy=strategy)
+
+
+def join_cluster(
+    redis: RedisClient, accounts: AccountStore, library: MediaLibrary
+) -> ClusterReader:
+    """Return what reads the facts of all hosts for metrics."""
+    return ClusterReader(accounts, LeaderStore(redis), library, ClusterStore(redis))
 
 
 def join_keys(redis: RedisClient, settings: Settings) -> ClientKeys:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from grok2api.assembly import (
     join_chat,
+    join_cluster,
     join_dispatch,
     join_explainer,
     join_keys,
@@ -20,11 +21,13 @@ from grok2api.assembly import (
     join_videos,
 )
 from grok2api.clock import SystemClock
-from grok2api.config.loader import load_boot, load_settings, prepare
-from grok2api.config.schema import BootSettings
+from grok2api.config.loader import load_boot, load_sources, prepare
+from grok2api.config.schema import BootSettings, Settings
 from grok2api.domain.admission import KeyUse
 from grok2api.domain.catalogue import CATALOGUE
 from grok2api.domain.ids import ClientKeyId
+from grok2api.domain.model import OPERATIONS
+from grok2api.maintenance.following import FollowingRunner
 from grok2api.maintenance.jobs.batches import build_batch_job
 from grok2api.maintenance.jobs.lease_reaper import build_lease_reaper
 from grok2api.maintenance.jobs.media_cleanup import build_media_jobs
@@ -40,22 +43,34 @@ from grok2api.services.images import ImageService
 from grok2api.services.media_upkeep import build_media_upkeep
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import Operator
+from grok2api.services.rate_limits import RateLimits
 from grok2api.services.records import Records, build_records
 from grok2api.services.sessions import Sessions
+from grok2api.services.settings import SettingsDesk
+from grok2api.services.settings_watch import SettingsWatch
 from grok2api.services.setup import Setup
 from grok2api.store.account_edits import AccountEdits
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore
 from grok2api.store.admissions import AdmissionStore
 from grok2api.store.cipher import SecretCipher
-from grok2api.store.connection import open_redis, ping
+from grok2api.store.connection import RedisClient, open_redis, ping
 from grok2api.store.leader import LeaderStore
+from grok2api.store.logins import LoginStore
+from grok2api.store.metered import MeteredRedis
+from grok2api.store.rate_limits import RateLimitStore
 from grok2api.store.server_facts import ServerFacts, read_server_facts
 from grok2api.store.sessions import SessionStore
+from grok2api.store.settings import SettingsStore
 from grok2api.store.setup import SetupStore
-from grok2api.telemetry.metrics import open_metrics
+from grok2api.telemetry.metrics import Metrics, open_metrics
+from grok2api.telemetry.tracing import Tracing, open_tracing
 from grok2api.upstream.curl import open_transport
+from grok2api.upstream.transport import Transport
 from grok2api.web.client_address import TrustedProxies
+from grok2api.web.drain import Drain
+from grok2api.web.following import Following
+from grok2api.web.graphs import Graphs
 from grok2api.web.state import AppState
 
 ADMIN_CONNECTIONS = 4
@@ -87,26 +102,82 @@ def load_boot_settings() -> BootSettings:
     return prepare(load_boot())
 
 
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What one process has once, whatever the settings are."""
+
+    boot: BootSettings
+    redis: RedisClient
+    cipher: SecretCipher
+    transport: Transport
+    watch: SettingsWatch
+    config: SettingsDesk
+
+
 @asynccontextmanager
-async def open_gateway(
-    boot: BootSettings, *, metrics_folder: Path | None = None
-) -> AsyncIterator[AppState]:
-    """Build everything one worker needs; all of it is closed at the end, in reverse.
+async def _open_shared(
+    boot: BootSettings, *, pool_size: int | None = None, metrics: Metrics | None = None
+) -> AsyncIterator[_Shared]:
+    """Open what a process needs before it knows all settings, and read them.
+
+    With `metrics`, calls of the store are measured.
 
     Raises:
         SettingsError: a setting does not hold.
     """
-    settings = load_settings(boot.data_dir).settings
-    clock = SystemClock()
-    metrics = open_metrics(metrics_folder, models=[model.name for model in CATALOGUE])
-    async with AsyncExitStack() as stack:
-        stack.callback(metrics.close)
-        enter, performance = stack.enter_async_context, settings.performance
-        redis = await enter(open_redis(boot.redis_url, pool_size=performance.redis_connections))
+    sources = load_sources(boot.data_dir)
+    base = sources.compose().settings
+    size = pool_size or base.performance.redis_connections
+    async with (
+        open_redis(boot.redis_url, pool_size=size) as plain,
+        open_transport(base.performance.upstream_connections) as transport,
+    ):
+        redis = plain if metrics is None else MeteredRedis(plain, metrics)
         cipher = SecretCipher(list(boot.secret_keys))
-        transport = await enter(open_transport(performance.upstream_connections))
+        store = SettingsStore(redis, cipher)
+        watch = SettingsWatch(store, sources, base)
+        await watch.begin()
+        desk = SettingsDesk(store, sources, boot)
+        yield _Shared(boot, redis, cipher, transport, watch, desk)
+
+
+@asynccontextmanager
+async def open_gateway(
+    boot: BootSettings, *, metrics_folder: Path | None = None
+) -> AsyncIterator[Graphs]:
+    """Build everything one worker needs, anew whenever settings change.
+
+    All of it is closed at the end, in reverse.
+
+    Raises:
+        SettingsError: a setting does not hold.
+    """
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        operations = {model.name: OPERATIONS[model.capability] for model in CATALOGUE}
+        metrics = open_metrics(metrics_folder, models=operations)
+        stack.callback(metrics.close)
+        tracer = open_tracing(boot.tracing_endpoint)
+        tracing = await enter(tracer) if tracer else None
+        shared = await enter(_open_shared(boot, metrics=metrics))
+        open_state = partial(_open_state, shared, metrics, tracing, Drain())
+        graphs = await enter(Graphs(open_state, is_unread=shared.watch.is_unread))
+        await graphs.replace(shared.watch.settings)
+        await enter(Following(shared.watch, graphs))
+        yield graphs
+
+
+@asynccontextmanager
+async def _open_state(
+    shared: _Shared, metrics: Metrics, tracing: Tracing | None, drain: Drain, settings: Settings
+) -> AsyncIterator[AppState]:
+    """Build what the settings shape."""
+    boot, redis, cipher, transport = shared.boot, shared.redis, shared.cipher, shared.transport
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
         media = await enter(join_media(boot, redis, settings))
-        parts = await enter(join_dispatch(boot, redis, transport, settings, media, gauge=metrics))
+        parts = await enter(join_dispatch(boot, redis, transport, settings, media, metrics=metrics))
         accounts = parts.accounts
         images = ImageService(Dispatcher(parts), patience_s=settings.image.timeout_s)
         models = join_models(accounts, settings)
@@ -124,45 +195,56 @@ async def open_gateway(
             models=models,
             keys=keys,
             responses=await enter(join_responses(redis, cipher, settings)),
-            admin_auth=AdminAuth(SetupStore(redis), clock, password=settings.app.app_key),
+            admin_auth=AdminAuth(LoginStore(redis), clock, password=settings.app.app_key),
+            rate_limits=RateLimits(RateLimitStore(redis), settings.security),
             overview=join_overview(redis, accounts, settings),
             operator=join_operator(boot, redis, transport, settings),
             explainer=join_explainer(redis, accounts, models, keys, settings),
             sessions=Sessions(SessionStore(redis)),
+            config=shared.config,
             files=parts.files,
             media=media.library,
             links=media.links,
             health=Health(partial(ping, redis)),
             clock=clock,
             metrics=metrics,
+            drain=drain,
             proxies=TrustedProxies(boot.forwarded_allow_ips),
+            cluster=join_cluster(redis, accounts, media.library),
+            tracing=tracing,
         )
 
 
 @asynccontextmanager
-async def open_maintenance(boot: BootSettings) -> AsyncIterator[Runner]:
+async def open_maintenance(boot: BootSettings) -> AsyncIterator[FollowingRunner]:
     """Build one maintenance process; `boot.redis_url` names its store.
 
     Raises:
         SettingsError: a setting does not hold.
     """
-    settings = load_settings(boot.data_dir).settings
     async with (
         # Its own: a renewal must not wait for jobs.
         open_redis(boot.redis_url, pool_size=1) as for_leader,
-        open_redis(boot.redis_url, pool_size=settings.performance.redis_connections) as redis,
-        open_transport(settings.performance.upstream_connections) as transport,
+        _open_shared(boot) as shared,
     ):
-        operator = join_operator(boot, redis, transport, settings)
-        leader = Leader(LeaderStore(for_leader), ttl_s=settings.maintenance.leader_ttl_s)
-        interval_s, cache = settings.maintenance.lease_reap_interval_s, settings.cache.local
-        jobs = [
-            build_lease_reaper(AccountTimers(redis), interval_s),
-            build_batch_job(operator.batch_runner),
-            build_quota_refresh(AccountEdits(redis), operator.quota, settings.account.refresh),
-            *build_media_jobs(build_media_upkeep(redis, boot.data_dir, settings), cache),
-        ]
-        yield Runner(leader, jobs)
+        yield FollowingRunner(shared.watch, partial(_open_runner, shared, for_leader))
+
+
+@asynccontextmanager
+async def _open_runner(
+    shared: _Shared, for_leader: RedisClient, settings: Settings
+) -> AsyncIterator[Runner]:
+    """Build the jobs that the settings ask for."""
+    redis, cache = shared.redis, settings.cache.local
+    operator = join_operator(shared.boot, redis, shared.transport, settings)
+    leader = Leader(LeaderStore(for_leader), ttl_s=settings.maintenance.leader_ttl_s)
+    jobs = [
+        build_lease_reaper(AccountTimers(redis), settings.maintenance.lease_reap_interval_s),
+        build_batch_job(operator.batch_runner),
+        build_quota_refresh(AccountEdits(redis), operator.quota, settings.account.refresh),
+        *build_media_jobs(build_media_upkeep(redis, shared.boot.data_dir, settings), cache),
+    ]
+    yield Runner(leader, jobs)
 
 
 @asynccontextmanager
@@ -172,12 +254,9 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
     Raises:
         SettingsError: a setting does not hold.
     """
-    settings = load_settings(boot.data_dir).settings
-    async with (
-        open_redis(boot.redis_url, pool_size=ADMIN_CONNECTIONS) as redis,
-        open_transport(settings.performance.upstream_connections) as transport,
-    ):
-        store = AccountStore(redis, SecretCipher(list(boot.secret_keys)))
+    async with _open_shared(boot, pool_size=ADMIN_CONNECTIONS) as shared:
+        settings, redis, transport = shared.watch.settings, shared.redis, shared.transport
+        store = AccountStore(redis, shared.cipher)
         keys = join_keys(redis, settings)
         models = join_models(store, settings)
         yield AdminTools(
@@ -193,3 +272,15 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
             records=build_records(redis, settings.stats),
             read_server_facts=partial(read_server_facts, redis),
         )
+
+
+@asynccontextmanager
+async def open_config(boot: BootSettings) -> AsyncIterator[SettingsDesk]:
+    """Build what changes settings, also where those that are stored cannot be used.
+
+    Raises:
+        SettingsError: the file, or the environment, does not hold.
+    """
+    async with open_redis(boot.redis_url, pool_size=1) as redis:
+        store = SettingsStore(redis, SecretCipher(list(boot.secret_keys)))
+        yield SettingsDesk(store, load_sources(boot.data_dir), boot)

@@ -40,6 +40,13 @@ from grok2api.config.loader import (
     prepare,
 )
 from grok2api.config.schema import BootSettings
+from grok2api.config_commands import (
+    config_history,
+    config_rollback,
+    config_set,
+    config_unset,
+    show_origins,
+)
 from grok2api.console import (
     remark,
     say,
@@ -91,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def serve(arguments: Namespace) -> int:
     """Run the whole service on this host."""
     boot = prepare(load_boot(flags_of(arguments)))
-    _remark_unknown(boot)
+    _remark_settings(boot)
     return launch.serve(boot, child_environment, say)
 
 
@@ -145,7 +152,9 @@ def accounts_remove(arguments: Namespace) -> int:
 
 
 def config_show(arguments: Namespace) -> int:
-    """Show every setting in force and where it comes from."""
+    """Show every setting and where it comes from."""
+    if arguments.origin:
+        return show_origins(arguments)
     rows = [
         (item.spec.key or item.spec.attribute, mask(item.spec, item.value), item.source)
         for item in load_shown(flags_of(arguments))
@@ -161,7 +170,7 @@ def config_show(arguments: Namespace) -> int:
 def config_check(arguments: Namespace) -> int:
     """Check the settings; unknown ones are named but do no harm."""
     boot = load_boot(flags_of(arguments))
-    _remark_unknown(boot)
+    _remark_settings(boot)
     say(f"The settings for {boot.data_dir} are fine.")
     return _DONE
 
@@ -233,6 +242,10 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "log": log,
     "explain": explain,
     "config show": config_show,
+    "config set": config_set,
+    "config unset": config_unset,
+    "config history": config_history,
+    "config rollback": config_rollback,
     "config check": config_check,
     "config defaults": config_defaults,
     "doctor": doctor,
@@ -241,6 +254,9 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
 }
 
 
-def _remark_unknown(boot: BootSettings) -> None:
-    for name in load_settings(boot.data_dir).unknown:
+def _remark_settings(boot: BootSettings) -> None:
+    loaded = load_settings(boot.data_dir)
+    for name in loaded.unknown:
         remark(f"not known to this version, ignored: {name}")
+    if loaded.settings.security.allow_anonymous_api:
+        remark("security.allow_anonymous_api is on: whoever reaches the port may use your accounts")

@@ -1,6 +1,7 @@
-"""The words by which errors are told apart."""
+"""The words by which errors are told apart, and the form of what they tell of limits."""
 
 from enum import StrEnum
+from typing import Protocol
 
 
 class ErrorKind(StrEnum):
@@ -43,3 +44,26 @@ class LimitExtent(StrEnum):
     """The queries of one mode are used up; the other modes go on."""
     ACCOUNT = "account"
     """Its whole allowance is used up."""
+
+
+class LimitLeft(Protocol):
+    """A limit, what is left of it, and when all of it is."""
+
+    @property
+    def limit(self) -> int: ...
+
+    @property
+    def remaining(self) -> int: ...
+
+    @property
+    def resets_in_s(self) -> float: ...
+
+
+class LimitsLeft(Protocol):
+    """What is left of the limits per minute of a key, None where it has none."""
+
+    @property
+    def requests(self) -> LimitLeft | None: ...
+
+    @property
+    def tokens(self) -> LimitLeft | None: ...

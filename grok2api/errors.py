@@ -32,9 +32,9 @@ GatewayError
 """
 
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
-from grok2api.error_kinds import ErrorKind, LimitExtent
+from grok2api.error_kinds import ErrorKind, LimitExtent, LimitsLeft
 
 
 class Scope(StrEnum):
@@ -125,45 +125,12 @@ class ModelNotFoundError(RequestError):
     kind = ErrorKind.MODEL_NOT_FOUND
 
 
-class LimitLeft(Protocol):
-    """A limit, what is left of it, and when all of it is."""
-
-    @property
-    def limit(self) -> int: ...
-
-    @property
-    def remaining(self) -> int: ...
-
-    @property
-    def resets_in_s(self) -> float: ...
-
-
-class LimitsLeft(Protocol):
-    """What is left of the limits per minute of a key, None where it has none."""
-
-    @property
-    def requests(self) -> LimitLeft | None: ...
-
-    @property
-    def tokens(self) -> LimitLeft | None: ...
-
-
 class RateLimitExceededError(RequestError):
     """This client key's own limit. `limits` are those that the answer's headers tell."""
 
     kind = ErrorKind.RATE_LIMIT_EXCEEDED
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        param: str | None = None,
-        code: str | None = None,
-        retry_after_s: float | None = None,
-        limits: LimitsLeft | None = None,
-    ) -> None:
-        super().__init__(message, param=param, code=code, retry_after_s=retry_after_s)
-        self.limits = limits
+    limits: LimitsLeft | None = None
 
 
 class RequestTimeoutError(RequestError):

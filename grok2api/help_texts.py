@@ -53,6 +53,7 @@ examples:
 """
 SHOW_EXAMPLES = """\
 Secrets are masked. The second column says where a value comes from: default, file, variable, flag.
+What `config set` and the pages have changed is shown with --origin.
 """
 DOCTOR_EXAMPLES = """\
 Changes nothing. Ends with 1 when something is broken (✗), with 0 otherwise; "!" is worth a look.

@@ -17,7 +17,7 @@ from grok2api.domain.account import Tier
 from grok2api.errors import InternalError, SettingsError
 from grok2api.processes import run_until_stopped
 from grok2api.supervisor import Plan, Say, check_port, local_url, running_store, supervise
-from grok2api.telemetry.logging import configure_logging
+from grok2api.telemetry.logging import configure_process_logging
 
 _DEMO_SESSIONS = {
     Tier.BASIC: ("basic-1", "basic-2", "basic-3"),
@@ -132,7 +132,7 @@ def maintain(boot: BootSettings) -> None:
         async with open_maintenance(boot) as runner:
             await run_until_stopped(runner.run())
 
-    configure_logging(boot.log_level, boot.log_format)
+    configure_process_logging(boot)
     with running_store(boot) as with_store:
         asyncio.run(work(with_store))
 

@@ -121,6 +121,53 @@ class BootSettings(Struct, frozen=True, kw_only=True):
             extra={"key": "logging.format", "env": ("LOG_FORMAT",)},
         ),
     ] = "auto"
+    log_file: Annotated[
+        str,
+        Meta(
+            title="Log file",
+            description=(
+                "File that all processes write their lines to as well, as JSON; in the data folder "
+                "unless it begins with a slash. Empty: none."
+            ),
+            extra={"key": "logging.file", "env": ("LOG_FILE",)},
+        ),
+    ] = ""
+    log_file_max_mb: Annotated[
+        int,
+        Meta(
+            title="Log file size",
+            description="A new log file is begun when one has this size.",
+            ge=1,
+            le=10_240,
+            extra={"key": "logging.file_max_mb", "env": ()},
+        ),
+    ] = 50
+    log_file_backups: Annotated[
+        int,
+        Meta(
+            title="Old log files",
+            description="Log files that are kept besides the newest.",
+            ge=1,
+            le=1000,
+            extra={"key": "logging.file_backups", "env": ()},
+        ),
+    ] = 5
+    tracing_endpoint: Annotated[
+        str,
+        Meta(
+            title="Trace collector",
+            description=(
+                "Address of an OTLP collector (HTTP) that gets spans of every request; needs "
+                "`pip install 'grok2api[tracing]'`. Empty: none are made."
+            ),
+            pattern=r"^(https?://\S+)?$",
+            extra={
+                "form": "an http or https address",
+                "key": "tracing.endpoint",
+                "env": ("OTEL_EXPORTER_OTLP_ENDPOINT",),
+            },
+        ),
+    ] = ""
 
     def __repr__(self) -> str:
         return (

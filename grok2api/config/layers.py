@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,23 @@ from msgspec import Struct, field
 
 from grok2api.config.fields import FieldSpec, Kind, convert_value
 from grok2api.config.files import read_text
-from grok2api.config.legacy import ALIASES, IGNORED_VARIABLES, Alias
+from grok2api.config.legacy import (
+    ALIASES,
+    DEFAULT_LOG_FOLDER,
+    IGNORED_VARIABLES,
+    LOG_FOLDER,
+    LOG_NAME,
+    LOG_SWITCH,
+    Alias,
+)
 from grok2api.config.secret_key import parse_keys
 from grok2api.errors import SettingsError
 
 FILE_NAME = "config.toml"
 _PREFIX = "GROK_"
 _FILE_SUFFIX = "_FILE"
+_LOG_FILE = "logging.file"
+_YES = frozenset({"1", "true", "yes", "on"})
 _SHARED_VARIABLE = "SERVER_STORAGE_URL"
 _REDIS_URL = re.compile(r"(rediss?(\+(sentinel|cluster))?|unix)://")
 
@@ -82,6 +92,15 @@ def apply_file(layers: Layers, path: Path, known: frozenset[str]) -> None:
     layers.unknown += sorted(f"{path}: {key}" for key in flat.keys() - known - old)
 
 
+def read_older_names(tables: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """Return the values of `tables` by key, those of older names under the names of today."""
+    flat = dict(_flatten(tables, known))
+    for alias in ALIASES:
+        if alias.old in flat:
+            flat[alias.new] = alias.translate(flat.pop(alias.old), flat)
+    return flat
+
+
 def apply_environment(layers: Layers, environment: Mapping[str, str]) -> None:
     """Take what variables say. An empty variable counts as not set.
 
@@ -89,6 +108,7 @@ def apply_environment(layers: Layers, environment: Mapping[str, str]) -> None:
         SettingsError: a variable is wrong, or the file it names cannot be read.
     """
     specs = {spec.key: spec for spec in layers.specs if spec.key}
+    _apply_old_log_file(layers, specs, environment)
     for alias in ALIASES:
         for name in _variables_of(alias.old):
             if environment.get(name) and alias.new in specs:
@@ -152,8 +172,20 @@ def _apply_alias(layers: Layers, alias: Alias, spec: FieldSpec, raw: object, whe
         layers.found[alias.new] = Found(value, where)
 
 
+def _apply_old_log_file(
+    layers: Layers, specs: Mapping[str, FieldSpec], environment: Mapping[str, str]
+) -> None:
+    """Older versions had a switch and a folder; a folder alone meant that it is on."""
+    switch, folder = environment.get(LOG_SWITCH, ""), environment.get(LOG_FOLDER, "")
+    if _LOG_FILE not in specs or not (switch or folder):
+        return
+    is_on = bool(folder) if not switch else switch.strip().lower() in _YES
+    file = str(Path(folder or DEFAULT_LOG_FOLDER) / LOG_NAME) if is_on else ""
+    layers.found[_LOG_FILE] = Found(file, LOG_SWITCH if switch else LOG_FOLDER)
+
+
 def _flatten(
-    tables: Mapping[str, Any], known: frozenset[str], prefix: str = ""
+    tables: Mapping[str, Any], known: Collection[str], prefix: str = ""
 ) -> Iterator[tuple[str, Any]]:
     for name, value in tables.items():
         key = f"{prefix}{name}"

@@ -12,10 +12,13 @@ IGNORED_VARIABLES = (
     "ACCOUNT_POSTGRESQL_URL",
     "ACCOUNT_LOCAL_PATH",
     "CONFIG_LOCAL_PATH",
-    "LOG_DIR",
 )
 """Variables of older versions that have no counterpart: reported when they are set."""
 
+
+LOG_SWITCH, LOG_FOLDER, LOG_NAME = "LOG_FILE_ENABLED", "LOG_DIR", "grok2api.log"
+"""Variables of older versions, and how the file in that folder is called."""
+DEFAULT_LOG_FOLDER = "logs"
 
 _OLD_BASIC_INTERVAL_S = 36_000
 

@@ -5,18 +5,16 @@ The only module that reads the environment.
 
 import os
 from collections.abc import Mapping
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, convert, structs
+from msgspec import Struct, structs
 
 from grok2api.config.defaults import render_defaults
-from grok2api.config.fields import FieldSpec, Kind, describe
+from grok2api.config.fields import FieldSpec, Kind
 from grok2api.config.files import create_once, make_folder
 from grok2api.config.layers import (
     FILE_NAME,
-    Found,
     Layers,
     apply_environment,
     apply_file,
@@ -24,25 +22,20 @@ from grok2api.config.layers import (
     identity,
     list_unknown_variables,
 )
-from grok2api.config.legacy import PLACEHOLDERS
 from grok2api.config.networks import ANYBODY, parse_network
-from grok2api.config.schema import BootSettings, Settings
+from grok2api.config.schema import BootSettings
 from grok2api.config.secret_key import FILE_NAME as KEY_FILE_NAME, ensure_keys, read_keys
-from grok2api.errors import SettingsError
+from grok2api.config.sources import (
+    BOOT_SPECS,
+    DEFAULT,
+    SPECS,
+    LoadedSettings,
+    Sources,
+    value_of,
+)
 
-_BOOT_SPECS = tuple(describe(BootSettings))
-_SPECS = tuple(describe(Settings))
-_KNOWN_KEYS = frozenset(spec.key for spec in (*_BOOT_SPECS, *_SPECS) if spec.key)
-_DATA_DIR_SPECS = tuple(spec for spec in _BOOT_SPECS if spec.attribute == "data_dir")
-_DEFAULT = "default"
-
-
-class LoadedSettings(Struct, frozen=True):
-    """Settings in force, what was set but is not known here, and where each value comes from."""
-
-    settings: Settings
-    unknown: list[str]
-    sources: dict[str, str]
+_KNOWN_KEYS = frozenset(spec.key for spec in (*BOOT_SPECS, *SPECS) if spec.key)
+_DATA_DIR_SPECS = tuple(spec for spec in BOOT_SPECS if spec.attribute == "data_dir")
 
 
 class Shown(Struct, frozen=True):
@@ -67,26 +60,27 @@ def load_boot(
     return _build_boot(_read_boot(overrides or {}, _environment(environment)))
 
 
+def load_sources(data_dir: Path, environment: Mapping[str, str] | None = None) -> Sources:
+    """Read what the file and the environment say of all that shapes behaviour. Writes nothing.
+
+    Raises:
+        SettingsError: as `load_boot`.
+    """
+    variables = _environment(environment)
+    file, own = Layers(SPECS), Layers(SPECS)
+    apply_file(file, data_dir / FILE_NAME, _KNOWN_KEYS)
+    apply_environment(own, variables)
+    unknown = list_unknown_variables(variables, (*BOOT_SPECS, *SPECS))
+    return Sources(file.found, own.found, [*file.unknown, *own.unknown, *unknown])
+
+
 def load_settings(data_dir: Path, environment: Mapping[str, str] | None = None) -> LoadedSettings:
-    """Read everything that shapes behaviour. Writes nothing.
+    """Read what file and environment put in force; changes of the store are not among it.
 
     Raises:
         SettingsError: as `load_boot`; also when a secret is still a well-known placeholder.
     """
-    variables = _environment(environment)
-    layers = Layers(_SPECS)
-    apply_file(layers, data_dir / FILE_NAME, _KNOWN_KEYS)
-    apply_environment(layers, variables)
-    _refuse_placeholders(layers.found)
-    settings = _build_settings(layers.found)
-    if settings.upstream.statsig_mode == "manual" and not settings.upstream.statsig_value:
-        where = layers.found["upstream.statsig_mode"].source
-        raise SettingsError(
-            f'{where}: upstream.statsig_mode is "manual", so upstream.statsig_value must be set'
-        )
-    unknown = layers.unknown + list_unknown_variables(variables, (*_BOOT_SPECS, *_SPECS))
-    sources = {spec.key: _source_of(layers, spec) for spec in _SPECS}
-    return LoadedSettings(settings, unknown, sources)
+    return load_sources(data_dir, environment).compose()
 
 
 def load_shown(
@@ -102,12 +96,12 @@ def load_shown(
     boot = _build_boot(boot_layers)
     shown = [
         Shown(spec, getattr(boot, spec.attribute), _source_of_boot(boot_layers, spec, boot))
-        for spec in _BOOT_SPECS
+        for spec in BOOT_SPECS
     ]
     loaded = load_settings(boot.data_dir, variables)
-    for spec in _SPECS:
-        section = reduce(getattr, spec.path, loaded.settings)
-        shown.append(Shown(spec, getattr(section, spec.attribute), loaded.sources[spec.key]))
+    for spec in SPECS:
+        value = value_of(loaded.settings, spec)
+        shown.append(Shown(spec, value, loaded.sources[spec.key]))
     return shown
 
 
@@ -154,7 +148,7 @@ def demo_environment(environment: Mapping[str, str] | None = None) -> dict[str, 
 
     Only warnings are logged unless LOG_LEVEL says otherwise: the first screen is for the greeting.
     """
-    own = {name for spec in _BOOT_SPECS if spec.is_secret for name in spec.variables}
+    own = {name for spec in BOOT_SPECS if spec.is_secret for name in spec.variables}
     own |= {f"{name}_FILE" for name in own} | {"DATA_DIR"}
     return {"LOG_LEVEL": "warning"} | {
         name: text
@@ -172,7 +166,7 @@ def _read_boot(overrides: Mapping[str, object], variables: Mapping[str, str]) ->
     apply_environment(first, variables)
     apply_overrides(first, overrides)
     data_dir = _absolute(BootSettings(**first.values()).data_dir)
-    layers = Layers(_BOOT_SPECS)
+    layers = Layers(BOOT_SPECS)
     apply_file(layers, data_dir / FILE_NAME, _KNOWN_KEYS)
     apply_environment(layers, variables)
     apply_overrides(layers, overrides)
@@ -190,33 +184,9 @@ def _build_boot(layers: Layers) -> BootSettings:
     return structs.replace(boot, data_dir=data_dir, secret_keys=keys)
 
 
-def _build_settings(found: Mapping[str, Found]) -> Settings:
-    tables: dict[str, Any] = {}
-    for spec in _SPECS:
-        if spec.key in found:
-            table = tables
-            for name in spec.path:
-                table = table.setdefault(name, {})
-            table[spec.attribute] = found[spec.key].value
-    return convert(tables, Settings)
-
-
-def _refuse_placeholders(found: Mapping[str, Found]) -> None:
-    for key, remedy in (
-        ("app.app_key", "or take it out: the first start makes one and prints it"),
-        ("app.api_key", "or make a client key with `grok2api keys create NAME`"),
-    ):
-        value = found[key].value if key in found else ()
-        if PLACEHOLDERS & set((value,) if isinstance(value, str) else value):
-            raise SettingsError(
-                f"{found[key].source}: {key} is a placeholder everybody knows; "
-                f"choose your own, {remedy}"
-            )
-
-
 def _source_of(layers: Layers, spec: FieldSpec) -> str:
     found = layers.found.get(identity(spec))
-    return _DEFAULT if found is None else found.source
+    return DEFAULT if found is None else found.source
 
 
 def _source_of_boot(layers: Layers, spec: FieldSpec, boot: BootSettings) -> str:

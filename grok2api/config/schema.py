@@ -14,6 +14,7 @@ from grok2api.config.boot import BootSettings
 from grok2api.config.features import FeatureSettings
 from grok2api.config.media import CacheSettings, ImageSettings, MediaSettings, VideoSettings
 from grok2api.config.responses import ResponsesSettings
+from grok2api.config.security import SecuritySettings
 from grok2api.config.site import ProxySettings, UpstreamSettings
 from grok2api.config.stats import StatsSettings
 
@@ -158,33 +159,8 @@ class StreamSettings(Struct, frozen=True, kw_only=True):
     ] = 10.0
 
 
-class SecuritySettings(Struct, frozen=True, kw_only=True):
-    """What a client may do."""
-
-    allow_anonymous_api: Annotated[
-        bool,
-        Meta(title="Anonymous API", description="Answer requests without any client key."),
-    ] = False
-    max_body_mb: Annotated[
-        int, Meta(title="Body size", description="Largest request body.", ge=1, le=1024)
-    ] = 32
-    header_timeout_s: Annotated[
-        float, Meta(title="Headers", description="Until request headers are in.", gt=0, le=600)
-    ] = 10.0
-    body_idle_timeout_s: Annotated[
-        float, Meta(title="Body pause", description="Longest pause in a body.", gt=0, le=600)
-    ] = 30.0
-    cors_origins: Annotated[
-        tuple[str, ...],
-        Meta(
-            title="CORS origins",
-            description="Web pages that may call the API, as https://host; empty: none.",
-        ),
-    ] = ()
-
-
 class PerformanceSettings(Struct, frozen=True, kw_only=True):
-    """Sizes, per worker process."""
+    """Sizes, per worker process. Read at start."""
 
     upstream_connections: Annotated[
         int,

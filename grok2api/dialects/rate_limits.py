@@ -3,7 +3,7 @@
 import math
 from datetime import UTC, datetime, timedelta
 
-from grok2api.errors import LimitsLeft
+from grok2api.error_kinds import LimitsLeft
 
 
 def openai_limit_headers(left: LimitsLeft) -> dict[str, str]:

@@ -36,6 +36,8 @@ class ActionName(StrEnum):
     CREATE_KEYS = "key.create"
     EDIT_KEYS = "key.edit"
     REVOKE_KEYS = "key.revoke"
+    CHANGE_SETTINGS = "settings.change"
+    RESTORE_SETTINGS = "settings.restore"
     RESET_STATISTICS = "stats.reset"
     CLEAR_LOG = "log.clear"
 

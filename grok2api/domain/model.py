@@ -1,6 +1,7 @@
 """Models: what a public name stands for."""
 
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
@@ -15,6 +16,15 @@ class Capability(StrEnum):
     IMAGE = "image"
     IMAGE_EDIT = "image_edit"
     VIDEO = "video"
+
+
+OPERATIONS: Final = {
+    Capability.CHAT: "chat",
+    Capability.IMAGE: "image_generation",
+    Capability.IMAGE_EDIT: "image_edit",
+    Capability.VIDEO: "video_generation",
+}
+"""What making it is called in metrics and traces; "chat" is a term of OpenTelemetry."""
 
 
 class Model(Struct, frozen=True):

@@ -95,7 +95,7 @@ class Admissions:
         client: str,
         requested: str = "",
     ) -> Admission:
-        """Let a call in and reserve what it needs; give the admission to `end` in any case.
+        """Let a call in and reserve what it needs; its request's end settles that, or its worker's.
 
         `requested` is the alias by which the client calls `model`, if it is one; `tokens` is what
         the call is expected to take at most, `units` its cost in the accounts' quota, `client` the
@@ -134,18 +134,6 @@ class Admissions:
         """Renew a call no more, because it is settled with the statistics of its request."""
         self._keeper.drop(call_id)
 
-    async def end(self, admission: Admission, used: Used) -> None:
-        """Settle a call with what it took; `Used()` gives it back. Only the first time counts.
-
-        Raises:
-            StoreUnavailableError: it is given back when its time is over.
-        """
-        if not admission.call_id:
-            return
-        self._keeper.drop(admission.call_id)
-        if not await self._cleanup.run(self._store.settle(admission.call_id, used)):
-            log.info("call_had_ended", call=admission.call_id)
-
     async def usage(self, key_ids: Sequence[ClientKeyId]) -> dict[ClientKeyId, KeyUse]:
         """Return what up to 1000 keys use of their limits now."""
         return await self._store.usage(key_ids)
@@ -178,6 +166,6 @@ def _explain(refusal: Refusal) -> RateLimitExceededError:
                 )
         case _:
             assert_never(refusal.limit)
-    return RateLimitExceededError(
-        text, code=code, retry_after_s=refusal.retry_after_s, limits=limits
-    )
+    error = RateLimitExceededError(text, code=code, retry_after_s=refusal.retry_after_s)
+    error.limits = limits
+    return error

@@ -13,7 +13,7 @@ from grok2api.clock import Clock
 from grok2api.config.schema import AccountSettings, ChatSettings, RetrySettings
 from grok2api.domain.account import Lease, Outcome, ProviderKind
 from grok2api.domain.ids import AccountId
-from grok2api.domain.model import Route
+from grok2api.domain.model import OPERATIONS, Route
 from grok2api.errors import (
     GatewayError,
     Scope,
@@ -29,6 +29,7 @@ from grok2api.services.cleanup import Cleanup
 from grok2api.services.files import FileDesk
 from grok2api.services.leases import HeldLease, LeaseKeeper
 from grok2api.services.lender import Lender
+from grok2api.services.observation import UpstreamMeter, begin_attempt, end_attempt
 from grok2api.services.pictures import Pictures
 from grok2api.services.question import Event, Question
 from grok2api.services.uploads import Uploads
@@ -74,6 +75,7 @@ class DispatchParts:
     chat: ChatSettings
     files: FileDesk
     pictures: Pictures
+    meter: UpstreamMeter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,13 @@ async def release_lease(accounts: AccountStore, lease: Lease, how: Release) -> N
         log.warning("lease_not_released", account=lease.account_id, detail=error.detail)
 
 
+def count_attempt(parts: DispatchParts, operation: str, record: AttemptRecord) -> None:
+    """Tell the metrics what became of an attempt."""
+    if parts.meter is not None:
+        outcome = record.outcome.value
+        parts.meter.attempt_ended(operation, outcome, record.error_kind, record.duration_s)
+
+
 class Attempt(Generic[Event]):
     """Streams one answer from one account and ends its lease with the right outcome."""
 
@@ -104,6 +113,7 @@ class Attempt(Generic[Event]):
         "_question",
         "_route",
         "_session",
+        "_span",
         "_stack",
         "_started_s",
         "_units",
@@ -133,6 +143,7 @@ class Attempt(Generic[Event]):
         self._verdict = Verdict.cancelled()
         self._units = units
         self.record = AttemptRecord(held.lease.account_id, self._started_s)
+        self._span = begin_attempt(held.lease, route)
         lease = held.lease
         self._session = UpstreamSession(lease.credentials, lease.user_id, self._remember_user_id)
         self._uploads = Uploads(
@@ -180,6 +191,8 @@ class Attempt(Generic[Event]):
         self.record.outcome = self._verdict.outcome
         self.record.units = self._units if self._is_used else 0
         self.record.duration_s = self._parts.clock.monotonic_s() - self._started_s
+        end_attempt(self._span, self.record.outcome, self.record.error_kind)
+        count_attempt(self._parts, OPERATIONS[self._route.model.capability], self.record)
         try:
             await self._close_upstream()
         finally:

@@ -76,14 +76,18 @@ class Background:
     ) -> None:
         await self.close(0.0)
 
+    async def wait_idle(self) -> None:
+        """Return when nothing runs any more."""
+        while self._running:
+            await asyncio.wait(self._running)
+
     async def close(self, grace_s: float) -> None:
         """Let what runs come to its end; what has not after `grace_s` seconds is failed."""
         self._is_draining = True
         if self._running and grace_s > 0:
             await asyncio.wait(self._running, timeout=grace_s)
         self._is_over = True
-        while self._running:
-            await asyncio.wait(self._running)
+        await self.wait_idle()
 
     async def start(self, kept: KeptResponse, produce: Produce, fail: Fail) -> None:
         """Begin to make a response; it is kept from now on.

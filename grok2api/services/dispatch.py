@@ -17,14 +17,15 @@ from grok2api.domain.account import Mode
 from grok2api.domain.affinity import AffinityRule
 from grok2api.domain.chat import ChatRequest, EventBatch, Role
 from grok2api.domain.client_key import ClientKey
-from grok2api.domain.model import Route
+from grok2api.domain.model import OPERATIONS, Route
 from grok2api.domain.selection import Wish
-from grok2api.errors import NoAccountAvailableError, Scope, UpstreamError
+from grok2api.errors import GatewayError, NoAccountAvailableError, Scope, UpstreamError
 from grok2api.services.attempt import Attempt, AttemptRecord, DispatchParts, Plight
 from grok2api.services.fingerprint import fingerprint
 from grok2api.services.leases import HeldLease
 from grok2api.services.question import ChatQuestion, Event, Question
 from grok2api.services.verdict import FailureTally, may_try_other
+from grok2api.telemetry.tracing import begin_span
 
 log = structlog.get_logger(__name__)
 
@@ -132,14 +133,20 @@ class Dispatcher:
         self, wish: Wish, route: Route, record: TurnRecord, failure: UpstreamError | None
     ) -> HeldLease:
         started_s = self._parts.clock.monotonic_s()
+        span, error = begin_span("acquire", {}), ""
         try:
             return await self._parts.lender.lend(wish, route)
-        except NoAccountAvailableError:
-            if failure is not None:
+        except GatewayError as refusal:
+            error = refusal.kind
+            if failure is not None and isinstance(refusal, NoAccountAvailableError):
                 raise failure from None  # it says more than that nobody else is there
             raise
         finally:
-            record.waited_s += self._parts.clock.monotonic_s() - started_s
+            span.end(error)
+            waited_s = self._parts.clock.monotonic_s() - started_s
+            record.waited_s += waited_s
+            if self._parts.meter is not None:
+                self._parts.meter.account_awaited(OPERATIONS[route.model.capability], waited_s)
 
 
 def build_wish(request: ChatRequest, route: Route, caller: ClientKey | None) -> Wish:

@@ -3,7 +3,9 @@
 import asyncio
 from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
+
+_AGAIN_S: Final = 0.25
 
 
 class Endless(ABC):
@@ -30,9 +32,13 @@ class Endless(ABC):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._task is not None:
-            self._task.cancel()
-        await self._group.__aexit__(None, None, None)
+        try:
+            # A cancellation can get lost on its way (see `end_if_cancelled`): it is said again.
+            while self._task is not None and not self._task.done():
+                self._task.cancel()
+                await asyncio.wait((self._task,), timeout=_AGAIN_S)
+        finally:
+            await self._group.__aexit__(None, None, None)
 
     @abstractmethod
     async def _run_for_ever(self) -> None:

@@ -104,7 +104,8 @@ class ImageService:
         shows_steps: bool,
     ) -> AsyncGenerator[ImageBatch, None]:
         question = ImageQuestion(request, patience_s=self._patience_s, shows_steps=shows_steps)
-        return self._dispatcher.ask(question, route, _build_wish(request, route, caller), record)
+        wish = _build_wish(request, route, caller)
+        return self._dispatcher.ask(question, route, wish, record)
 
     async def _ask_for_each(
         self,
@@ -156,6 +157,8 @@ def _at(event: ImageEvent, slot: int) -> ImageEvent:
 
 def _build_wish(request: ImageRequest, route: Route, caller: ClientKey | None) -> Wish:
     return Wish(
+        # For several at once nobody waits: there is another way to have them made.
+        may_wait=request.n == 1,
         pools=route.pools,
         modes=route.modes,
         units=request.n * route.model.cost,

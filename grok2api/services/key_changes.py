@@ -1,6 +1,5 @@
 """Changes to client keys: checked as a whole before anything of them is stored."""
 
-import math
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from ipaddress import ip_network
@@ -18,6 +17,8 @@ MAX_NAME_CHARS: Final = 100
 MAX_RULES: Final = 100
 """Models and networks of one key."""
 MAX_LIMIT: Final = 1_000_000_000_000
+_LATEST_S: Final = 253_402_300_799.0
+"""The end of the year 9999."""
 _ANYTHING = "*"
 _OF_KEY = ("name", "is_enabled", "weight", "tags", "expires_at_s", "models", "networks")
 _OF_LIMITS = ("requests_per_minute", "tokens_per_minute", "concurrency", "day", "week", "month")
@@ -100,7 +101,7 @@ def _check_name(given: str) -> str:
 
 
 def _check_expiry(expires_at_s: float, now_s: float) -> float:
-    if not math.isfinite(expires_at_s) or (expires_at_s and expires_at_s <= now_s):
+    if expires_at_s != 0 and not now_s < expires_at_s <= _LATEST_S:
         raise _wrong("expires_at_s", "A key expires at a time to come; 0: never.")
     return expires_at_s
 

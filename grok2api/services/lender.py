@@ -56,6 +56,7 @@ class Lender(Endless):
     __slots__ = (
         "_accounts",
         "_cleanup",
+        "_impatient",
         "_keeper",
         "_policy",
         "_turns",
@@ -76,6 +77,7 @@ class Lender(Endless):
         self._keeper = keeper
         self._cleanup = cleanup
         self._policy = policy
+        self._impatient = msgspec.structs.replace(policy, wait_s=0.0)
         self._turns: dict[LeaseId, asyncio.Event] = {}
 
     async def lend(self, wish: Wish, route: Route) -> HeldLease:
@@ -88,8 +90,9 @@ class Lender(Endless):
             StoreUnavailableError: the store did not answer.
         """
         lease_id = LeaseId(secrets.token_hex(8))
+        policy = self._policy if wish.may_wait else self._impatient
         try:
-            answer = await self._ask(wish, self._policy, lease_id)
+            answer = await self._ask(wish, policy, lease_id)
             if isinstance(answer, WaitingInLine):
                 answer = await self._wait(wish, lease_id)
         except asyncio.CancelledError:
@@ -117,8 +120,7 @@ class Lender(Endless):
             await self._leave(lease_id)
         finally:
             del self._turns[lease_id]
-        impatient = msgspec.structs.replace(self._policy, wait_s=0.0)
-        return await self._ask(wish, impatient, lease_id)
+        return await self._ask(wish, self._impatient, lease_id)
 
     async def _leave(self, lease_id: LeaseId) -> None:
         try:

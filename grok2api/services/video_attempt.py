@@ -3,8 +3,10 @@
 import msgspec
 import structlog
 
+from grok2api.domain.model import OPERATIONS, Capability
 from grok2api.domain.video import VideoMade, VideoPart, VideoPlan, VideoState
 from grok2api.domain.video_job import VideoWork
+from grok2api.error_kinds import ErrorKind
 from grok2api.errors import (
     ContentRejectedError,
     GatewayError,
@@ -13,7 +15,7 @@ from grok2api.errors import (
     UpstreamProtocolError,
 )
 from grok2api.providers.session import UpstreamSession
-from grok2api.services.attempt import release_lease
+from grok2api.services.attempt import AttemptRecord, count_attempt, release_lease
 from grok2api.services.leases import HeldLease
 from grok2api.services.uploads import Uploads
 from grok2api.services.verdict import Verdict, judge
@@ -37,7 +39,9 @@ class VideoAttempt:
         "_held",
         "_is_used",
         "_parts",
+        "_record",
         "_session",
+        "_started_s",
         "_uploads",
         "_verdict",
         "_videos",
@@ -58,6 +62,8 @@ class VideoAttempt:
         self._held = held
         self._fingerprint = fingerprint
         self._is_used = False
+        self._record = AttemptRecord(lease.account_id)
+        self._started_s = parts.dispatch.clock.monotonic_s()
         self._verdict = Verdict.cancelled()
         self._videos = parts.videos_of(lease.pool.kind)
         self._session = fetcher.build_session(lease.account_id, lease.credentials, lease.user_id)
@@ -84,10 +90,14 @@ class VideoAttempt:
             while len(done) < len(request.segments):
                 done = (*done, await self._make_part(plan, done))
         except UpstreamError as error:
+            self._record.error_kind = error.kind
             self._verdict = judge(error)
             raise
-        except (GatewayError, VideoUnknownError):
-            self._verdict = Verdict.not_at_fault()
+        except GatewayError as error:
+            self._fail_elsewhere(error.kind)
+            raise
+        except VideoUnknownError:
+            self._fail_elsewhere(ErrorKind.UPSTREAM_PROTOCOL)
             raise
         self._verdict = Verdict.ok()
         account = self._held.lease.account_id
@@ -95,9 +105,16 @@ class VideoAttempt:
         await self._claim.advance(VideoState.STORING, whole)
         return self._session
 
+    def _fail_elsewhere(self, kind: ErrorKind) -> None:
+        self._record.error_kind = kind
+        self._verdict = Verdict.not_at_fault()
+
     async def close(self) -> None:
         """Free the slot, also when the job was cancelled; its units are settled if it was used."""
         dispatch, verdict = self._parts.dispatch, self._verdict
+        self._record.outcome = verdict.outcome
+        self._record.duration_s = dispatch.clock.monotonic_s() - self._started_s
+        count_attempt(dispatch, OPERATIONS[Capability.VIDEO], self._record)
         dispatch.keeper.drop(self._held)
         self._uploads.discard()
         how = Release(

@@ -95,6 +95,11 @@ class VideoRunner(Endless):
         """How many jobs are worked on now."""
         return len(self._running)
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether nothing more is taken on."""
+        return self._is_draining
+
     def nudge(self) -> None:
         """Look for work at once."""
         self._nudge.set()
@@ -112,6 +117,11 @@ class VideoRunner(Endless):
         """Take on nothing more; give back what has not begun."""
         self._is_draining = True
 
+    async def wait_idle(self) -> None:
+        """Return when nothing runs any more."""
+        while self._running:
+            await asyncio.wait(self._running)
+
     async def close(self, grace_s: float) -> None:
         """Take on nothing more, give back what has not begun, let the rest come to its end.
 
@@ -121,8 +131,7 @@ class VideoRunner(Endless):
         if self._running and grace_s > 0:
             await asyncio.wait(self._running, timeout=grace_s)
         self._is_over = True
-        while self._running:
-            await asyncio.wait(self._running)
+        await self.wait_idle()
 
     async def _run_for_ever(self) -> None:
         while True:

@@ -286,3 +286,13 @@ def media_state(kind: MediaKind) -> dict[str, str]:
     """Return the keys of one kind of media, which `include/open_media.lua` declares, by name."""
     names = ("index", "used", "created", "seen", "counts", "coming", "ends")
     return {name: f"{_PREFIX}media:{kind.value}:{name}" for name in names}
+
+
+def settings_revisions() -> str:
+    """HASH "current" -> the newest revision of the settings, revision -> what changed, msgpack."""
+    return f"{_PREFIX}settings:revisions"
+
+
+def settings_documents() -> str:
+    """HASH revision of the settings -> all of them, sealed."""
+    return f"{_PREFIX}settings:documents"

@@ -28,6 +28,12 @@ async def hash_length(redis: RedisClient, key: str) -> int:
     return found
 
 
+async def sorted_length(redis: RedisClient, key: str) -> int:
+    """Return how many members a sorted set has."""
+    found: int = await _read(redis, "ZCARD", key)
+    return found
+
+
 async def hash_all(redis: RedisClient, key: str) -> dict[str, bytes]:
     """Return a whole hash, one that is known to be small."""
     found: dict[bytes, bytes] = await _read(redis, "HGETALL", key)

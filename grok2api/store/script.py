@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ from grok2api.store.header import expand_script
 Word = str | bytes | int
 ReplyT = TypeVar("ReplyT")
 
+_expand = cache(expand_script)  # read once a process: graphs are rebuilt with the settings
 CALL_TIMEOUT_S = 5.0
 """The most that one call may take, waiting for a free connection included."""
 
@@ -32,7 +34,7 @@ class Script(Generic[ReplyT]):
     def __init__(self, redis: RedisClient, name: str, reply: Any) -> None:
         self._redis = redis
         self._reply = reply
-        self.header, text = expand_script(name)
+        self.header, text = _expand(name)
         self._text = text
         self._sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 

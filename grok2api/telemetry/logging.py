@@ -10,6 +10,9 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from grok2api.config.boot import BootSettings
+from grok2api.errors import SettingsError
+from grok2api.telemetry.log_file import LogFile
 from grok2api.telemetry.redaction import redact
 
 _FOREIGN_LOGGERS = (
@@ -21,6 +24,7 @@ _FOREIGN_LOGGERS = (
 # Our own line says more, without query strings; with no handler their servers do not even ask.
 _REPLACED_LOGGERS = ("uvicorn.access", "gunicorn.access")
 _CHATTY_LOGGERS = ("uvicorn.error", "httpx", "httpcore", "asyncio", "websockets", "multipart")
+_BYTES_PER_MB = 1024 * 1024
 _ENCODER = msgspec.json.Encoder(enc_hook=str)
 
 
@@ -41,11 +45,33 @@ class LineLogger:
     log = debug = info = warning = warn = error = critical = fatal = exception = failure = msg
 
 
+def configure_process_logging(boot: BootSettings) -> None:
+    """Log as the settings say: to the standard output, and to their file if they name one.
+
+    Raises:
+        SettingsError: the file cannot be written.
+    """
+    file = None
+    if boot.log_file:
+        path = boot.data_dir / boot.log_file
+        max_bytes = boot.log_file_max_mb * _BYTES_PER_MB
+        try:
+            file = LogFile(path, max_bytes=max_bytes, backups=boot.log_file_backups)
+        except OSError as error:
+            raise SettingsError(f"logging.file: {path}: {error.strerror}") from None
+    configure_logging(boot.log_level, boot.log_format, file=file)
+
+
 def configure_logging(
-    level: str = "info", log_format: str = "auto", stream: TextIO | None = None
+    level: str = "info",
+    log_format: str = "auto",
+    stream: TextIO | None = None,
+    *,
+    file: LogFile | None = None,
 ) -> None:
     """Send our events and those of every library to `stream` (default: standard output).
 
+    `file` gets the same lines, always as JSON. It is the caller's.
     `log_format` is "json", "console" or "auto": console when the stream is a terminal. Call it once
     per process, before the first request; calling it again replaces the earlier choice.
     """
@@ -62,7 +88,8 @@ def configure_logging(
             fmt="%H:%M:%S" if is_console else "iso", utc=not is_console, key="ts"
         ),
     ]
-    tail: list[Processor] = [structlog.processors.format_exc_info, _redact_event, *render]
+    tail: list[Processor] = [structlog.processors.format_exc_info, _redact_event]
+    tail += [*([_copy_to(file)] if file else []), *render]
     structlog.configure(
         processors=[*stamp, *tail],
         wrapper_class=structlog.make_filtering_bound_logger(minimum),
@@ -111,6 +138,18 @@ def _add_logger_name(logger: WrappedLogger, _method: str, event: EventDict) -> E
 def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     safe: MutableMapping[str, Any] = redact(event)
     return safe
+
+
+def _copy_to(file: LogFile) -> Processor:
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts")
+
+    def copy(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        line = stamp(logger, method, {**event})
+        line["msg"] = line.pop("event", "")
+        file.write(_encode_json(line))
+        return event
+
+    return copy
 
 
 def _json_renderer() -> list[Processor]:

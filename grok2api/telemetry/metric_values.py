@@ -6,10 +6,13 @@ files than workers. The library's own naming leaves a set of files for each work
 
 import fcntl
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from prometheus_client.core import Metric
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
+from prometheus_client.multiprocess import MultiProcessCollector
 
 MAX_SLOTS = 256
 
@@ -52,6 +55,42 @@ def take_slot(directory: Path) -> Slot:
             stale.unlink()
         return Slot(number, lock_file)
     raise OSError(f"all {MAX_SLOTS} metric slots in {directory} are taken")
+
+
+def _is_taken(directory: Path, number: str) -> bool:
+    try:
+        with (directory / f"slot-{number}.lock").open("rb") as lock_file:
+            # Shared and only for a moment: a worker that starts just now takes the next slot.
+            fcntl.flock(lock_file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+class LiveSlots:
+    """The numbers of all slots together; a dead worker's gauges are gone with it."""
+
+    __slots__ = ("_directory",)
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def collect(self) -> Iterable[Metric]:
+        """Merge what lies in the files."""
+        files = []
+        taken: dict[str, bool] = {}
+        for path in self._directory.glob("*.db"):
+            number = path.stem.rpartition("_")[2]
+            if path.name.startswith("gauge_live"):
+                if number not in taken:
+                    taken[number] = _is_taken(self._directory, number)
+                if not taken[number]:
+                    continue
+            files.append(str(path))
+        merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+        return merged
 
 
 def slot_values(directory: Path, slot: Slot) -> ValueClass:

@@ -29,10 +29,13 @@ _PUBLIC_NAMES = frozenset(
 _SECRET_SHAPES = re.compile(
     r"(?:sk|gw|xai|ghp|pk)-[A-Za-z0-9_\-]{12,}"  # API keys
     r"|eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]+)?"  # JSON web tokens
-    r"|\b[Bb]earer\s+[^\s\"',;]{6,}"
-    r"|\b(?:sso|sso-rw|cf_clearance|sessionid|__cf_bm)=[^;\s\"']{4,}"
+    r"|\bbearer\s+[^\s\"',;]{6,}"
+    r"|\bbasic\s+[A-Za-z0-9+/=]{8,}"
+    # Cookies and headers, in every notation: a=b, a: b, "a": "b"
+    r"|\b(?:sso(?:-rw)?|cf_clearance|sessionid|__cf_bm|x-api-key)[\"']?\s*[=:]\s*[\"']?[^;,\s\"']{4,}"
     r"|(?<=://)[^/\s:@]*:[^/\s]+(?=@)"  # user:password@ in URLs (Redis, proxies)
-    r"|[?&](?:key|api_key|token|access_token)=[^&\s\"']+"
+    r"|[?&](?:key|api_key|token|access_token)=[^&\s\"']+",
+    re.IGNORECASE,
 )
 
 

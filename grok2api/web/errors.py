@@ -3,6 +3,8 @@
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from grok2api.dialects.errors import render_anthropic_error, render_openai_error
 from grok2api.errors import (
@@ -14,7 +16,7 @@ from grok2api.errors import (
     NotFoundError,
     StoreUnavailableError,
 )
-from grok2api.web.facts import ANTHROPIC, RequestFacts, facts_of
+from grok2api.web.facts import ANTHROPIC, RequestFacts, facts_in, facts_of
 from grok2api.web.state import state_of
 
 HTTP_METHOD_NOT_ALLOWED = 405
@@ -30,6 +32,21 @@ def error_response(error: GatewayError, facts: RequestFacts) -> Response:
     render = render_anthropic_error if facts.dialect == ANTHROPIC else render_openai_error
     rendered = render(error, facts.request_id)
     return Response(rendered.body, rendered.status, rendered.headers)
+
+
+async def answer_error(error: GatewayError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request, or refuse a WebSocket, because of `error`.
+
+    Where an answer has begun, it is left unfinished, which makes the server close the connection.
+    """
+    facts = facts_in(scope)
+    response = error_response(error, facts)
+    if facts.status:
+        return
+    if scope["type"] == "http":
+        await response(scope, receive, send)
+    else:
+        await WebSocket(scope, receive, send).send_denial_response(response)
 
 
 async def on_gateway_error(request: Request, error: Exception) -> Response:

@@ -6,7 +6,9 @@ from starlette.types import Scope
 
 from grok2api.domain.ids import CallId
 from grok2api.domain.usage import AttemptFact
-from grok2api.errors import GatewayError, LimitsLeft, RateLimitExceededError
+from grok2api.error_kinds import LimitsLeft
+from grok2api.errors import GatewayError, RateLimitExceededError
+from grok2api.telemetry.tracing import RequestSpan
 
 KEY = "facts"
 ANTHROPIC = "anthropic"
@@ -22,6 +24,7 @@ class RequestFacts(Struct, kw_only=True):
     conversation, or ""; `error` an `ErrorKind` or "". `is_background`: what was asked for goes on
     after its request; who does it tells its usage. `units` are of the accounts' quota.
     `limits` are those of its key, as the headers tell them; `call_id` what it holds of them, or "".
+    `span` is there where requests are traced.
     """
 
     request_id: str
@@ -30,6 +33,7 @@ class RequestFacts(Struct, kw_only=True):
     agent: str = ""
     call_id: CallId = CallId("")
     limits: LimitsLeft | None = None
+    span: RequestSpan | None = None
     route: str = ""
     dialect: str = ""
     requested_model: str = ""

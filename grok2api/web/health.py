@@ -1,6 +1,7 @@
 """Probes and numbers: /healthz, /readyz, /metrics."""
 
 import asyncio
+import hmac
 
 import msgspec
 from msgspec import Struct
@@ -9,7 +10,8 @@ from starlette.responses import Response
 
 from grok2api.errors import StoreUnavailableError
 from grok2api.telemetry.metrics import CONTENT_TYPE
-from grok2api.web.api.auth import admit
+from grok2api.web.admin.auth import admit_admin
+from grok2api.web.api.auth import presented_key
 from grok2api.web.state import state_of
 
 JSON = "application/json"
@@ -48,7 +50,23 @@ async def readyz(request: Request) -> Response:
 
 
 async def metrics(request: Request) -> Response:
-    """Show the numbers of all workers of this machine to whoever has a client key."""
-    await admit(request)
-    text = await asyncio.to_thread(state_of(request).metrics.render)
+    """Show the numbers of all workers of this machine to the operator's programs.
+
+    The metrics token opens it, and the administrator's password. Where a request comes from does
+    not: behind a proxy that names no client, everybody comes from this machine.
+    """
+    if not _has_token(request):
+        await admit_admin(request)
+    state = state_of(request)
+    facts = await state.cluster.find()
+    text = await asyncio.to_thread(state.metrics.render, facts)
     return Response(text, media_type=None, headers={"content-type": CONTENT_TYPE, **NO_STORE})
+
+
+def _has_token(request: Request) -> bool:
+    token = state_of(request).settings.security.metrics_token
+    presented = presented_key(request)
+    # Headers are read as Latin-1; compare_digest takes bytes of any length in the same time.
+    return bool(token and presented) and hmac.compare_digest(
+        (presented or "").encode("latin-1"), token.encode()
+    )

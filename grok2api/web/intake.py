@@ -3,10 +3,12 @@
 import asyncio
 import re
 
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from grok2api.errors import BodyTooLargeError, RequestTimeoutError
+from grok2api.errors import BodyTooLargeError, PermissionDeniedError, RequestTimeoutError
+from grok2api.web.errors import answer_error
 from grok2api.web.facts import ANTHROPIC, facts_in
 from grok2api.web.state import state_in
 
@@ -16,7 +18,13 @@ _API_ROOTS = frozenset({"chat", "files", "images", "messages", "models", "respon
 _MESSAGES = "/v1/messages"
 _CORS_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _CORS_MAX_AGE_S = 600
-_CORS_EXPOSED = ("x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry")
+_LIMIT_WORDS = ("limit", "remaining", "reset")
+_CORS_EXPOSED = (
+    *("x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry"),
+    *("x-ignored-parameters", "www-authenticate"),
+    *(f"x-ratelimit-{what}-{of}" for what in _LIMIT_WORDS for of in ("requests", "tokens")),
+    *(f"anthropic-ratelimit-{of}-{what}" for of in ("requests", "tokens") for what in _LIMIT_WORDS),
+)
 
 
 class CanonicalPath:
@@ -130,20 +138,32 @@ def _declared_bytes(scope: Scope) -> int:
 
 
 class CrossOrigin:
-    """Answers browsers of the origins the operator lists; does nothing where none is listed."""
+    """Answers pages of the origins the operator lists; does nothing where none is listed.
+
+    A page of any other origin gets no WebSocket either: browsers let every page ask for one. Who
+    sends no Origin is no browser.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._open_to: dict[tuple[str, ...], CORSMiddleware] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        origins = () if scope["type"] != "http" else state_in(scope).settings.security.cors_origins
-        if not origins:
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        if origins not in self._open_to:
-            self._open_to = {origins: self._cors(origins)}
-        await self._open_to[origins](scope, receive, send)
+        origins = state_in(scope).settings.security.cors_origins
+        if scope["type"] == "websocket" and not _may_connect(scope, origins):
+            error = PermissionDeniedError(
+                "Pages of this origin may not connect.", code="origin_not_allowed"
+            )
+            await answer_error(error, scope, receive, send)
+        elif scope["type"] == "websocket" or not origins:
+            await self._app(scope, receive, send)
+        else:
+            if origins not in self._open_to:
+                self._open_to = {origins: self._cors(origins)}
+            await self._open_to[origins](scope, receive, send)
 
     def _cors(self, origins: tuple[str, ...]) -> CORSMiddleware:
         # Keys travel in headers we name by hand, never in cookies: no credentials.
@@ -156,3 +176,12 @@ class CrossOrigin:
             allow_credentials=False,
             max_age=_CORS_MAX_AGE_S,
         )
+
+
+def _may_connect(scope: Scope, origins: tuple[str, ...]) -> bool:
+    headers = Headers(scope=scope)
+    origin = headers.get("origin")
+    if origin is None or origin in origins or "*" in origins:
+        return True
+    scheme = "https" if scope["scheme"] == "wss" else "http"
+    return origin == f"{scheme}://{headers.get('host', '')}"

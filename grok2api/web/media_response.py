@@ -12,7 +12,7 @@ from grok2api.domain.media import ENDINGS, OTHER_ENDING, StoredMedia
 from grok2api.errors import GatewayError, MediaStoreError
 from grok2api.services.media import MediaLibrary
 from grok2api.web.facts import facts_in
-from grok2api.web.presence import client_present
+from grok2api.web.presence import ClientLeftError, client_present
 from grok2api.web.ranges import ByteRange, RangeNotSatisfiableError, Validators, parse_range
 from grok2api.web.state import state_in
 
@@ -70,22 +70,29 @@ class MediaResponse(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
         is_started = False
+        left = part.end - part.start
         try:
             async with (
                 client_present(receive, state_in(scope).drain),
                 aclosing(self._library.read(self._media, part.start, part.end)) as pieces,
             ):
-                left = part.end - part.start
                 async for piece in pieces:
-                    left -= len(piece)
-                    if left < 0:
+                    if len(piece) > left:
                         break
                     if not is_started:
                         is_started = True
                         await send(start)
-                    await send({"type": "http.response.body", "body": piece, "more_body": left > 0})
+                    is_last = len(piece) == left
+                    await send(
+                        {"type": "http.response.body", "body": piece, "more_body": not is_last}
+                    )
+                    left -= len(piece)
             if left:
                 raise MediaStoreError("The file is not as long as it was.")
+        except ClientLeftError:
+            # Of a client that has been sent everything, the server tells the same.
+            if left:
+                raise
         except GatewayError as error:
             if not is_started:
                 raise

@@ -1,4 +1,4 @@
-"""What every request passes: its id, its log line and numbers, its last safety net."""
+"""What every request passes: its id, its log line and numbers, and what every answer carries."""
 
 import secrets
 import string
@@ -9,34 +9,29 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from grok2api.clock import Clock
 from grok2api.dialects.rate_limits import anthropic_limit_headers, openai_limit_headers
-from grok2api.errors import GatewayError, InternalError, LimitsLeft
+from grok2api.error_kinds import LimitsLeft
 from grok2api.telemetry.metrics import OTHER, ServedRequest
-from grok2api.web.errors import INTERNAL_MESSAGE, error_response
-from grok2api.web.facts import ANTHROPIC, KEY, RequestFacts, facts_in
-from grok2api.web.presence import ClientLeftError
-from grok2api.web.state import AppState, state_in
+from grok2api.telemetry.trace_context import parse_traceparent
+from grok2api.telemetry.tracing import RequestSpan, enter_request
+from grok2api.web.facts import ANTHROPIC, KEY, RequestFacts
+from grok2api.web.graphs import graphs_in
+from grok2api.web.security_headers import FOR_ALL_ELSE, FOR_PAGES, POLICY
+from grok2api.web.state import KEY as STATE_KEY, AppState
 from grok2api.web.usage import CLIENT_CLOSED_REQUEST, is_usage, record_usage
 
 log = structlog.get_logger(__name__)
 
+SWITCHING_PROTOCOLS = 101
 MAX_ID_LENGTH = 128
 _ID_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-_.:")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/health", "/metrics", "/static"})
 
-_SECURITY_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-)
-
 
 class RequestContext:
-    """Gives a request its id, facts and log context, and answers what nobody else has.
+    """Gives a request its id, facts and log context, and every answer its security headers.
 
-    It is the outermost layer of ours. Errors that reach it before an answer has begun become a
-    JSON error; the text of an unknown exception goes to the log only.
+    It is the outermost layer of ours.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -46,7 +41,13 @@ class RequestContext:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        state = state_in(scope)
+        with graphs_in(scope).use() as state:
+            scope["state"][STATE_KEY] = state
+            await self._serve_counted(state, scope, receive, send)
+
+    async def _serve_counted(
+        self, state: AppState, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         facts = RequestFacts(
             request_id=_request_id(scope),
             started_s=state.clock.monotonic_s(),
@@ -56,31 +57,13 @@ class RequestContext:
         scope["state"][KEY] = facts
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=facts.request_id)
+        _begin_trace(state, facts, scope)
         with state.drain.request():
             state.metrics.request_started()
             try:
-                await self._serve(scope, receive, _FinishingSend(send, facts, state.clock))
+                await self._app(scope, receive, _FinishingSend(send, facts, state.clock))
             finally:
                 _record(state, facts, scope)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: "_FinishingSend") -> None:
-        try:
-            await self._app(scope, receive, send)
-        except ClientLeftError:
-            facts_in(scope).is_client_gone = True
-        except GatewayError as error:
-            await _answer(error, scope, receive, send)
-        except Exception as error:
-            log.exception("request_crashed", exc_info=error)
-            await _answer(InternalError(INTERNAL_MESSAGE), scope, receive, send)
-
-
-async def _answer(error: GatewayError, scope: Scope, receive: Receive, send: Send) -> None:
-    facts = facts_in(scope)
-    response = error_response(error, facts)
-    # Where an answer has begun, leaving it unfinished makes the server close the connection.
-    if not facts.status and scope["type"] == "http":
-        await response(scope, receive, send)
 
 
 class _FinishingSend:
@@ -97,18 +80,23 @@ class _FinishingSend:
         if message["type"] in {"http.response.start", "websocket.http.response.start"}:
             self._facts.status = message["status"]
             message = {**message, "headers": self._complete(message.get("headers", ()))}
+        elif message["type"] == "websocket.accept":
+            self._facts.status = SWITCHING_PROTOCOLS
         await self._send(message)
 
     def _complete(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        complete = list(headers)
-        present = {name for name, _ in complete}
-        complete += [header for header in _SECURITY_HEADERS if header[0] not in present]
+        given = list(headers)
+        has_policy = any(name == POLICY for name, _ in given)
         # One id under two names: OpenAI's clients read the first, Anthropic's the second.
         request_id = self._facts.request_id.encode()
-        complete += [(b"x-request-id", request_id), (b"request-id", request_id)]
-        if self._facts.limits is not None:
-            complete += self._tell_limits(self._facts.limits)
-        return complete
+        told = () if self._facts.limits is None else self._tell_limits(self._facts.limits)
+        return [
+            *given,
+            *(FOR_PAGES if has_policy else FOR_ALL_ELSE),
+            (b"x-request-id", request_id),
+            (b"request-id", request_id),
+            *told,
+        ]
 
     def _tell_limits(self, left: LimitsLeft) -> list[tuple[bytes, bytes]]:
         is_anthropic = self._facts.dialect == ANTHROPIC
@@ -135,6 +123,37 @@ def _header(scope: Scope, wanted: bytes) -> str:
     return ""
 
 
+def _begin_trace(state: AppState, facts: RequestFacts, scope: Scope) -> None:
+    """Let the log lines of this request name its trace, and its spans belong to it."""
+    headers = dict(scope["headers"])
+    given = headers.get(b"traceparent")
+    parent = parse_traceparent(given.decode("latin-1")) if given else None
+    if state.tracing is not None:
+        tracestate = headers.get(b"tracestate", b"").decode("latin-1")
+        facts.span = state.tracing.begin_request(parent, tracestate if parent else "")
+    enter_request(facts.span)
+    if (ids := facts.span or parent) is not None:
+        structlog.contextvars.bind_contextvars(trace_id=ids.trace_id, span_id=ids.span_id)
+
+
+def _end_trace(span: RequestSpan, served: ServedRequest, facts: RequestFacts) -> None:
+    span.rename(f"{served.method} {served.route}")
+    attributes: dict[str, str | int | float | bool] = {
+        "http.request.method": served.method,
+        "http.route": served.route,
+        "http.response.status_code": served.status,
+        "grok2api.request_id": facts.request_id,
+    }
+    if served.model:
+        attributes |= {
+            "gen_ai.request.model": served.model,
+            "gen_ai.usage.input_tokens": served.input_tokens,
+            "gen_ai.usage.output_tokens": served.output_tokens,
+        }
+    span.set(attributes)
+    span.end(served.error)
+
+
 def _record(state: AppState, facts: RequestFacts, scope: Scope) -> None:
     ended_s = state.clock.monotonic_s()
     status = facts.status
@@ -157,6 +176,8 @@ def _record(state: AppState, facts: RequestFacts, scope: Scope) -> None:
     state.metrics.request_ended(served)
     if is_usage(route, method, status) and not facts.is_background:
         record_usage(state, facts, route=route, method=served.method, status=status)
+    if facts.span is not None:
+        _end_trace(facts.span, served, facts)
     if route in _QUIET_ROUTES and status < CLIENT_CLOSED_REQUEST:
         log.debug("request_served", route=route, status=status)
     else:

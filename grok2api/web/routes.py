@@ -13,6 +13,7 @@ from grok2api.web.admin import (
     batch_stream,
     batches,
     cache,
+    config,
     explain,
     keys,
     older_stats,
@@ -34,6 +35,7 @@ from grok2api.web.api import (
     openai_responses,
     openai_videos,
 )
+from grok2api.web.gate import RateLimit, SafetyNet
 from grok2api.web.home import home_page, open_templates, refuse_websocket
 from grok2api.web.intake import BodyLimit, CanonicalPath, CrossOrigin
 from grok2api.web.middleware import RequestContext
@@ -85,6 +87,12 @@ def _admin_routes() -> list[BaseRoute]:
         Route("/admin/api/verify", system.verify),
         Route("/admin/api/status", system.status),
         Route("/admin/api/sync", system.sync, methods=["POST"]),
+        Route("/admin/api/config", config.read_config),
+        _action("PUT /admin/api/config", ActionName.CHANGE_SETTINGS, config.change_config),
+        _action("POST /admin/api/config", ActionName.CHANGE_SETTINGS, config.merge_config),
+        Route("/admin/api/config/validate", config.validate_config, methods=["POST"]),
+        Route("/admin/api/config/history", config.list_history),
+        _action("POST /admin/api/config/rollback", ActionName.RESTORE_SETTINGS, config.roll_back),
         Route("/admin/api/keys", keys.list_keys),
         _action("POST /admin/api/keys", ActionName.CREATE_KEYS, keys.create_key),
         _action("DELETE /admin/api/keys", ActionName.REVOKE_KEYS, keys.revoke_keys),
@@ -153,5 +161,7 @@ def build_middleware() -> list[Middleware]:
         Middleware(RequestContext),
         Middleware(CanonicalPath),
         Middleware(CrossOrigin),
+        Middleware(SafetyNet),
+        Middleware(RateLimit),
         Middleware(BodyLimit),
     ]

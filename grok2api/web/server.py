@@ -13,8 +13,9 @@ from uvicorn.server import Server, ServerState
 from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 
 from grok2api.web.drain import Drain
+from grok2api.web.graphs import KEY, Graphs
 from grok2api.web.presence import companion
-from grok2api.web.state import KEY, AppState
+from grok2api.web.security_headers import FOR_ALL_ELSE
 
 STOP_MARGIN_S = 5.0
 """At graceful_timeout the master kills; we must be through this long before."""
@@ -24,9 +25,12 @@ QUICK_STOP_S = 1
 HEARTBEAT_S = 1.0
 WEBSOCKET_MAX_BYTES = 1 << 20
 
-_REFUSAL = (
-    b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
-    b"connection: close\r\n\r\n%s"
+_REFUSAL = b"".join(
+    [
+        b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n",
+        *(b"%s: %s\r\n" % header for header in FOR_ALL_ELSE),
+        b"connection: close\r\n\r\n%s",
+    ]
 )
 _REFUSAL_BODY = (
     b'{"error":{"message":"%s","type":"invalid_request_error","param":null,"code":null}}'
@@ -58,9 +62,9 @@ class GuardedProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        state = app_state.get(KEY)
-        if isinstance(state, AppState):
-            self.header_timeout_s = state.settings.security.header_timeout_s
+        graphs = app_state.get(KEY)
+        if isinstance(graphs, Graphs):
+            self.header_timeout_s = graphs.current.settings.security.header_timeout_s
         self._head_bytes = 0
         self._is_reading_head = True
         self._has_begun = False

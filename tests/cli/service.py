@@ -26,7 +26,8 @@ def clean_environment() -> dict[str, str]:
     ours = ("GROK", "SERVER_", "REDIS", "ACCOUNT_", "DATA_DIR", "LOG_", "PORT", "HOST", "WEB_CONC")
     variables = os.environ.items()  # noqa: TID251 -- for a child process
     kept = {name: text for name, text in variables if not name.startswith(ours)}
-    return kept | {"GROK_UPSTREAM_GROK_URL": NOWHERE}
+    sites = ("GROK_URL", "ASSETS_URL", "IMAGINE_PUBLIC_URL")
+    return kept | {f"GROK_UPSTREAM_{site}": NOWHERE for site in sites}
 
 
 def free_port() -> int:

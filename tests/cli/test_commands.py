@@ -91,6 +91,21 @@ def test_printed_defaults_are_the_committed_file(run: Run) -> None:
     assert run("config", "defaults").stdout == committed.read_text(encoding="utf-8")
 
 
+def test_checking_settings_says_when_nobody_needs_a_key(run: Run) -> None:
+    done = run("config", "check", GROK_SECURITY_ALLOW_ANONYMOUS_API="1")
+
+    assert done.returncode == 0
+    assert done.stderr.startswith("security.allow_anonymous_api is on: whoever reaches the port")
+
+
+def test_entry_that_is_no_network_is_one_line_at_the_start(run: Run) -> None:
+    done = run("config", "check", FORWARDED_ALLOW_IPS="proxy.internal")
+
+    assert done.returncode == 2
+    assert "FORWARDED_ALLOW_IPS: server.forwarded_allow_ips: 'proxy.internal'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_checking_settings_names_unknown_ones(run: Run) -> None:
     done = run("config", "check", GROK_WHEELS_SPARE="1")
 

@@ -1,25 +1,30 @@
-"""Installations that end with their test."""
+"""Installations that end with their test, or with their module."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.e2e.installation import Installation, make_sessions
 
+Install = Callable[..., Installation]
 
-@pytest.fixture
-def install(tmp_path: Path) -> Iterator[Callable[..., Installation]]:
-    """Start installations; all of them end with the test."""
+
+@contextmanager
+def _installing(root: Path) -> Iterator[Install]:
     made: list[Installation] = []
 
     def build(
-        *, accounts: int = 3, tier: str = "basic", simulator: tuple[str, ...] = (), **options: Any
+        *,
+        accounts: int = 3,
+        tier: str = "basic",
+        simulator: tuple[str, ...] = (),
+        **options: object,
     ) -> Installation:
-        folder = tmp_path / f"i{len(made)}"
+        folder = root / f"i{len(made)}"
         folder.mkdir()
-        installation = Installation(folder, **options)
+        installation = Installation(folder, **options)  # type: ignore[arg-type]
         made.append(installation)
         installation.start_simulator(*simulator)
         installation.start()
@@ -34,3 +39,17 @@ def install(tmp_path: Path) -> Iterator[Callable[..., Installation]]:
         installation.close()
     for installation in made:
         assert installation.find_secrets() == []
+
+
+@pytest.fixture
+def install(tmp_path: Path) -> Iterator[Install]:
+    """Start installations; all of them end with the test."""
+    with _installing(tmp_path) as build:
+        yield build
+
+
+@pytest.fixture(scope="module")
+def installs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Install]:
+    """Start installations; all of them end with the tests of the module."""
+    with _installing(tmp_path_factory.mktemp("e2e")) as build:
+        yield build

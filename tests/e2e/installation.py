@@ -131,6 +131,29 @@ class Installation:
     def ledger(self) -> dict[str, Any]:
         return dict(httpx2.get(f"{self.sim}/_sim/ledger").json())
 
+    def pages(self) -> list[dict[str, Any]]:
+        """Return what the simulator's ledger says of each account."""
+        return list(self.ledger()["accounts"].values())
+
+    def submissions(self) -> list[dict[str, Any]]:
+        """Return the pictures and videos that the upstream was asked for."""
+        return [asked for page in self.pages() for asked in page["submissions"]]
+
+    def script(self, target: str, *directives: str, account: str = "", times: int = 1) -> None:
+        """Have the simulator play directives at the next calls of a kind."""
+        order = {"target": target, "directives": directives, "account": account, "times": times}
+        httpx2.post(f"{self.sim}/_sim/script", json=order).raise_for_status()
+
+    def set_quota(self, session: str, **windows: Any) -> None:
+        """Change windows of an account at the upstream; the gateway learns of it when it asks."""
+        change = {"quota": windows}
+        httpx2.patch(f"{self.sim}/_sim/accounts/{session}", json=change).raise_for_status()
+
+    def stranger(self, **options: Any) -> httpx2.Client:
+        """Return a client of no dialect, each of whose requests is a connection of its own."""
+        limits = httpx2.Limits(max_keepalive_connections=0)
+        return httpx2.Client(base_url=self.url, limits=limits, timeout=30, **options)
+
     def client(self, **options: Any) -> openai.OpenAI:
         return openai.OpenAI(base_url=f"{self.url}/v1", api_key=self.key, **options)
 
@@ -183,10 +206,15 @@ class Installation:
             self.simulator.terminate()
             self.simulator.wait(10)
 
+    def logs(self) -> list[Path]:
+        """Return all that was logged to: what `serve` printed, and log files with their backups."""
+        return [self.log, *(path for path in self.data.rglob("*.log*") if path.is_file())]
+
     def find_secrets(self) -> list[str]:
-        """Return the secrets of this installation that stand in its log: none should."""
-        log = self.log.read_text()
-        return [secret for secret in (*make_sessions(40), self.key) if secret in log]
+        """Return the secrets of this installation that stand in its logs: none should."""
+        secrets = (*make_sessions(40), self.key)
+        found = ((path.name, path.read_text(errors="replace")) for path in self.logs())
+        return [f"{secret} in {name}" for name, log in found for secret in secrets if secret in log]
 
     def register(self, sessions: list[str], *, tier: str = "basic") -> None:
         """Make sessions known to the simulator."""

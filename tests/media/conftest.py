@@ -1,8 +1,6 @@
 """Kept media in a folder and in a bucket of a real S3 service, and the leader's upkeep of it."""
 
 import secrets
-import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -23,41 +21,17 @@ from grok2api.store.connection import RedisClient
 from grok2api.store.leader import Elected, LeaderStore
 from grok2api.store.media import MediaIndex
 from grok2api.store.media_upkeep import MediaUpkeepIndex
-from tests.conftest import find_free_port
+from tests.media.service import S3_SECRET, run_s3
 
 IMAGE, VIDEO, INPUT = MediaKind.IMAGE, MediaKind.VIDEO, MediaKind.INPUT
 MB = 1024 * 1024
-SECRET = "very-secret-key-of-s3"
-SERVER = Path(__file__).parents[2] / ".venv-clients" / "bin" / "moto_server"
-_START_LIMIT_S = 30.0
 
 
 @pytest.fixture(scope="session")
 def s3_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an S3 service."""
-    if not SERVER.exists():
-        pytest.fail(f"{SERVER} is missing: `make clients` installs it")
-    port = find_free_port()
-    url = f"http://127.0.0.1:{port}"
-    log = tmp_path_factory.mktemp("s3") / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [SERVER, "-H", "127.0.0.1", "-p", str(port)], stdout=output, stderr=output
-        )
-    try:
-        deadline = time.monotonic() + _START_LIMIT_S
-        while True:
-            try:
-                httpx2.get(url)
-                break
-            except httpx2.TransportError:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    pytest.fail(f"the S3 service did not start: {log.read_text()}")
-                time.sleep(0.05)
+    with run_s3(tmp_path_factory.mktemp("s3")) as url:
         yield url
-    finally:
-        process.kill()
-        process.wait()
 
 
 def bucket_settings(s3_url: str, bucket: str) -> MediaSettings:
@@ -65,7 +39,7 @@ def bucket_settings(s3_url: str, bucket: str) -> MediaSettings:
         url=f"s3://{bucket}/a/folder",
         s3_endpoint=s3_url,
         s3_access_key="key-of-s3",
-        s3_secret_key=SECRET,
+        s3_secret_key=S3_SECRET,
     )
 
 

@@ -23,12 +23,12 @@ from tests.media.conftest import (
     IMAGE,
     INPUT,
     MB,
-    SECRET,
     VIDEO,
     MediaBench,
     chunks_of,
     contents,
 )
+from tests.media.service import S3_SECRET
 
 CONTENT = random.Random(1).randbytes(3 * MB + 17)  # noqa: S311 -- no secret
 ZERO = MediaId("0" * 32)
@@ -357,7 +357,7 @@ async def test_a_store_that_fails_keeps_nothing_and_tells_no_secret(
         assert (await broken.usage(kind)).reserved_bytes == 0
         assert (await broken.usage(kind)).count == 0
     for text in told:
-        assert SECRET not in text
+        assert S3_SECRET not in text
         assert str(broken.data_dir) not in text
         assert "127.0.0.1" not in text
 

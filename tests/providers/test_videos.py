@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
-from grok2api.domain.files import InputFile
 from grok2api.domain.upstream import UpstreamRequest
 from grok2api.domain.video import (
     Preset,
@@ -37,7 +36,6 @@ WHOAMI = "/api/auth/session"
 UPSCALE = "/rest/media/video/upscale"
 REQUEST = VideoRequest(model="grok-imagine-video", prompt="a boat")
 PLAN = VideoPlan(prompt="a boat", owner=USER_ID)
-PNG = InputFile("r", "a.png", "image/png", b"x")
 PATH = "users/u-1/generated/vid-1/generated_video.mp4"
 
 
@@ -131,13 +129,12 @@ async def test_operator_can_have_the_older_protocol_for_all(desk: Desk) -> None:
 
 
 async def test_every_reference_has_a_post_and_the_first_is_the_parent(desk: Desk) -> None:
-    request = msgspec.structs.replace(REQUEST, references=(PNG, PNG))
     files = UploadedFile("f-1", "https://assets.grok.com/x/content"), UploadedFile("f-2")
     # Each read is one answer here, and an end.
     posts = [step for n in (1, 2) for step in (b'{"post":{"id":"post-%d"}}' % n, b"")]
     desk.site.answers[POST] = PlayedStream(list(posts))
 
-    plan = await videos_of(desk).prepare(request, with_files(desk.session(), *files))
+    plan = await videos_of(desk).prepare(REQUEST, with_files(desk.session(), *files))
 
     urls = (
         "https://assets.grok.com/x/content",
@@ -152,18 +149,28 @@ async def test_every_reference_has_a_post_and_the_first_is_the_parent(desk: Desk
 async def test_file_without_an_address_cannot_be_a_reference(desk: Desk) -> None:
     desk.user_id = ""
     desk.site.answers[WHOAMI] = answer({})
-    request = msgspec.structs.replace(REQUEST, references=(PNG,))
 
     with pytest.raises(UpstreamProtocolError) as caught:
-        await videos_of(desk).prepare(request, with_files(desk.session(), UploadedFile("f-1")))
+        await videos_of(desk).prepare(REQUEST, with_files(desk.session(), UploadedFile("f-1")))
 
     assert not caught.value.was_sent
+
+
+async def test_references_are_refused_where_only_the_current_protocol_is_wanted(
+    desk: Desk,
+) -> None:
+    desk.set(video_protocol="current")
+
+    with pytest.raises(UpstreamRejectedError) as caught:
+        await videos_of(desk).prepare(REQUEST, with_files(desk.session(), UploadedFile("f-1")))
+
+    assert caught.value.code == "video_not_supported"
+    assert asked(desk) == []
 
 
 @pytest.mark.parametrize(
     ("protocol", "changes"),
     [
-        ("current", {"references": (PNG,)}),
         ("current", {"segments": (6, 6)}),
         ("current", {"preset": Preset.SPICY}),
         ("auto", {"segments": (16,)}),

@@ -35,7 +35,7 @@ def note(line: str) -> None:
     sys.stdout.flush()
 
 
-async def ask_on(admissions: Admissions, redis: RedisClient) -> None:
+async def ask_on(admissions: Admissions, store: AdmissionStore, redis: RedisClient) -> None:
     while True:
         try:
             admission = await admissions.admit(
@@ -49,7 +49,8 @@ async def ask_on(admissions: Admissions, redis: RedisClient) -> None:
         await asyncio.sleep(random.uniform(0, 0.03))  # noqa: S311 - a moment, no secret
         await redis.execute_command("DECR", HELD)
         note(f"~{admission.call_id}")
-        await admissions.end(admission, Used(1, TOKENS, UNITS))
+        admissions.leave(admission.call_id)
+        await store.settle(admission.call_id, Used(1, TOKENS, UNITS))
         note(f"-{admission.call_id}")
 
 
@@ -59,7 +60,7 @@ async def run(url: str) -> None:
         async with CallKeeper(store, ttl_s=TTL_S) as keeper, asyncio.TaskGroup() as group:
             admissions = Admissions(store, keeper, cleanup, SystemClock())
             for _ in range(8):
-                group.create_task(ask_on(admissions, redis))
+                group.create_task(ask_on(admissions, store, redis))
 
 
 if __name__ == "__main__":

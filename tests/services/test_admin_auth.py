@@ -22,7 +22,10 @@ from grok2api.services.setup import FirstCredentials, Setup
 from grok2api.store import keys
 from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis
+from grok2api.store.logins import LoginStore
 from grok2api.store.setup import SetupStore
+
+HOME = "203.0.113.5"
 
 
 class HandClock(SystemClock):
@@ -53,7 +56,7 @@ async def first(redis: RedisClient) -> FirstCredentials:
 
 @pytest.fixture
 def auth(redis: RedisClient, clock: HandClock) -> AdminAuth:
-    return AdminAuth(SetupStore(redis), clock)
+    return AdminAuth(LoginStore(redis), clock)
 
 
 class SlowHash:
@@ -98,7 +101,7 @@ async def settle(is_true: Callable[[], bool]) -> None:
 async def test_password_of_the_first_start_is_right(
     auth: AdminAuth, first: FirstCredentials
 ) -> None:
-    await auth.check(first.admin_password)
+    await auth.check(first.admin_password, HOME)
 
 
 @pytest.mark.parametrize(
@@ -108,48 +111,51 @@ async def test_anything_else_is_refused(
     auth: AdminAuth, first: FirstCredentials, presented: str | None
 ) -> None:
     with pytest.raises(AuthenticationError):
-        await auth.check(presented)
+        await auth.check(presented, HOME)
 
 
 async def test_client_key_is_no_password(auth: AdminAuth, first: FirstCredentials) -> None:
     with pytest.raises(AuthenticationError):
-        await auth.check(first.client_key)
+        await auth.check(first.client_key, HOME)
 
 
 async def test_nobody_is_let_in_before_the_first_start(auth: AdminAuth) -> None:
     for presented in ("x", "None"):
         with pytest.raises(AuthenticationError):
-            await auth.check(presented)
+            await auth.check(presented, HOME)
 
 
 async def test_password_of_the_settings_takes_the_place_of_the_stored_one(
     redis: RedisClient, clock: HandClock, first: FirstCredentials
 ) -> None:
-    auth = AdminAuth(SetupStore(redis), clock, password="pässwörd")
+    auth = AdminAuth(LoginStore(redis), clock, password="pässwörd")
 
-    await auth.check("pässwörd")
+    await auth.check("pässwörd", HOME)
 
     for presented in (first.admin_password, "passwörd"):
         with pytest.raises(AuthenticationError):
-            await auth.check(presented)
+            await auth.check(presented, HOME)
 
 
-async def test_password_of_the_settings_is_checked_without_a_store(clock: HandClock) -> None:
+@pytest.mark.parametrize("password", ["", "right"])
+async def test_nobody_may_guess_while_nothing_can_be_counted(
+    clock: HandClock, password: str
+) -> None:
     async with open_redis("unix:///nowhere/at/all") as redis:
-        await AdminAuth(SetupStore(redis), clock, password="right").check("right")
+        auth = AdminAuth(LoginStore(redis), clock, password=password)
 
         with pytest.raises(StoreUnavailableError):
-            await AdminAuth(SetupStore(redis), clock).check("right")
+            await auth.check("right", HOME)
 
 
 async def test_right_password_is_hashed_once_a_while(
     auth: AdminAuth, first: FirstCredentials, slow_hash: SlowHash, clock: HandClock
 ) -> None:
     for _ in range(5):
-        await auth.check(first.admin_password)
+        await auth.check(first.admin_password, HOME)
     counted = slow_hash.calls
     clock.now += REMEMBERED_S
-    await auth.check(first.admin_password)
+    await auth.check(first.admin_password, HOME)
 
     assert (counted, slow_hash.calls) == (1, 2)
 
@@ -157,11 +163,11 @@ async def test_right_password_is_hashed_once_a_while(
 async def test_wrong_password_is_never_remembered(
     auth: AdminAuth, first: FirstCredentials, slow_hash: SlowHash
 ) -> None:
-    await auth.check(first.admin_password)
+    await auth.check(first.admin_password, HOME)
 
     for _ in range(2):
         with pytest.raises(AuthenticationError):
-            await auth.check("wrong")
+            await auth.check("wrong", HOME)
 
     assert slow_hash.calls == 3
 
@@ -169,42 +175,117 @@ async def test_wrong_password_is_never_remembered(
 async def test_remembered_password_is_worth_nothing_once_another_is_stored(
     auth: AdminAuth, first: FirstCredentials, redis: RedisClient
 ) -> None:
-    await auth.check(first.admin_password)
+    await auth.check(first.admin_password, HOME)
     await redis.execute_command(
         "HSET", keys.setup_claims(), "admin_password", "$argon2id$not-a-hash"
     )
 
     with pytest.raises(AuthenticationError):
-        await auth.check(first.admin_password)
+        await auth.check(first.admin_password, HOME)
 
 
 async def test_requests_that_come_together_share_one_check(
     auth: AdminAuth, first: FirstCredentials, slow_hash: SlowHash
 ) -> None:
-    await asyncio.gather(*(auth.check(first.admin_password) for _ in range(20)))
+    await asyncio.gather(*(auth.check(first.admin_password, HOME) for _ in range(20)))
 
-    assert slow_hash.calls <= MAX_VERIFYING
+    assert slow_hash.calls == 1
 
 
-async def test_checks_are_few_at_once_and_the_queue_is_bounded(
+async def test_remembered_password_counts_at_its_address_only(
+    auth: AdminAuth, first: FirstCredentials, slow_hash: SlowHash
+) -> None:
+    await auth.check(first.admin_password, HOME)
+    await auth.check(first.admin_password, "203.0.113.6")
+
+    assert slow_hash.calls == 2
+
+
+async def test_few_requests_with_one_password_wait_for_each_other(
     auth: AdminAuth, first: FirstCredentials, slow_hash: SlowHash
 ) -> None:
     slow_hash.gate.clear()
-    tries = [
-        asyncio.ensure_future(auth.check(f"wrong {n}"))  # noqa: TID251 - all awaited below
-        for n in range(MAX_VERIFYING + MAX_WAITING)
-    ]
-    await settle(lambda: slow_hash.running == MAX_VERIFYING and auth._waiting == MAX_WAITING)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(MAX_WAITING + 1):
+            group.create_task(auth.check(first.admin_password, HOME))
+        await settle(lambda: slow_hash.running == 1)
 
-    with pytest.raises(RateLimitExceededError) as refused:
-        await auth.check(first.admin_password)
+        with pytest.raises(RateLimitExceededError) as refused:
+            await auth.check(first.admin_password, HOME)
 
-    slow_hash.gate.set()
-    ended = await asyncio.gather(*tries, return_exceptions=True)
+        slow_hash.gate.set()
+
     assert refused.value.retry_after_s
-    assert {type(result) for result in ended} == {AuthenticationError}
-    assert slow_hash.most_running == MAX_VERIFYING
-    await auth.check(first.admin_password)
+    assert slow_hash.calls == 1
+
+
+async def test_flood_of_guesses_neither_holds_the_slots_nor_shuts_others_out(
+    auth: AdminAuth, first: FirstCredentials, slow_hash: SlowHash
+) -> None:
+    flood = [auth.check(f"wrong {n}", "198.51.100.9") for n in range(500)]
+
+    ended = await asyncio.gather(*flood, return_exceptions=True)
+    await auth.check(first.admin_password, HOME)
+
+    kinds = [type(error) for error in ended]
+    assert kinds.count(AuthenticationError) == 5
+    assert kinds.count(RateLimitExceededError) == 495
+    assert slow_hash.calls == 6
+    assert slow_hash.most_running <= MAX_VERIFYING
+
+
+async def test_flood_from_many_addresses_is_bounded_too(
+    auth: AdminAuth, first: FirstCredentials, slow_hash: SlowHash
+) -> None:
+    await auth.check(first.admin_password, HOME)
+    flood = [auth.check("wrong", f"198.51.100.{n}") for n in range(100)]
+
+    await asyncio.gather(*flood, return_exceptions=True)
+    other_worker = AdminAuth(auth._logins, auth._clock)
+    await other_worker.check(first.admin_password, HOME)
+
+    # Time goes on meanwhile: one more place becomes free every six seconds.
+    assert 30 <= slow_hash.calls - 1 <= 35
+
+
+@pytest.mark.parametrize("password", ["", "the-operators-own"])
+async def test_guessing_locks_the_address_at_every_worker_for_the_right_password_too(
+    redis: RedisClient, clock: HandClock, first: FirstCredentials, password: str
+) -> None:
+    workers = [AdminAuth(LoginStore(redis), clock, password=password) for _ in range(2)]
+    right = password or first.admin_password
+    for number in range(5):
+        with pytest.raises(AuthenticationError):
+            await workers[number % 2].check(f"wrong {number}", HOME)
+
+    for worker in workers:
+        with pytest.raises(RateLimitExceededError) as refused:
+            await worker.check(right, HOME)
+        assert refused.value.code == "too_many_attempts"
+        assert 50 < (refused.value.retry_after_s or 0) <= 60
+    await workers[0].check(right, "203.0.113.6")
+
+
+async def test_remembered_password_does_not_open_a_locked_address(
+    auth: AdminAuth, first: FirstCredentials
+) -> None:
+    await auth.check(first.admin_password, HOME)
+    for number in range(20):
+        with pytest.raises(AuthenticationError):
+            await auth.check(f"wrong {number}", HOME)
+
+    with pytest.raises(RateLimitExceededError):
+        await auth.check(first.admin_password, HOME)
+
+
+async def test_right_password_in_time_begins_the_count_anew(
+    auth: AdminAuth, first: FirstCredentials
+) -> None:
+    for _ in range(3):
+        for number in range(4):
+            with pytest.raises(AuthenticationError):
+                await auth.check(f"wrong {number}", HOME)
+        await auth.check(first.admin_password, HOME)
 
 
 async def test_client_that_leaves_frees_its_slot_only_when_the_work_is_done(
@@ -212,7 +293,7 @@ async def test_client_that_leaves_frees_its_slot_only_when_the_work_is_done(
 ) -> None:
     slow_hash.gate.clear()
     left = [
-        asyncio.ensure_future(auth.check(f"wrong {n}"))  # noqa: TID251 - all awaited below
+        asyncio.ensure_future(auth.check(f"wrong {n}", HOME))  # noqa: TID251 - all awaited below
         for n in range(MAX_VERIFYING)
     ]
     await settle(lambda: slow_hash.running == MAX_VERIFYING)
@@ -220,20 +301,18 @@ async def test_client_that_leaves_frees_its_slot_only_when_the_work_is_done(
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)
 
-    late = asyncio.ensure_future(auth.check(first.admin_password))  # noqa: TID251 - awaited below
-    await settle(lambda: auth._waiting == 1)
-    slow_hash.gate.set()
-    await late
+    async with asyncio.TaskGroup() as group:
+        group.create_task(auth.check(first.admin_password, HOME))
+        await settle(lambda: bool(auth._slots._waiters))
+        slow_hash.gate.set()
 
     assert slow_hash.most_running == MAX_VERIFYING
     assert slow_hash.calls == MAX_VERIFYING + 1
 
 
-async def test_few_passwords_are_remembered(redis: RedisClient, clock: HandClock) -> None:
-    auth = AdminAuth(SetupStore(redis), clock)
-
+async def test_few_passwords_are_remembered(auth: AdminAuth) -> None:
     for n in range(MAX_REMEMBERED + 3):
-        auth._remember(bytes([n]))
+        auth._remember(bytes([n]), "")
 
     assert len(auth._remembered) == MAX_REMEMBERED
     assert bytes([0]) not in auth._remembered

@@ -45,6 +45,11 @@ class Door:
         } | call
         return await self.admissions.admit(key, **asked)
 
+    async def end(self, admission: Admission, used: Used) -> bool:
+        """End a call as the statistics of its request do."""
+        self.admissions.leave(admission.call_id)
+        return await self.store.settle(admission.call_id, used)
+
     async def use(self, key: ClientKey) -> KeyUse:
         return (await self.admissions.usage([key.id]))[key.id]
 
@@ -64,7 +69,6 @@ async def test_key_without_limits_takes_nothing(door: Door, redis: RedisClient) 
     before = await redis.execute_command("DBSIZE")
 
     admission = await door.admit(key())
-    await door.admissions.end(admission, Used(1, 5, 1))
 
     assert admission == Admission(call_id=admission.call_id)
     assert admission.call_id == ""
@@ -164,8 +168,8 @@ async def test_open_call_is_renewed_until_it_ends(door: Door) -> None:
         door.store.now_ms += 20_000
         await door.keeper.renew_all()
 
-    await door.admissions.end(admission, Used(1, 40, 1))
-    await door.admissions.end(admission, Used(1, 99, 1))
+    assert await door.end(admission, Used(1, 40, 1))
+    assert not await door.end(admission, Used(1, 99, 1))
 
     assert (await door.use(caller)).day == Used(1, 40, 1)
     assert door.keeper.held_count == 0
@@ -201,7 +205,7 @@ async def test_cancelled_admission_leaves_nothing_open(door: Door) -> None:
             task.cancel()
         cancelled += task.cancelled()
         if not task.cancelled():
-            await door.admissions.end(task.result(), Used())
+            await door.end(task.result(), Used())
 
     assert cancelled > 1
     assert await door.use(caller) == KeyUse()
@@ -219,7 +223,7 @@ async def test_client_that_paces_itself_by_the_headers_is_never_refused(door: Do
         assert admission.requests is not None
         assert admission.tokens is not None
         door.store.now_ms += (number * 13) % 2500
-        await door.admissions.end(admission, Used(1, tokens - number % 2, 1))
+        await door.end(admission, Used(1, tokens - number % 2, 1))
         if admission.requests.remaining < 1 or admission.tokens.remaining < 30:
             longest_s = max(admission.requests.resets_in_s, admission.tokens.resets_in_s)
             at_ms += round(longest_s * 1000)
@@ -234,6 +238,6 @@ async def test_client_at_95_percent_of_its_limit_is_never_refused(door: Door) ->
     for number in range(300):
         door.store.now_ms = START_MS + round(number * 1000 / 0.95)
         admission = await door.admit(key(limits), tokens=100)
-        await door.admissions.end(admission, Used(1, 100, 1))
+        await door.end(admission, Used(1, 100, 1))
 
     assert (await door.use(key(limits))).minute.requests >= 57

@@ -76,6 +76,7 @@ async def test_disabled_and_expired_keys_are_told_so_to_who_has_them(desk: Clien
         ("tags", ("a,b",), "tags"),
         ("expires_at_s", 5.0, "expires_at_s"),
         ("expires_at_s", float("nan"), "expires_at_s"),
+        ("expires_at_s", 1e12, "expires_at_s"),
         ("models", ("grok-9",), "models"),
         ("networks", ("10.0.0.0/33",), "networks"),
         ("networks", ("localhost",), "networks"),

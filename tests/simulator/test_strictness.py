@@ -2,7 +2,6 @@
 
 import asyncio
 import copy
-import uuid
 from collections.abc import Callable
 
 import msgspec
@@ -60,8 +59,8 @@ async def post(site: Site, headers: Json, body: Json) -> tuple[int, str]:
         ("sec-fetch-mode", None),
         ("sec-fetch-site", "same-site"),
         ("x-xai-request-id", None),
-        ("x-xai-request-id", str(uuid.uuid4()).upper()),
-        ("x-xai-request-id", str(uuid.uuid1())),
+        ("x-xai-request-id", "EB3F6AEA-3437-43C8-88E4-2E37302DC750"),
+        ("x-xai-request-id", "d3e17720-e5d9-11f1-8e1b-02fc00000001"),
         ("baggage", "sentry-environment=production"),
         ("traceparent", "00-0-0-00"),
         ("sentry-trace", "0"),
@@ -73,7 +72,7 @@ async def post(site: Site, headers: Json, body: Json) -> tuple[int, str]:
         ("cookie", cookie("s1", clearance="theme=dark")),
         ("cookie", cookie("s1", clearance="cf_clearance=")),
         ("cookie", cookie("s1", clearance="CF_Clearance=a")),
-        ("cookie", cookie("s1", user_id=str(uuid.uuid4()))),
+        ("cookie", cookie("s1", user_id="9e354cfd-8643-4dc9-afee-306ae5353473")),
         ("cookie", "sso=s1; sso-rw=s1;cf_clearance=a"),
     ],
 )
@@ -193,11 +192,11 @@ async def test_wrong_signature_gets_the_anti_bot_answer(
         {"Cache_Control": ""},
         {"Pragma": ""},
         {"x_statsig_id": SIGNED},
-        {"x_xai_request_id": str(uuid.uuid4())},
+        {"x_xai_request_id": "9e354cfd-8643-4dc9-afee-306ae5353473"},
         {"Authorization": "Bearer x"},
         {"Baggage": "a=b"},
         {"Cookie": cookie("s1")},
-        {"Cookie": cookie("s1", str(uuid.uuid4()))},
+        {"Cookie": cookie("s1", "9e354cfd-8643-4dc9-afee-306ae5353473")},
         {"Sec_WebSocket_Protocol": "chat"},
     ],
 )
@@ -214,7 +213,7 @@ async def test_wrong_handshake_is_refused_and_written_down(
 
 async def test_uid_must_be_the_accounts_own(site: Site) -> None:
     with pytest.raises(InvalidStatus) as refused:
-        async with site.socket("s1", user_id=str(uuid.uuid4())):
+        async with site.socket("s1", user_id="9e354cfd-8643-4dc9-afee-306ae5353473"):
             pass
 
     assert b"not the user id of this session" in (refused.value.response.body or b"")
@@ -252,7 +251,7 @@ def change(path: str, value: object) -> Callable[[Json], None]:
         ("extra", 1),
         ("session_id", "conv"),
         ("event.event_id", "evt_init_1"),
-        ("event.event_id", f"evt_{uuid.uuid4()}"),
+        ("event.event_id", "evt_9e354cfd-8643-4dc9-afee-306ae5353473"),
         ("event.extra", 1),
         ("event.session.model", "grok-4"),
         ("event.session.x_grok.use_chunk", False),

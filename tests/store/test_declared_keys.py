@@ -44,12 +44,20 @@ from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis
 from grok2api.store.header import list_scripts
 from grok2api.store.leader import Elected, Follower, LeaderStore
+from grok2api.store.logins import Allowed, Locked, LoginStore
 from grok2api.store.media import MediaIndex
 from grok2api.store.media_replies import StaleEpoch as MediaStaleEpoch
 from grok2api.store.media_upkeep import MediaUpkeepIndex, Sighting
+from grok2api.store.rate_limits import RateLimitStore, Refused, Taken
 from grok2api.store.request_log import RequestLogStore
 from grok2api.store.responses import Limits, ResponseStore
 from grok2api.store.script import Script
+from grok2api.store.settings import (
+    Conflict as SettingsConflict,
+    Saved as SettingsSaved,
+    SettingsStore,
+    StoredSettings,
+)
 from grok2api.store.setup import SetupStore
 from grok2api.store.usage import UsageLimits, UsageStore
 from grok2api.store.video_replies import Created, Finished, Going
@@ -103,11 +111,13 @@ async def test_scripts_touch_only_declared_keys(
             called.clear()
             await use_accounts(redis, cipher)
             await use_client_keys(redis)
+            await use_limits(redis)
             await use_leadership(redis)
             await use_batches(redis, cipher)
             await use_responses(ResponseStore(redis, cipher))
             await use_videos(VideoStore(redis, cipher))
             await use_media(redis)
+            await use_settings(SettingsStore(redis, cipher))
             await use_usage(redis)
 
     assert called == set(list_scripts())
@@ -218,6 +228,18 @@ async def use_calls(store: AdmissionStore, key_id: ClientKeyId) -> None:
     assert await store.reap() == 1
 
 
+async def use_limits(redis: RedisClient) -> None:
+    """Take every path of the scripts that hold strangers back."""
+    limits, logins = RateLimitStore(redis), LoginStore(redis)
+    assert await limits.take("a", per_minute=1, burst=1) == Taken()
+    assert isinstance(await limits.take("a", per_minute=1, burst=1), Refused)
+    for _ in range(5):
+        assert isinstance(await logins.begin("a"), Allowed)
+    assert isinstance(await logins.begin("a"), Locked)
+    await logins.succeed("a")
+    assert isinstance(await logins.begin("a", is_check=False), Allowed)
+
+
 async def use_batches(redis: RedisClient, cipher: SecretCipher) -> None:
     """Take every path of the batch scripts."""
     leaders, store = LeaderStore(redis, now_ms=2_100_000_000_000), BatchStore(redis)
@@ -292,6 +314,14 @@ async def use_videos(store: VideoStore) -> None:
     assert [job.id for job in page.jobs] == [ids[2]]
     await store.cancel(owner, ids[2])
     await store.delete(owner, ids[2])
+
+
+async def use_settings(store: SettingsStore) -> None:
+    """Take every path of the scripts for settings."""
+    assert await store.save({"a": 1}, 0, by="x", changed=["a"]) == SettingsSaved(1)
+    assert await store.save({"a": 2}, 0, by="x", changed=["a"]) == SettingsConflict(1)
+    assert await store.load() == StoredSettings(1, {"a": 1})
+    assert await store.find(2) is None
 
 
 async def use_media(redis: RedisClient) -> None:

@@ -1,33 +1,40 @@
 """The edge on a real socket, in front of a provider that plays a script on a real store."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import io
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx2
 import msgspec
 import pytest
+import structlog
 import uvicorn
 from starlette.applications import Starlette
 
-from grok2api.assembly import UsageParts
+from grok2api.assembly import UsageParts, join_cluster
 from grok2api.clock import SystemClock
 from grok2api.config.accounts import SelectionSettings
 from grok2api.config.schema import (
     AccountSettings,
+    BootSettings,
     ChatSettings,
     RetrySettings,
     SecuritySettings,
     Settings,
     StreamSettings,
 )
+from grok2api.config.sources import Sources
 from grok2api.domain.account import Credentials, Mode, Pool, ProviderKind, Tier
+from grok2api.domain.catalogue import CATALOGUE
 from grok2api.domain.chat import ChatRequest, EventBatch, Finished, TextDelta
 from grok2api.domain.files import InputFile
 from grok2api.domain.ids import AccountId
-from grok2api.domain.model import Capability, Route
+from grok2api.domain.model import OPERATIONS, Capability, Route
 from grok2api.domain.quota import QuotaReport, Reading
 from grok2api.errors import UpstreamUnavailableError
 from grok2api.providers.base import Provider
@@ -54,9 +61,11 @@ from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import build_operator
 from grok2api.services.overview import Overview
 from grok2api.services.pictures import Pictures
+from grok2api.services.rate_limits import RateLimits
 from grok2api.services.records import build_records, open_recorder
 from grok2api.services.responses import Responses, open_responses
 from grok2api.services.sessions import Sessions
+from grok2api.services.settings import SettingsDesk
 from grok2api.services.summaries import Summaries
 from grok2api.services.video_chat import VideoChat
 from grok2api.services.videos import Videos, open_videos
@@ -69,14 +78,19 @@ from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient, open_redis, ping
 from grok2api.store.lanes import LaneStore
 from grok2api.store.leader import LeaderStore
+from grok2api.store.logins import LoginStore
+from grok2api.store.rate_limits import RateLimitStore
 from grok2api.store.responses import ResponseStore
 from grok2api.store.sessions import SessionStore
-from grok2api.store.setup import SetupStore
+from grok2api.store.settings import SettingsStore
 from grok2api.store.wakeups import Wakeups
+from grok2api.telemetry.logging import configure_logging
 from grok2api.telemetry.metrics import open_metrics
+from grok2api.telemetry.tracing import Tracing
 from grok2api.upstream.fetch import open_fetcher
 from grok2api.upstream.guard import GuardRules
 from grok2api.web.application import build_app
+from grok2api.web.graphs import Graphs, OpenState
 from grok2api.web.server import GuardedProtocol
 from grok2api.web.state import AppState
 from tests.services.shelf import Shelf
@@ -293,6 +307,14 @@ TEST_SETTINGS = Settings(
 )
 
 
+@asynccontextmanager
+async def open_graphs(open_state: OpenState, settings: Settings) -> AsyncIterator[Graphs]:
+    """Open one graph, which is current for ever."""
+    async with Graphs(open_state) as graphs:
+        await graphs.replace(settings)
+        yield graphs
+
+
 class EdgeMaker:
     """Starts gateways with settings of the test's choice."""
 
@@ -300,9 +322,13 @@ class EdgeMaker:
         self._redis_url = redis_url
         self._cipher = cipher
         self._data_dir = data_dir
+        operations = {model.name: OPERATIONS[model.capability] for model in CATALOGUE}
+        self._metrics = open_metrics(None, models=operations)
 
     @asynccontextmanager
-    async def __call__(self, settings: Settings = TEST_SETTINGS) -> AsyncIterator[Edge]:
+    async def __call__(
+        self, settings: Settings = TEST_SETTINGS, *, tracing: Tracing | None = None
+    ) -> AsyncIterator[Edge]:
         script, preferences, books = Script(), Preferences(), Books()
         painter, drawer, shelf, filmer = Painter(), Drawer(), Shelf(), Filmer()
         provider = Provider(
@@ -319,7 +345,7 @@ class EdgeMaker:
         states: list[AppState] = []
 
         @asynccontextmanager
-        async def open_state() -> AsyncIterator[AppState]:
+        async def open_state(_: Settings) -> AsyncIterator[AppState]:
             async with (
                 open_redis(self._redis_url) as redis,
                 open_redis(self._redis_url, pool_size=1) as for_wakeups,
@@ -361,6 +387,7 @@ class EdgeMaker:
                         public_url=settings.upstream.imagine_public_url,
                         max_mb=settings.image.max_mb,
                     ),
+                    meter=self._metrics,
                 )
                 admission_store = AdmissionStore(redis)
                 async with (
@@ -386,13 +413,14 @@ class EdgeMaker:
                             usage=usage,
                             media=media,
                             links=links,
+                            tracing=tracing,
                         )
                     )
                     yield states[0]
 
         async with (
             open_redis(self._redis_url) as redis,
-            run_server(build_app(open_state)) as server,
+            run_server(build_app(partial(open_graphs, open_state, settings))) as server,
         ):
             store = AccountStore(redis, self._cipher)
             await store.save(
@@ -436,6 +464,7 @@ class EdgeMaker:
         usage: UsageParts,
         media: MediaLibrary,
         links: MediaLinks,
+        tracing: Tracing | None,
     ) -> AppState:
         store, files = parts.accounts, parts.files
         dispatcher = Dispatcher(parts)
@@ -471,7 +500,8 @@ class EdgeMaker:
             records=usage.records,
             models=models,
             keys=keys,
-            admin_auth=AdminAuth(SetupStore(redis), SystemClock(), password=settings.app.app_key),
+            admin_auth=AdminAuth(LoginStore(redis), SystemClock(), password=settings.app.app_key),
+            rate_limits=RateLimits(RateLimitStore(redis), settings.security),
             operator=build_operator(redis, self._cipher, parts.providers, settings, SystemClock()),
             overview=Overview(
                 store, LeaderStore(redis), strategy=settings.account.selection.strategy
@@ -487,11 +517,16 @@ class EdgeMaker:
                 policy=build_policy(settings.account),
             ),
             sessions=Sessions(SessionStore(redis)),
+            config=SettingsDesk(
+                SettingsStore(redis, self._cipher), Sources(), BootSettings(port=8765)
+            ),
             media=media,
             links=links,
             health=Health(lambda: ping(redis)),
             clock=SystemClock(),
-            metrics=open_metrics(None, models=(MODEL,)),
+            metrics=self._metrics,
+            cluster=join_cluster(redis, store, media),
+            tracing=tracing,
         )
 
 
@@ -504,3 +539,15 @@ def make_edge(redis_url: str, cipher: SecretCipher, tmp_path: Path) -> EdgeMaker
 async def edge(make_edge: EdgeMaker) -> AsyncIterator[Edge]:
     async with make_edge() as running:
         yield running
+
+
+@pytest.fixture
+def log_output() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    stream = io.StringIO()
+    configure_logging("debug", "json", stream)
+    yield stream
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)

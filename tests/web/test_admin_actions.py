@@ -17,7 +17,7 @@ from tests.conftest import find_server, run_server as run_store
 from tests.web.conftest import EdgeMaker, wait_until
 from tests.web.operators import PASSWORD, Operator, id_of, open_operator, session_of
 
-CHANGES_NOTHING = {("POST", "/sync")}
+CHANGES_NOTHING = {("POST", "/sync"), ("POST", "/config/validate")}
 CHANGING = sorted(
     (method, route.path.removeprefix("/admin/api"))
     for route in build_routes()

@@ -87,6 +87,18 @@ async def test_link_opens_without_a_key(
     assert modified_s == int(picture.created_at_s)
 
 
+async def test_client_that_has_taken_all_of_a_file_does_not_count_as_gone(
+    edge: Edge, stranger: httpx2.AsyncClient, film: StoredMedia
+) -> None:
+    async def is_counted() -> bool:
+        return "/v1/files/video" in edge.state.metrics.render().decode()
+
+    assert (await stranger.get(edge.state.links.link(film, edge.url))).content == MP4
+
+    await wait_until(is_counted)
+    assert 'route="/v1/files/video",status="2xx"' in edge.state.metrics.render().decode()
+
+
 async def test_answer_is_kept_no_longer_than_the_link_opens(
     edge: Edge, stranger: httpx2.AsyncClient, picture: StoredMedia
 ) -> None:

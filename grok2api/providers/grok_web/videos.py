@@ -66,7 +66,12 @@ class GrokWebVideos:
         A plan with a parent post is for the older protocol.
         """
         try:
-            is_older = _choose_older(request, self._options.video_protocol)
+            # What lies at the site counts: a job does not carry its pictures with it.
+            is_older = _choose_older(
+                request,
+                self._options.video_protocol,
+                has_references=bool(session.attachments),
+            )
             owner = await self._find_owner(session)
             if not is_older:
                 return VideoPlan(prompt=request.prompt, owner=owner)
@@ -166,15 +171,16 @@ class GrokWebVideos:
         return await self._posts.ask(build, lambda answer: read_post(answer.body, "").id)
 
 
-def _choose_older(request: VideoRequest, protocol: str) -> bool:
+def _choose_older(request: VideoRequest, protocol: str, *, has_references: bool) -> bool:
     """Say whether the older protocol is to be used.
 
     Raises:
         UpstreamRejectedError: the one that is to be used cannot do what is asked.
     """
-    if protocol == "older" or (protocol == "auto" and video.needs_older(request)):
+    needs_older = video.needs_older(request, has_references=has_references)
+    if protocol == "older" or (protocol == "auto" and needs_older):
         return True
-    if video.needs_older(request):
+    if needs_older:
         raise UpstreamRejectedError(
             "Videos with references, several parts or presets are switched off here.",
             code="video_not_supported",

@@ -5,6 +5,7 @@ from starlette.requests import Request
 from grok2api.errors import AuthenticationError, RateLimitExceededError
 from grok2api.web.admin.audit import admitted, code_of
 from grok2api.web.api.auth import presented_key
+from grok2api.web.client_address import address_group
 from grok2api.web.facts import facts_of
 from grok2api.web.state import state_of
 
@@ -17,16 +18,17 @@ async def admit_admin(request: Request) -> None:
 
     Raises:
         AuthenticationError: no password, or a wrong one.
-        RateLimitExceededError: too many passwords are being checked.
+        RateLimitExceededError: too many wrong passwords came from the caller's address.
         StoreUnavailableError: the password cannot be checked now.
     """
     presented = presented_key(request)
+    password = None if presented is None else _as_sent(presented)
+    client = facts_of(request).client
     try:
-        await state_of(request).admin_auth.check(None if presented is None else _as_sent(presented))
+        await state_of(request).admin_auth.check(password, address_group(client))
     except (AuthenticationError, RateLimitExceededError) as error:
         if presented is not None:
-            logins = state_of(request).records.logins
-            await logins.note(facts_of(request).client, code_of(error))
+            await state_of(request).records.logins.note(client, code_of(error))
         raise
     admitted(request)
 

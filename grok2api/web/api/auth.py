@@ -5,7 +5,9 @@ from typing import Final
 from starlette.requests import Request
 
 from grok2api.domain.client_key import ClientKey
+from grok2api.errors import GatewayError
 from grok2api.services.key_rules import require_address
+from grok2api.telemetry.tracing import begin_span
 from grok2api.web.facts import facts_of
 from grok2api.web.state import state_of
 
@@ -34,7 +36,14 @@ async def admit(request: Request) -> ClientKey | None:
         PermissionDeniedError: the key may not be used from this address.
         StoreUnavailableError: keys cannot be looked up now.
     """
-    caller = await state_of(request).keys.admit(presented_key(request))
+    span, error = begin_span("admission", {}), ""
+    try:
+        caller = await state_of(request).keys.admit(presented_key(request))
+    except GatewayError as refusal:
+        error = refusal.kind
+        raise
+    finally:
+        span.end(error)
     if caller is not None:
         facts_of(request).key_id = caller.id
         require_address(caller, facts_of(request).client)

@@ -129,7 +129,7 @@ class _ImageCall:
                         render = partial(renderer.render, batch)
                         await write(await _work(render, _size_of(batch)))
             finally:
-                note_record(self.state, self.facts, record)
+                note_record(self.facts, record)
                 self.facts.output_tokens = renderer.output_tokens
         return b""
 
@@ -143,7 +143,7 @@ class _ImageCall:
                         self.order.request, self.route, record, self.caller
                     )
             finally:
-                note_record(self.state, self.facts, record)
+                note_record(self.facts, record)
         pictures = await self._show(made)
         usage = measure_images(self.inputs, [picture.content for picture in pictures])
         self.facts.output_tokens = usage.output_tokens

@@ -70,7 +70,7 @@ class Turn:
                     note_mode(self.facts, record)
                     await write(render(batch))
         finally:
-            note_record(self.state, self.facts, record)
+            note_record(self.facts, record)
 
     async def complete(self, request: Request) -> Answer:
         """Have the whole answer made while the client waits."""
@@ -79,11 +79,11 @@ class Turn:
             async with client_present(request.receive, self.state.drain):
                 _, answer = await self.state.chat.complete(self.request, record, self.caller)
         finally:
-            note_record(self.state, self.facts, record)
+            note_record(self.facts, record)
         return answer
 
 
-def note_record(state: AppState, facts: RequestFacts, record: TurnRecord) -> None:
+def note_record(facts: RequestFacts, record: TurnRecord) -> None:
     """Remember how an answer came about."""
     facts.attempts = len(record.attempts)
     facts.attempts_made = tuple(_fact_of(attempt, facts) for attempt in record.attempts)
@@ -92,7 +92,6 @@ def note_record(state: AppState, facts: RequestFacts, record: TurnRecord) -> Non
     note_mode(facts, record)
     for attempt in record.attempts:
         facts.account = attempt.account
-        state.metrics.attempt_ended(attempt.outcome.value, attempt.error_kind)
 
 
 def _fact_of(attempt: AttemptRecord, facts: RequestFacts) -> AttemptFact:

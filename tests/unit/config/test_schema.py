@@ -78,6 +78,8 @@ def test_number_of_seconds_or_bytes_says_its_unit() -> None:
     bare |= {"performance.upstream_connections", "performance.redis_connections"}
     bare |= {"batch.concurrency", "responses.max_count", "responses.max_background"}
     bare |= {"files.max_files", "files.upload_concurrency"}
+    bare |= {"security.rate_limit_burst"}
+    bare |= {"logging.file_backups"}
     bare |= {"cache.local.low_water", "video.concurrency", "video.max_jobs_per_key"}
     bare |= {"stats.log_max_entries", "stats.actions_max_entries", "stats.file_backups"}
 

@@ -6,7 +6,6 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
-from grok2api.domain.files import InputFile
 from grok2api.domain.video import SEGMENTS, Preset, Resolution, VideoPart, VideoPlan, VideoRequest
 from grok2api.errors import UpstreamProtocolError
 from grok2api.providers.grok_web.codec.video import (
@@ -133,17 +132,13 @@ def test_preset_stands_behind_the_prompt(preset: Preset, flag: bytes) -> None:
     assert b'"message":"a paper boat on a rainy street ' + flag + b'"' in body
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"references": (InputFile("r", "a.png", "image/png", b"x"),)},
-        {"segments": (6, 6)},
-        {"preset": Preset.FUN},
-    ],
-)
+@pytest.mark.parametrize("changes", [{"segments": (6, 6)}, {"preset": Preset.FUN}])
 def test_only_the_older_form_can_say_some_things(changes: dict[str, object]) -> None:
-    assert needs_older(msgspec.structs.replace(REQUEST, **changes))
-    assert not needs_older(REQUEST)
+    changed = msgspec.structs.replace(REQUEST, **changes)
+
+    assert needs_older(changed, has_references=False)
+    assert needs_older(REQUEST, has_references=True)
+    assert not needs_older(REQUEST, has_references=False)
 
 
 def test_extension_is_asked_for_on_the_posts_page() -> None:

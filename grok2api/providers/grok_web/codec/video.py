@@ -31,10 +31,10 @@ _VIDEO_ID: Final = re.compile(rf"/generated/({_ID})/|/({_ID})/generated_video")
 _encode = wire.ENCODER.encode
 
 
-def needs_older(request: VideoRequest) -> bool:
+def needs_older(request: VideoRequest, *, has_references: bool) -> bool:
     """Whether only the older form can say what is asked."""
     is_long = len(request.segments) > 1
-    return bool(request.references) or is_long or request.preset is not Preset.CUSTOM
+    return has_references or is_long or request.preset is not Preset.CUSTOM
 
 
 def page_of(plan: VideoPlan, done: Sequence[VideoPart]) -> str:

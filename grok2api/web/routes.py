@@ -46,6 +46,8 @@ def build_routes() -> list[BaseRoute]:
     return [
         *_api_routes(),
         *_admin_routes(),
+        *_record_routes(),
+        *_account_routes(),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
         Route("/health", health.readyz),
@@ -93,6 +95,11 @@ def _admin_routes() -> list[BaseRoute]:
         Route("/admin/api/config/validate", config.validate_config, methods=["POST"]),
         Route("/admin/api/config/history", config.list_history),
         _action("POST /admin/api/config/rollback", ActionName.RESTORE_SETTINGS, config.roll_back),
+        Route("/admin/api/cache", cache.usage),
+        Route("/admin/api/cache/list", cache.list_items),
+        _action("POST /admin/api/cache/clear", ActionName.CLEAR_CACHE, cache.clear),
+        _action("POST /admin/api/cache/item/delete", ActionName.DELETE_MEDIA, cache.delete_item),
+        _action("POST /admin/api/cache/items/delete", ActionName.DELETE_MEDIA, cache.delete_items),
         Route("/admin/api/keys", keys.list_keys),
         _action("POST /admin/api/keys", ActionName.CREATE_KEYS, keys.create_key),
         _action("DELETE /admin/api/keys", ActionName.REVOKE_KEYS, keys.revoke_keys),
@@ -101,6 +108,11 @@ def _admin_routes() -> list[BaseRoute]:
         Route("/admin/api/keys/{id}", keys.get_key),
         _action("PATCH /admin/api/keys/{id}", ActionName.EDIT_KEYS, keys.edit_key),
         _action("DELETE /admin/api/keys/{id}", ActionName.REVOKE_KEYS, keys.revoke_key),
+    ]
+
+
+def _record_routes() -> list[BaseRoute]:
+    return [
         Route("/admin/api/stats", stats.read_stats),
         Route("/admin/api/stats/requests", older_stats.read_requests),
         _action("POST /admin/api/stats/reset", ActionName.RESET_STATISTICS, stats.reset_stats),
@@ -111,6 +123,11 @@ def _admin_routes() -> list[BaseRoute]:
         Route("/admin/api/logs", older_stats.read_log),
         _action("POST /admin/api/logs/clear", ActionName.CLEAR_LOG, requests.clear_requests),
         Route("/admin/api/actions", actions.list_actions),
+    ]
+
+
+def _account_routes() -> list[BaseRoute]:
+    return [
         Route("/admin/api/tokens/explain", explain.explain),
         Route("/admin/api/sessions", sessions.list_sessions),
         _action("DELETE /admin/api/sessions", ActionName.CLEAR_SESSIONS, sessions.clear_sessions),
@@ -141,11 +158,6 @@ def _admin_routes() -> list[BaseRoute]:
         Route("/admin/api/assets", assets.list_assets),
         _action("POST /admin/api/assets/delete-item", ActionName.DELETE_ASSETS, assets.delete_item),
         _action("POST /admin/api/assets/clear-token", ActionName.DELETE_ASSETS, assets.clear_token),
-        Route("/admin/api/cache", cache.usage),
-        Route("/admin/api/cache/list", cache.list_items),
-        _action("POST /admin/api/cache/clear", ActionName.CLEAR_CACHE, cache.clear),
-        _action("POST /admin/api/cache/item/delete", ActionName.DELETE_MEDIA, cache.delete_item),
-        _action("POST /admin/api/cache/items/delete", ActionName.DELETE_MEDIA, cache.delete_items),
     ]
 
 

@@ -93,6 +93,17 @@ async def test_change_of_a_key_says_what_changed_and_a_failure_why(operator: Ope
     assert (bad["target"], bad["outcome"]) == (made["id"], "invalid_value")
 
 
+async def test_changed_settings_are_told_by_name_never_by_value(operator: Operator) -> None:
+    body = {"changes": {"account.selection.wait_s": 3.5}}
+    changed = await operator.send("PUT", "/config", body)
+
+    action = await newest(operator)
+
+    assert (action["action"], action["outcome"]) == ("settings.change", "ok")
+    assert action["target"] == "account.selection.wait_s"
+    assert action["detail"] == f"revision {changed['revision']}"
+
+
 async def test_batch_import_and_edit_are_told_with_their_ids(operator: Operator) -> None:
     await operator.send("POST", "/tokens/add", {"tokens": [session_of("a")]})
     added = await newest(operator)

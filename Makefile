@@ -40,8 +40,10 @@ clients: $(CLIENTS)/.installed ## Install the client libraries that the tests dr
 run: $(STAMP) ## Start the demo: gateway, simulator, pretend accounts; prints a curl line that works
 	@exec $(BIN)/grok2api demo
 
+# Files of tests run side by side, each with a store of its own: make test JOBS=0 runs them one after the other.
+JOBS := 2
 test: $(VENV)/.installed-dev $(CLIENTS)/.installed ## Run all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.installed-dev ## Formatting, lint, types, imports, dead code, Lua, templates
 	$(BIN)/ruff format --check .

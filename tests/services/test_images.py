@@ -18,6 +18,7 @@ from grok2api.domain.images import (
     ImageWay,
 )
 from grok2api.domain.model import Model, Route
+from grok2api.domain.quota import QuotaReport, Reading
 from grok2api.errors import (
     ContentRejectedError,
     NoAccountAvailableError,
@@ -27,6 +28,8 @@ from grok2api.errors import (
 from grok2api.providers.session import UpstreamSession
 from grok2api.services.dispatch import Dispatcher, TurnRecord
 from grok2api.services.images import AT_ONCE, ImageService
+from grok2api.store.account_edits import AccountEdits, Finding
+from grok2api.store.connection import RedisClient
 from tests.services.conftest import Bench
 
 BY_NAME = {model.name: model for model in CATALOGUE}
@@ -221,3 +224,17 @@ async def test_cancelled_request_leaves_no_lease(easel: Easel) -> None:
 async def test_pool_without_accounts_is_told(easel: Easel) -> None:
     with pytest.raises(NoAccountAvailableError):
         await easel.images.collect(wish(2, ImageWay.SPEED), SPEED, easel.record)
+
+
+async def test_pictures_that_no_account_has_room_for_are_made_by_several(
+    easel: Easel, redis: RedisClient
+) -> None:
+    edits = AccountEdits(redis)
+    for account_id in await easel.bench.add("one", "two", "three"):
+        report = QuotaReport((Reading(Mode.IMAGE_PRO, 1, None, 86_400, 3600.0),), {})
+        await edits.sync(account_id, Finding(report=report, next_in_s=3600.0))
+
+    made = await easel.images.collect(wish(3, ImageWay.SPEED), SPEED, easel.record)
+
+    assert [picture.slot for picture in made] == [0, 1, 2]
+    assert sorted(easel.script.asked) == [("one", 1), ("three", 1), ("two", 1)]

@@ -26,7 +26,8 @@ class Wish(Struct, frozen=True, kw_only=True):
     Modes are tried in their order, then `tags` (any, in turns; none: every account), then pools.
     `units` are reserved in the mode's window. `session` prefers the account that served it before,
     unless the request starts it. Who waits does so in the line of `key`, which advances in
-    proportion to `weight`; who may not is refused instead. `fingerprint` recognises a prompt that hurts one account after another.
+    proportion to `weight`; who may not is refused instead. `fingerprint` recognises a prompt that
+    hurts one account after another.
     """
 
     pools: tuple[Pool, ...]

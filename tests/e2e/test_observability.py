@@ -18,6 +18,8 @@ from tests.e2e.installation import Installation, wait_until
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 Install = Callable[..., Installation]
+METRICS_TOKEN = "planted-metrics-token"
+SCRAPED = {"GROK_SECURITY_METRICS_TOKEN": METRICS_TOKEN}
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
 
@@ -30,7 +32,7 @@ def ask(here: Installation, **headers: str) -> int:
 
 def scrape(here: Installation) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     """Return one page of metrics, from whichever worker answers."""
-    headers = {"authorization": f"Bearer {here.key}", "connection": "close"}
+    headers = {"authorization": f"Bearer {METRICS_TOKEN}", "connection": "close"}
     text = httpx2.get(f"{here.url}/metrics", headers=headers).text
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
@@ -49,7 +51,7 @@ def of_all_hosts(page: dict[Any, float]) -> dict[Any, float]:
 
 
 def test_counters_never_fall_while_workers_are_killed(install: Install) -> None:
-    here = install(accounts=2)
+    here = install(accounts=2, settings=SCRAPED)
     seen = growing(scrape(here))
     asked = 0
     for _ in range(3):
@@ -81,7 +83,7 @@ def alive(here: Installation) -> list[psutil.Process]:
 
 
 def test_every_worker_says_the_same_of_all_hosts(install: Install) -> None:
-    here = install(accounts=2)
+    here = install(accounts=2, settings=SCRAPED)
     assert ask(here) == 200
     wait_until(lambda: scrape(here).get(("g2a_leader_present", ())) == 1, what="a leader")
 

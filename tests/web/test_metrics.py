@@ -1,5 +1,6 @@
 """What a page of metrics says after requests of every kind, on a real store."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from grok2api.domain.account import Credentials, Pool, ProviderKind, Tier
 from grok2api.domain.ids import AccountId
 from grok2api.store.accounts import NewAccount
-from tests.web.conftest import Edge, question
+from tests.web.conftest import Edge, EdgeMaker, question
+from tests.web.edge_settings import METRICS_TOKEN, with_security
 from tests.web.painter import png
 from tests.web.test_videos import finished
 
@@ -16,8 +18,15 @@ CAT: dict[str, Any] = {"prompt": "a cat"}
 OPERATION = "gen_ai_operation_name"
 
 
+@pytest.fixture
+async def edge(make_edge: EdgeMaker) -> AsyncIterator[Edge]:
+    async with make_edge(with_security(metrics_token=METRICS_TOKEN)) as running:
+        yield running
+
+
 async def scrape(edge: Edge) -> list[tuple[str, dict[str, str], float]]:
-    text = (await edge.client.get("/metrics")).text
+    token = {"authorization": f"Bearer {METRICS_TOKEN}"}
+    text = (await edge.client.get("/metrics", headers=token)).text
     return [
         (sample.name, sample.labels, sample.value)
         for family in text_string_to_metric_families(text)

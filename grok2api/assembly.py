@@ -47,6 +47,7 @@ from grok2api.store.cluster import ClusterStore
 from grok2api.store.connection import RedisClient, open_redis
 from grok2api.store.lanes import LaneStore
 from grok2api.store.leader import LeaderStore
+from grok2api.store.quota_left import QuotaLeftStore
 from grok2api.store.responses import ResponseStore
 from grok2api.store.wakeups import Wakeups
 from grok2api.telemetry.metrics import Metrics
@@ -194,7 +195,9 @@ def join_cluster(
     redis: RedisClient, accounts: AccountStore, library: MediaLibrary
 ) -> ClusterReader:
     """Return what reads the facts of all hosts for metrics."""
-    return ClusterReader(accounts, LeaderStore(redis), library, ClusterStore(redis))
+    return ClusterReader(
+        accounts, LeaderStore(redis), library, ClusterStore(redis), QuotaLeftStore(redis)
+    )
 
 
 def join_keys(redis: RedisClient, settings: Settings) -> ClientKeys:

@@ -32,6 +32,7 @@ from grok2api.maintenance.jobs.batches import build_batch_job
 from grok2api.maintenance.jobs.lease_reaper import build_lease_reaper
 from grok2api.maintenance.jobs.media_cleanup import build_media_jobs
 from grok2api.maintenance.jobs.quota_refresh import build_quota_refresh
+from grok2api.maintenance.jobs.quota_totals import build_quota_totals
 from grok2api.maintenance.leader import Leader
 from grok2api.maintenance.runner import Runner
 from grok2api.services.admin_auth import AdminAuth
@@ -58,6 +59,7 @@ from grok2api.store.connection import RedisClient, open_redis, ping
 from grok2api.store.leader import LeaderStore
 from grok2api.store.logins import LoginStore
 from grok2api.store.metered import MeteredRedis
+from grok2api.store.quota_left import QuotaLeftStore
 from grok2api.store.rate_limits import RateLimitStore
 from grok2api.store.server_facts import ServerFacts, read_server_facts
 from grok2api.store.sessions import SessionStore
@@ -242,6 +244,7 @@ async def _open_runner(
         build_lease_reaper(AccountTimers(redis), settings.maintenance.lease_reap_interval_s),
         build_batch_job(operator.batch_runner),
         build_quota_refresh(AccountEdits(redis), operator.quota, settings.account.refresh),
+        build_quota_totals(AccountStore(redis, shared.cipher), QuotaLeftStore(redis)),
         *build_media_jobs(build_media_upkeep(redis, shared.boot.data_dir, settings), cache),
     ]
     yield Runner(leader, jobs)

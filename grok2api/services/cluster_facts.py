@@ -10,6 +10,7 @@ from grok2api.services.media import MediaLibrary
 from grok2api.store.accounts import AccountStore
 from grok2api.store.cluster import ClusterStore
 from grok2api.store.leader import LeaderStore
+from grok2api.store.quota_left import QuotaLeftStore
 from grok2api.telemetry.cluster_metrics import ClusterFacts, MediaFacts, PoolFacts
 
 log = structlog.get_logger(__name__)
@@ -20,7 +21,7 @@ TIMEOUT_S: Final = 2.0
 class ClusterReader:
     """Reads the facts. Nothing is walked, so it costs the same at any number of accounts."""
 
-    __slots__ = ("_accounts", "_counts", "_leader", "_media")
+    __slots__ = ("_accounts", "_counts", "_leader", "_left", "_media")
 
     def __init__(
         self,
@@ -28,11 +29,13 @@ class ClusterReader:
         leader: LeaderStore,
         media: MediaLibrary,
         counts: ClusterStore,
+        left: QuotaLeftStore,
     ) -> None:
         self._accounts = accounts
         self._leader = leader
         self._media = media
         self._counts = counts
+        self._left = left
 
     async def find(self) -> ClusterFacts | None:
         """Return the facts; None where the store does not answer within two seconds."""
@@ -46,6 +49,7 @@ class ClusterReader:
     async def _read(self) -> ClusterFacts:
         leader = await self._leader.find()
         counts = await self._counts.read()
+        left = await self._left.read()
         return ClusterFacts(
             pools=tuple(
                 PoolFacts(
@@ -56,6 +60,11 @@ class ClusterReader:
                     granted=count.granted,
                     settled=count.settled,
                     refunded=count.refunded,
+                    left={
+                        mode.value: units
+                        for (pool, mode), units in left.items()
+                        if pool == count.pool
+                    },
                 )
                 for count in await self._accounts.pool_counts()
             ),

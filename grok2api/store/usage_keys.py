@@ -32,3 +32,8 @@ def usage_of_day(dimension: Dimension, day: int) -> str:
 def action_log() -> str:
     """STREAM of what administrators did: "record" as msgpack; capped."""
     return f"{PREFIX}action_log"
+
+
+def quota_left() -> str:
+    """HASH "pool mode" -> units that all accounts together have left there; it expires."""
+    return f"{PREFIX}usage:quota_left"

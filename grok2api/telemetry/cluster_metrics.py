@@ -10,7 +10,10 @@ _POOL: Final = ("kind", "tier")
 
 
 class PoolFacts(Struct, frozen=True, kw_only=True):
-    """The accounts of one kind and tier. Units are quota units since ever."""
+    """The accounts of one kind and tier. Units are quota units since ever.
+
+    `left` are those that windows with a known number still have, by mode, as they were lately.
+    """
 
     kind: str
     tier: str
@@ -19,6 +22,7 @@ class PoolFacts(Struct, frozen=True, kw_only=True):
     granted: int
     settled: int
     refunded: int
+    left: Mapping[str, int] = {}
 
 
 class MediaFacts(Struct, frozen=True, kw_only=True):
@@ -91,15 +95,22 @@ def _pools(pools: Iterable[PoolFacts]) -> Iterable[Metric]:
     refunded = CounterMetricFamily(
         "g2a_pool_units_refunded", "Quota units given back unused.", labels=_POOL
     )
+    left = GaugeMetricFamily(
+        "g2a_pool_quota_left",
+        "Quota units left in windows whose number is known, added up every minute.",
+        labels=(*_POOL, "mode"),
+    )
     for pool in pools:
         labels = (pool.kind, pool.tier)
+        for mode, units in pool.left.items():
+            left.add_metric((*labels, mode), units)
         for status, count in pool.accounts.items():
             accounts.add_metric((*labels, status), count)
         leases.add_metric(labels, pool.open_leases)
         granted.add_metric(labels, pool.granted)
         settled.add_metric(labels, pool.settled)
         refunded.add_metric(labels, pool.refunded)
-    yield from (accounts, leases, granted, settled, refunded)
+    yield from (accounts, leases, granted, settled, refunded, left)
 
 
 def _media(media: Iterable[MediaFacts]) -> Iterable[Metric]:

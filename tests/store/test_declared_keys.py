@@ -48,6 +48,7 @@ from grok2api.store.logins import Allowed, Locked, LoginStore
 from grok2api.store.media import MediaIndex
 from grok2api.store.media_replies import StaleEpoch as MediaStaleEpoch
 from grok2api.store.media_upkeep import MediaUpkeepIndex, Sighting
+from grok2api.store.quota_left import QuotaLeftStore
 from grok2api.store.rate_limits import RateLimitStore, Refused, Taken
 from grok2api.store.request_log import RequestLogStore
 from grok2api.store.responses import Limits, ResponseStore
@@ -191,6 +192,7 @@ async def replace_b(replacement: AccountReplacement) -> None:
 async def use_leadership(redis: RedisClient) -> None:
     """Take every path of the scripts for maintenance."""
     leaders = LeaderStore(redis)
+    await QuotaLeftStore(redis).keep({(BASIC, Mode.FAST): 1}, epoch=0, ttl_s=9)
     timers = AccountTimers(redis, now_ms=2_000_000_000_000)
     edits = AccountEdits(redis, now_ms=2_000_000_000_000)
     first = await leaders.campaign("a", ttl_s=10)

@@ -14,6 +14,7 @@ FACTS = ClusterFacts(
             open_leases=2,
             granted=10,
             settled=7,
+            left={"fast": 5},
             refunded=1,
         ),
     ),

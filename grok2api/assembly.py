@@ -116,6 +116,7 @@ async def join_dispatch(
             chat=settings.chat,
             files=files,
             pictures=media.pictures,
+            exit="proxy" if settings.proxy.url else "",
             meter=metrics,
         )
 

@@ -8,7 +8,8 @@ from grok2api.domain.ids import AccountId, CallId, ClientKeyId
 class AttemptFact(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One try with one account. `error` is an `ErrorKind`, "" on success; times in ms.
 
-    `started_ms` counts from the request's beginning.
+    `started_ms` counts from the request's beginning. `exit` is the way out that it took: "" for
+    none of its own, "proxy" for the operator's.
     """
 
     account: AccountId
@@ -18,6 +19,7 @@ class AttemptFact(Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: int = 0
     started_ms: int = 0
     duration_ms: int = 0
+    exit: str = ""
 
 
 class FinishedRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):

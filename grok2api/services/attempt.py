@@ -47,7 +47,7 @@ class AttemptRecord:
     """What one attempt came to, for logs, metrics, explanations. `error_kind` is "" on success.
 
     `status` and `code` are the upstream's, 0 and "" where there were none. `units` are those of the
-    account's quota that it cost. `started_s` is on the process's own clock.
+    account's quota that it cost. `started_s` is on the process's own clock; `exit` the way out.
     """
 
     account: AccountId
@@ -58,11 +58,12 @@ class AttemptRecord:
     status: int = 0
     units: int = 0
     duration_s: float = 0.0
+    exit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DispatchParts:
-    """What serving a request needs, joined once per process."""
+    """What serving a request needs, joined once per process. `exit` names the way out; "": none."""
 
     accounts: AccountStore
     providers: Mapping[ProviderKind, Provider]
@@ -76,6 +77,7 @@ class DispatchParts:
     files: FileDesk
     pictures: Pictures
     meter: UpstreamMeter | None = None
+    exit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ class Attempt(Generic[Event]):
         self._started_s = parts.clock.monotonic_s()
         self._verdict = Verdict.cancelled()
         self._units = units
-        self.record = AttemptRecord(held.lease.account_id, self._started_s)
+        self.record = AttemptRecord(held.lease.account_id, self._started_s, exit=parts.exit)
         self._span = begin_attempt(held.lease, route)
         lease = held.lease
         self._session = UpstreamSession(lease.credentials, lease.user_id, self._remember_user_id)

@@ -79,9 +79,10 @@ def _tell_attempt(number: int, attempt: AttemptFact) -> str:
     if attempt.status:
         facts.append(f"upstream status {attempt.status}")
     why = f" ({', '.join(facts)})" if facts else ""
+    way = f" through the {attempt.exit}" if attempt.exit else ""
     return (
         f"Attempt {number}, {_span(attempt.started_ms)} after the beginning, with "
-        f"{attempt.account}: {attempt.outcome}{why} after {_span(attempt.duration_ms)}."
+        f"{attempt.account}{way}: {attempt.outcome}{why} after {_span(attempt.duration_ms)}."
     )
 
 

@@ -103,6 +103,7 @@ def _fact_of(attempt: AttemptRecord, facts: RequestFacts) -> AttemptFact:
         status=attempt.status,
         started_ms=max(0, round((attempt.started_s - facts.started_s) * MS_PER_S)),
         duration_ms=round(attempt.duration_s * MS_PER_S),
+        exit=attempt.exit,
     )
 
 

@@ -108,3 +108,10 @@ def test_request_without_key_and_model_says_so() -> None:
 
     assert story[1].endswith(", without a known key.")
     assert story[2] == "It asked for gpt-9, which was not resolved to a model, as one answer."
+
+
+def test_way_out_of_an_attempt_is_told() -> None:
+    tried = AttemptFact(account=A, outcome="ok", exit="proxy")
+    finished = FinishedRequest(id="r", at_s=1.0, route="/v1/x", status=200, attempts=(tried,))
+
+    assert f"with {A} through the proxy: ok" in "\n".join(tell_request(finished))

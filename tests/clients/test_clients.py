@@ -6,11 +6,14 @@ import msgspec
 import pytest
 
 from tests.clients.conftest import Bench
+from tests.clients.drivers import CLIENTS, ROOT
 from tests.clients.table import Table
 from tests.e2e.installation import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
+PAGE = ROOT / "docs" / "compatibility.md"
+FOUND = ROOT / "build" / "compatibility.md"
 ANSWER = "The moon pulls the sea 🌊."
 THOUGHT = "I wonder about the moon."
 CALL = r'tool_call="get_weather {\"city\": \"Kíel\"}"'
@@ -153,3 +156,14 @@ def test_hopeless_request_ends_as_an_error(bench: Bench, table: Table) -> None:
 
     assert seen["status"] == 502
     table.counts[bench.client, "hopeless"] = bench.total("calls") - before
+
+
+def test_page_is_what_the_clients_saw(table: Table) -> None:
+    # The last one of this file: what the others found is in the table by now.
+    assert set(table.versions) == set(CLIENTS), "All of tests/clients must run for this."
+    FOUND.parent.mkdir(exist_ok=True)
+    FOUND.write_text(table.render(), encoding="utf-8")
+
+    is_current = PAGE.read_text(encoding="utf-8") == table.render()
+
+    assert is_current, f"{PAGE} is out of date: what was found is in {FOUND}"

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import re
+import secrets
 import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -62,12 +63,27 @@ class Jobs:
 
     def begin(self, prompt: str, picture: bytes = b"") -> str:
         files = {"input_reference": ("a.png", picture, "image/png")} if picture else None
-        answer = self._client.post("/v1/videos", data={"prompt": prompt}, files=files)
-        return str(answer.raise_for_status().json()["id"])
+        # Whose connection breaks asks again under the same token, and gets the same job.
+        token = {"idempotency-key": secrets.token_hex(8)}
+        answer = self._ask(
+            "POST", "/v1/videos", data={"prompt": prompt}, files=files, headers=token
+        )
+        return str(answer["id"])
 
     def look(self, job_id: str) -> dict[str, Any]:
-        answer = self._client.get(f"/v1/videos/{job_id}")
-        return dict(answer.raise_for_status().json())
+        return self._ask("GET", f"/v1/videos/{job_id}")
+
+    def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """Ask until a server answers: one that stops closes connections that wait for nothing."""
+
+        def answer() -> dict[str, Any] | None:
+            try:
+                reply = self._client.request(method, path, **options)
+            except httpx2.TransportError:
+                return None
+            return dict(reply.raise_for_status().json())
+
+        return dict(wait_until(answer, what="a server"))
 
     def end(self, *job_ids: str, seconds: float = 45.0) -> list[dict[str, Any]]:
         """Wait for the ends of jobs; return how each is told."""

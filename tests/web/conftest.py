@@ -303,7 +303,7 @@ TEST_SETTINGS = Settings(
     account=AccountSettings(max_concurrency=4, selection=SelectionSettings(wait_s=0.0)),
     chat=ChatSettings(first_event_timeout_s=30.0),
     stream=StreamSettings(commit_after_s=10.0, keep_alive_s=10.0),
-    security=SecuritySettings(max_body_mb=1, body_idle_timeout_s=0.3, header_timeout_s=0.3),
+    security=SecuritySettings(max_body_mb=1, body_idle_timeout_s=1.0, header_timeout_s=1.0),
 )
 
 

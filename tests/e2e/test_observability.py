@@ -158,7 +158,6 @@ def collector() -> Iterator[tuple[str, list[bytes]]]:
 
 
 def test_workers_send_spans_without_secrets(install: Install) -> None:
-    pytest.importorskip("opentelemetry.exporter.otlp", reason="the extra 'tracing'")
     with collector() as (url, bodies):
         here = install(accounts=1, settings={"OTEL_EXPORTER_OTLP_ENDPOINT": url})
         assert ask(here, traceparent=PARENT) == 200

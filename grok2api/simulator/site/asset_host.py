@@ -1,6 +1,7 @@
 """The hosts that files lie on: one for each account's own, one that is open to everybody."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
@@ -33,7 +34,7 @@ class _Found(Struct, frozen=True):
     pieces: Iterable[bytes]
 
 
-class _Host:
+class _Host(ABC):
     """What both hosts do; subclasses say who may have what."""
 
     def __init__(self, world: World) -> None:
@@ -52,8 +53,9 @@ class _Host:
         script = build_script(self._world.scripts.take(found.entry, "asset"))
         await run_while(_serve(found, script, scope, send), wait_until_left(receive))
 
+    @abstractmethod
     def _find(self, scope: Scope, headers: dict[str, str]) -> _Found | Answer:
-        raise NotImplementedError
+        """Return what may be sent, or why it may not."""
 
     def _look_up(self, path: str) -> Item | None:
         return self._world.gallery.find(path, self._world.options.clock.now_s())

@@ -111,7 +111,7 @@ class MediaQuota(MediaCall):
     target: Target = "media_quota"
     order: type[Strict] = NoArguments
 
-    def _count(self, account: Account) -> None:  # noqa: B027 - most calls are counted nowhere
+    def _count(self, account: Account) -> None:
         account.entry.media_quota_calls += 1
 
     def _answer(self, call: _Call) -> Answer:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import httpx2
@@ -150,8 +150,12 @@ class Studio:
     def files(self, kind: MediaKind) -> dict[str, int]:
         """Return the files of a kind in the folder, by place, and their sizes."""
         folder = self.here.data / "media"
-        found = [path for path in (folder / kind.value).rglob("*") if path.is_file()]
-        return {str(path.relative_to(folder)): path.stat().st_size for path in found}
+        found: dict[str, int] = {}
+        for path in (folder / kind.value).rglob("*"):
+            with suppress(FileNotFoundError):  # the leader deletes meanwhile
+                if path.is_file():
+                    found[str(path.relative_to(folder))] = path.stat().st_size
+        return found
 
     def upstream_files(self) -> dict[str, bytes]:
         """Return the videos that the gateway fetched from the upstream, by path."""

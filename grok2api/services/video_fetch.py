@@ -69,11 +69,16 @@ class VideoFetcher:
         """Return a session of the account that made a job which another process began.
 
         Raises:
-            VideoUnknownError: the account is gone.
+            VideoUnknownError: the account is gone, and what it was making.
+            UpstreamUnavailableError: it is gone, and the video that it had made.
             StoreUnavailableError: the store did not answer.
         """
         account, accounts = job.account_id, self._parts.dispatch.accounts
         credentials = (await accounts.reveal([account])).get(account)
+        if credentials is None and job.state is VideoState.STORING:
+            raise UpstreamUnavailableError(
+                "The video was made, but the account that has it is gone.", code=DOWNLOAD_CODE
+            )
         if credentials is None:
             raise VideoUnknownError
         known = (await accounts.find([account])).get(account)

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from grok2api.domain.ids import AccountId
 from grok2api.domain.video_job import VideoJob
 from grok2api.store.videos import VideoStore
 from tests.services.videos.bench import MINE, VideoBench, Worker, make, picture
@@ -64,6 +65,29 @@ async def test_a_crash_between_two_parts_never_asks_twice(bench: VideoBench) -> 
 
     assert (ended.state.value, ended.error_code) == ("unknown", "video_state_unknown")
     assert [each.part for each in bench.upstream.asked] == [0]
+
+
+@pytest.mark.parametrize(
+    ("stage", "ends"),
+    [
+        ("step", ("unknown", "video_state_unknown")),
+        ("download", ("failed", "video_download_failed")),
+    ],
+)
+async def test_a_job_ends_whose_account_is_removed_after_a_crash(
+    bench: VideoBench, stage: str, ends: tuple[str, str]
+) -> None:
+    await bench.add("a")
+    async with bench.worker() as first:
+        job = await stop_at(bench, first, stage)
+        await first.crash()
+        await bench.accounts.store.remove(AccountId("a"))
+        bench.upstream.gates.clear()
+        async with bench.worker():
+            ended = await bench.end(job)
+
+    assert (ended.state.value, ended.error_code) == ends
+    await bench.keep_no_input()
 
 
 @pytest.mark.parametrize("stage", ["submit", "step", "download"])

@@ -313,9 +313,9 @@ class VideoBench:
         facts = {"find_timeout_s": 0.5, "timeout_s": 5.0, "max_jobs_per_key": 1000} | settings
         return Worker(self, VideoSettings(**facts), claim_s)
 
-    async def add(self, *names: str) -> None:
-        """Add accounts with a hundred videos of each resolution."""
-        windows = {mode: Window(TOTAL, TOTAL, 86_400, Source.REAL) for mode in MODES}
+    async def add(self, *names: str, left: int = TOTAL) -> None:
+        """Add accounts that have so many of a hundred videos of each resolution left today."""
+        windows = {mode: Window(left, TOTAL, 86_400, Source.REAL) for mode in MODES}
         await self.accounts.save(*names, pool=SUPER, windows=windows)
 
     async def look(self, job: VideoJob) -> VideoJob:

@@ -186,6 +186,19 @@ async def test_a_lost_answer_is_found_at_the_account(
     assert len(bench.upstream.asked) == len(segments)
 
 
+async def test_what_the_upstream_gives_up_fails_at_once_with_the_reason(bench: VideoBench) -> None:
+    await bench.add("a", "b")
+    bench.upstream.fail("step", UpstreamRateLimitError("The account is at its limit."))
+    async with bench.worker(find_timeout_s=600.0) as worker:
+        failed = await bench.end(await make(worker))
+
+    assert (failed.state.value, failed.error_code) == ("failed", "video_generation_failed")
+    assert failed.error_message == "The account is at its limit."
+    name = bench.upstream.asked[0].account
+    assert [each.account for each in bench.upstream.asked] == [name]
+    assert (await bench.accounts.look(name)).status.value == "cooling"
+
+
 async def test_a_lost_answer_without_a_name_is_unknown(bench: VideoBench) -> None:
     await bench.add("a")
     bench.upstream.has_ids = False
@@ -255,6 +268,14 @@ async def test_a_job_waits_while_all_accounts_are_busy(bench: VideoBench) -> Non
         bench.upstream.let_go()
         assert (await bench.end(first)).state.value == "done"
         assert (await bench.end(second)).state.value == "done"
+
+
+async def test_a_job_does_not_wait_for_what_comes_too_late(bench: VideoBench) -> None:
+    await bench.add("a", left=0)
+    async with bench.worker(timeout_s=7200.0) as worker:
+        failed = await bench.end(await make(worker))
+
+    assert (failed.state.value, failed.error_code) == ("failed", "no_account_available")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from grok2api.domain.ids import ClientKeyId, VideoJobId
 from grok2api.domain.video import VideoState
 from grok2api.domain.video_job import FAILED_CODE, KeptQuestion, VideoEnding, VideoJob, VideoWork
 from grok2api.errors import SettingsError
-from grok2api.store import keys
+from grok2api.store import keys, reads
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import RedisClient
 from grok2api.store.script import Script
@@ -220,6 +220,10 @@ class VideoStore:
         return await self._delete(
             keys=self._state, args={"job_id": job_id, "owner": owner, "now_ms": self.now_ms}
         )
+
+    async def count_unfinished(self) -> int:
+        """Return how many jobs of all owners have not ended."""
+        return await reads.sorted_length(self._redis, keys.video_due())
 
     async def find(self, owner: ClientKeyId, job_id: VideoJobId) -> VideoJob | None:
         """Return a job of `owner`."""

@@ -39,6 +39,14 @@ RETRY_AFTER_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """The answer to a question for a video: a new job, or the one that it gave before."""
+
+    job: VideoJob
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Videos:
     """The video jobs of all clients; `runner` works on them in this process."""
 
@@ -56,7 +64,7 @@ class Videos:
         shown: Mapping[str, str],
         idempotency_key: str = "",
         caller: ClientKey | None = None,
-    ) -> VideoJob:
+    ) -> Begun:
         """Keep a job; it is worked on from now on, here or elsewhere.
 
         The same question under the same `idempotency_key` gives the job that it gave before.
@@ -91,7 +99,7 @@ class Videos:
         match reply:
             case Existing():
                 await self.references.remove(references)
-                return await self.find(owner, reply.job_id)
+                return Begun(await self.find(owner, reply.job_id), is_new=False)
             case Reused():
                 await self.references.remove(references)
                 raise ConflictError(
@@ -107,7 +115,15 @@ class Videos:
                 )
             case _:
                 self.runner.nudge()
-                return await self.find(owner, job_id)
+                return Begun(await self.find(owner, job_id), is_new=True)
+
+    async def is_known(self, owner: ClientKeyId, idempotency_key: str) -> bool:
+        """Whether a question was asked under this key, so that no new job comes of another.
+
+        Raises:
+            StoreUnavailableError: the store did not answer.
+        """
+        return bool(idempotency_key) and await self.store.has_token(owner, _digest(idempotency_key))
 
     async def find(self, owner: ClientKeyId, job_id: str) -> VideoJob:
         """Return a job.

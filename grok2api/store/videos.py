@@ -16,6 +16,7 @@ from grok2api.store.video_records import (
     VideoPage,
     VideoSeals,
     decode_record,
+    has_token,
     read_page,
     read_videos,
 )
@@ -220,6 +221,10 @@ class VideoStore:
         return await self._delete(
             keys=self._state, args={"job_id": job_id, "owner": owner, "now_ms": self.now_ms}
         )
+
+    async def has_token(self, owner: ClientKeyId, token: str) -> bool:
+        """Whether a job of `owner` was created with a token that is still remembered."""
+        return await has_token(self._redis, owner, token, now_ms=self.now_ms)
 
     async def count_unfinished(self) -> int:
         """Return how many jobs of all owners have not ended."""

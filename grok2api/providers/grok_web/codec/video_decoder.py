@@ -37,8 +37,8 @@ class VideoDecoder:
 
     `owner` is the account's id at the site, "" where it is not known. `is_ended` says that nothing
     more need be read: then, or at the end of the stream, comes `close`. `error` is set when there
-    is no video; `is_over` after either. It says that the video `may_be_running` unless the site said
-    why there will be none.
+    is no video; `is_over` after either. It says that the video `may_be_running`, unless the site
+    said why there will be none.
     """
 
     __slots__ = (

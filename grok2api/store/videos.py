@@ -4,7 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from grok2api.domain.ids import ClientKeyId, VideoJobId
+from grok2api.domain.ids import CallId, ClientKeyId, VideoJobId
 from grok2api.domain.video import VideoState
 from grok2api.domain.video_job import FAILED_CODE, KeptQuestion, VideoEnding, VideoJob, VideoWork
 from grok2api.errors import SettingsError
@@ -48,13 +48,18 @@ TOKEN_S: Final = 86_400.0
 
 
 class NewVideo(Struct, frozen=True, kw_only=True):
-    """A job to create. `token` is a digest of the client's Idempotency-Key, "" for none."""
+    """A job to create. `token` is a digest of the client's Idempotency-Key, "" for none.
+
+    `call_id` is the call whose units it stands for; "": it is of a key without limits, or is open
+    until the job has ended.
+    """
 
     id: VideoJobId
     owner: ClientKeyId
     question: KeptQuestion
     token: str
     fingerprint: str
+    call_id: CallId = CallId("")
 
 
 class VideoLimits(Struct, frozen=True, kw_only=True):
@@ -121,6 +126,7 @@ class VideoStore:
                 "question": self._seals.seal_question(video.id, video.question),
                 "keep_ms": _to_ms(limits.keep_s),
                 "token_ms": _to_ms(TOKEN_S),
+                "call_id": video.call_id,
                 "max_open": limits.max_open,
                 "max_kept": limits.max_kept,
                 "now_ms": self.now_ms,

@@ -112,3 +112,29 @@ async def test_a_chat_pays_for_what_the_site_withheld_and_not_for_what_it_never_
 
         assert (withheld.status_code, nobody.status_code) == (400, 503)
         assert await units_of(edge, client) == 1
+
+
+@pytest.mark.parametrize("way", ["no account", "cancel", "delete"])
+async def test_a_job_that_asks_nobody_gives_back_what_it_took(edge: Edge, way: str) -> None:
+    async with await client_of(edge, day=Budget(units=2), month=Budget(units=9)) as client:
+        if way != "no account":
+            edge.state.videos.runner.begin_draining()
+        body = {"resolution": "480p"} if way == "no account" else {}
+        job_id = (await client.post(VIDEOS, json=DUNES | {"seconds": 20} | body)).json()["id"]
+        if way == "cancel":
+            await client.post(f"{VIDEOS}/{job_id}/cancel")
+        if way == "delete":
+            await client.delete(f"{VIDEOS}/{job_id}")
+        else:
+            assert (await end(client, job_id))["status"] == "failed"
+
+        assert await units_of(edge, client) == 0
+
+
+async def test_a_job_whose_video_was_withheld_gives_nothing_back(edge: Edge) -> None:
+    edge.filmer.play = withholds
+    async with await client_of(edge, day=Budget(units=2)) as client:
+        job_id = (await client.post(VIDEOS, json=DUNES)).json()["id"]
+        assert (await end(client, job_id))["error"]["code"] == "content_policy_violation"
+
+        assert await units_of(edge, client) == 1

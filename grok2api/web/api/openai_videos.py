@@ -167,6 +167,7 @@ async def _create(
             shown=order.shown,
             idempotency_key=token,
             caller=caller,
+            call_id=facts.call_id,
         )
     if not begun.is_new:
         facts.units = 0

@@ -196,9 +196,7 @@ def _read_form(form: Form) -> tuple[VideoOptions, list[GivenImage]]:
         for file in form.files
         if is_reference_field(file.field) and (file.content.size_bytes or file.name)
     ]
-    given += [
-        GivenImage(named.param, url=named.url) for named in parse_form_references(form.fields)
-    ]
+    given += [GivenImage(named.param, url=named.url) for named in parse_form_references(form.texts)]
     check_reference_count(len(given))
     return parse_video_form(form.fields), given
 

@@ -14,6 +14,7 @@ from grok2api.domain.video_job import DOWNLOAD_CODE, VideoJob
 from grok2api.errors import (
     GatewayError,
     MediaStoreError,
+    MediaTooLargeError,
     StoreUnavailableError,
     UpstreamError,
     UpstreamUnavailableError,
@@ -139,6 +140,10 @@ class VideoFetcher:
         while True:
             try:
                 return await self._fetch_once(assets, url, session)
+            except MediaTooLargeError as error:  # nor would it be smaller the next time
+                raise UpstreamUnavailableError(
+                    "The video was made, but it is larger than may be kept.", code=DOWNLOAD_CODE
+                ) from error
             except (UpstreamError, MediaStoreError, StoreUnavailableError) as error:
                 log.warning(
                     "video_not_fetched", video=claim.job.id, error=error.kind, detail=error.detail

@@ -246,7 +246,7 @@ class Worker:
             pictures=build_pictures(bench.redis, bench.folder, cleanup),
         )
         objects = open_object_store(MediaSettings(), bench.folder)
-        library = MediaLibrary(objects, MediaIndex(self.line), LocalCacheSettings(), cleanup)
+        library = MediaLibrary(objects, MediaIndex(self.line), bench.cache, cleanup)
         store, references = (
             VideoStore(self.line, bench.cipher),
             VideoReferences(library, bench.cipher),
@@ -295,6 +295,7 @@ class VideoBench:
     upstream: ScriptedUpstream = field(default_factory=ScriptedUpstream)
     concurrency: int = 8
     lease_ttl_s: float = 60.0
+    cache: LocalCacheSettings = field(default_factory=LocalCacheSettings)
 
     def __post_init__(self) -> None:
         upstream = self.upstream

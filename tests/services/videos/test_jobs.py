@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from grok2api.config.media import LocalCacheSettings
 from grok2api.domain.account import Mode
 from grok2api.domain.ids import ClientKeyId
 from grok2api.domain.media import MediaKind
@@ -240,12 +241,33 @@ async def test_a_video_that_cannot_be_fetched_fails_with_its_address(bench: Vide
     assert failed.upstream_url in bench.upstream.content
 
 
-async def test_a_store_without_room_is_said_to_be_the_reason(bench: VideoBench) -> None:
+@pytest.mark.parametrize("limit", ["of one video", "of all videos"])
+async def test_a_video_that_is_too_large_is_fetched_once(bench: VideoBench, limit: str) -> None:
     await bench.add("a")
-    async with bench.worker(max_mb=1) as worker:
-        failed = await bench.end(await make(worker, "x" * 40))
+    bench.cache = LocalCacheSettings(video_max_mb=1)
+    bench.upstream.stop_at("download")
+    async with bench.worker(max_mb=1 if limit == "of one video" else 1000) as worker:
+        job = await make(worker, "x" * 40)
+        bench.upstream.let_go()
+        failed = await bench.end(job)
+
+    assert (failed.state.value, failed.error_code) == ("failed", "video_download_failed")
+    assert "larger" in failed.error_message
+    assert bench.upstream.waiting["download"] == 1
+
+
+async def test_a_picture_that_is_lost_is_said_to_be_the_reason(bench: VideoBench) -> None:
+    await bench.add("a")
+    async with bench.worker() as worker:
+        await worker.runner.close(0.0)  # it only takes the job
+        job = await make(worker, references=(picture(),))
+        await worker.videos.references._library.clear(MediaKind.INPUT)
+        async with bench.worker() as other:
+            failed = await bench.end(job)
+            await other.idle()
 
     assert (failed.state.value, failed.error_code) == ("failed", "media_store_unavailable")
+    assert bench.upstream.asked == []
 
 
 async def test_without_any_account_a_job_fails(bench: VideoBench) -> None:

@@ -43,13 +43,13 @@ async def test_another_process_goes_on_after_a_crash_at_any_step(
         bench.upstream.uploads.clear()
         async with bench.worker():
             ended = await bench.end(job)
+            await bench.keep_no_input()
 
     state, asked = ENDS[stage]
     assert (ended.state.value, len(bench.upstream.asked)) == (state, asked)
     assert len(bench.upstream.upscaled) == (stage == "upscale")
     await bench.settle()
     assert (await bench.used())[1] == 0
-    await bench.keep_no_input()
 
 
 async def test_a_crash_between_two_parts_never_asks_twice(bench: VideoBench) -> None:
@@ -85,9 +85,9 @@ async def test_a_job_ends_whose_account_is_removed_after_a_crash(
         bench.upstream.gates.clear()
         async with bench.worker():
             ended = await bench.end(job)
+            await bench.keep_no_input()
 
     assert (ended.state.value, ended.error_code) == ends
-    await bench.keep_no_input()
 
 
 @pytest.mark.parametrize("stage", ["submit", "step", "download"])

@@ -279,6 +279,10 @@ class MediaStoreError(GatewayError):
     kind = ErrorKind.MEDIA_STORE
 
 
+class MediaTooLargeError(MediaStoreError):
+    """What is to be kept is larger than may be."""
+
+
 class ShuttingDownError(GatewayError):
     """This worker is draining; another one will take the request."""
 

@@ -183,16 +183,16 @@ def is_reference_field(name: str) -> bool:
     return _REFERENCE_FIELD.fullmatch(name) is not None
 
 
-def parse_form_references(fields: Mapping[str, str]) -> tuple[NamedImage, ...]:
+def parse_form_references(texts: Iterable[tuple[str, str]]) -> tuple[NamedImage, ...]:
     """Return the pictures that a form gives as text: addresses, data URLs or base64.
+
+    `texts` are names and values, a name perhaps several times.
 
     Raises:
         InvalidRequestError: one is only named by an id.
     """
     given = [
-        NamedImage(name, text)
-        for name, text in fields.items()
-        if is_reference_field(name) and text.strip()
+        NamedImage(name, text) for name, text in texts if is_reference_field(name) and text.strip()
     ]
     for named in given:
         if named.param.endswith(_BY_ID):

@@ -20,6 +20,11 @@ def allowed_lengths(*, is_limited: bool) -> tuple[int, ...]:
     return tuple(sorted({*single, *SEGMENTS}))
 
 
+def most_parts(seconds: int) -> int:
+    """Return of how many parts a video of so many seconds is made at most."""
+    return len(SEGMENTS.get(seconds, (seconds,)))
+
+
 def choose_segments(seconds: int, *, is_limited: bool) -> tuple[int, ...] | None:
     """Return the parts of a video of so many seconds, None if there is none so long.
 

@@ -131,8 +131,8 @@ class VideoBackend(Protocol):
         iterator never ends without it.
 
         Raises:
-            UpstreamError: before the context is entered: `may_be_running` tells whether the
-                upstream may work on it all the same. Afterwards it always may.
+            UpstreamError: `may_be_running` tells whether the upstream may work on it all the same:
+                where it did not say that there will be no video.
             ContentRejectedError: the video was withheld.
         """
         ...

@@ -8,11 +8,10 @@ from grok2api.domain.video import VideoMade, VideoPart, VideoPlan, VideoState
 from grok2api.domain.video_job import VideoWork
 from grok2api.error_kinds import ErrorKind
 from grok2api.errors import (
-    ContentRejectedError,
     GatewayError,
+    InternalError,
     Scope,
     UpstreamError,
-    UpstreamProtocolError,
 )
 from grok2api.providers.session import UpstreamSession
 from grok2api.services.attempt import AttemptRecord, count_attempt, release_lease
@@ -145,16 +144,15 @@ class VideoAttempt:
                         if isinstance(event, VideoMade):
                             return event.part
                         await self._note(work, event.part, event.percent)
-                raise UpstreamProtocolError("The upstream's answer ended without a video.")
         except UpstreamError as error:
-            if isinstance(error, ContentRejectedError):
-                raise
-            if is_taken or error.may_be_running:
+            if error.may_be_running:
                 return await self._find(error)
-            self._is_used = was_used or _may_have_counted(error)
-            if not done:
-                await self._claim.advance(VideoState.ACCEPTED, VideoWork())
+            if not is_taken:
+                self._is_used = was_used or _may_have_counted(error)
+                if not done:
+                    await self._claim.advance(VideoState.ACCEPTED, VideoWork())
             raise
+        raise InternalError("The server made a mistake.", detail="no part and no error")
 
     async def _note(self, work: VideoWork, part: VideoPart, percent: int) -> None:
         self._claim.note_progress(percent)

@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from grok2api.config.features import VideoFormat
+from grok2api.domain.account import Outcome
 from grok2api.domain.chat import (
     ChatRequest,
     EventBatch,
@@ -46,6 +47,7 @@ from grok2api.errors import (
     StoreUnavailableError,
     UpstreamProtocolError,
 )
+from grok2api.services.attempt import AttemptRecord
 from grok2api.services.cleanup import Cleanup
 from grok2api.services.dispatch import TurnRecord
 from grok2api.services.files import FileDesk, GivenImage
@@ -116,6 +118,8 @@ class VideoChat:
         except NotFoundError:
             raise UpstreamProtocolError("The video was deleted.", code="cancelled") from None
         finally:
+            if job.account_id:
+                record.attempts.append(_attempt_of(job, len(order.segments) * route.model.cost))
             if not job.has_ended:
                 self._cleanup.start(self._give_up(owner, job))
         yield [TextDelta(await self._show(job, request.public_url)), Finished()]
@@ -127,7 +131,8 @@ class VideoChat:
         made: list[VideoJob] = []
 
         async def create() -> None:
-            made.append(await self._videos.create(owner, order, shown={}, caller=caller))
+            begun = await self._videos.create(owner, order, shown={}, caller=caller)
+            made.append(begun.job)
 
         try:
             await self._cleanup.run(create())
@@ -189,6 +194,18 @@ class VideoChat:
             preset=wish.preset,
             upscale=wish.upscale,
         )
+
+
+def _attempt_of(job: VideoJob, units: int) -> AttemptRecord:
+    """Return what a job cost whose account was asked, as that of any other answer is told."""
+    outcomes = {VideoState.DONE: Outcome.OK, VideoState.CANCELLED: Outcome.CANCELLED}
+    return AttemptRecord(
+        job.account_id,
+        outcome=outcomes.get(job.state, Outcome.FAILED if job.has_ended else Outcome.CANCELLED),
+        code=job.error_code,
+        units=units,
+        duration_s=max(0.0, job.completed_at_s - job.started_at_s),
+    )
 
 
 def _read_messages(request: ChatRequest) -> tuple[str, list[GivenImage]]:

@@ -14,6 +14,7 @@ from grok2api.domain.video_job import DOWNLOAD_CODE, VideoJob
 from grok2api.errors import (
     GatewayError,
     MediaStoreError,
+    MediaTooLargeError,
     StoreUnavailableError,
     UpstreamError,
     UpstreamUnavailableError,
@@ -69,11 +70,16 @@ class VideoFetcher:
         """Return a session of the account that made a job which another process began.
 
         Raises:
-            VideoUnknownError: the account is gone.
+            VideoUnknownError: the account is gone, and what it was making.
+            UpstreamUnavailableError: it is gone, and the video that it had made.
             StoreUnavailableError: the store did not answer.
         """
         account, accounts = job.account_id, self._parts.dispatch.accounts
         credentials = (await accounts.reveal([account])).get(account)
+        if credentials is None and job.state is VideoState.STORING:
+            raise UpstreamUnavailableError(
+                "The video was made, but the account that has it is gone.", code=DOWNLOAD_CODE
+            )
         if credentials is None:
             raise VideoUnknownError
         known = (await accounts.find([account])).get(account)
@@ -134,6 +140,10 @@ class VideoFetcher:
         while True:
             try:
                 return await self._fetch_once(assets, url, session)
+            except MediaTooLargeError as error:  # nor would it be smaller the next time
+                raise UpstreamUnavailableError(
+                    "The video was made, but it is larger than may be kept.", code=DOWNLOAD_CODE
+                ) from error
             except (UpstreamError, MediaStoreError, StoreUnavailableError) as error:
                 log.warning(
                     "video_not_fetched", video=claim.job.id, error=error.kind, detail=error.detail

@@ -96,9 +96,13 @@ class VideoMaker:
         return random.uniform(0, min(retry.base_delay_s * 2**tries, retry.max_delay_s))  # noqa: S311
 
     async def _lend(self, wish: Wish, route: Route, failure: UpstreamError | None) -> HeldLease:
-        """Return an account; while all are busy or rest, a job waits as long as one may last."""
+        """Return an account; while all are busy or rest, a job waits as long as one may last.
+
+        Where it would have to wait longer than that it does not wait at all.
+        """
         clock, lender = self._parts.dispatch.clock, self._parts.dispatch.lender
-        until_s = clock.monotonic_s() + self._parts.settings.timeout_s
+        longest_s = self._parts.settings.timeout_s
+        until_s = clock.monotonic_s() + longest_s
         while True:
             try:
                 return await lender.lend(wish, route)
@@ -106,7 +110,7 @@ class VideoMaker:
                 if failure is not None:
                     raise failure from None  # it says more than that nobody else is there
                 wait_s = error.retry_after_s
-                if wait_s is None or clock.monotonic_s() > until_s:
+                if wait_s is None or wait_s > longest_s or clock.monotonic_s() > until_s:
                     raise
             except (RateLimitExceededError, StoreUnavailableError) as error:
                 wait_s = error.retry_after_s or 1.0

@@ -12,33 +12,12 @@ from typing import Final
 import structlog
 
 from grok2api.domain.video import VideoState
-from grok2api.domain.video_job import (
-    DOWNLOAD_CODE,
-    FAILED_CODE,
-    NO_ACCOUNT_CODE,
-    REJECTED_CODE,
-    STORE_CODE,
-    UNKNOWN_CODE,
-    UNKNOWN_MESSAGE,
-    VideoEnding,
-    VideoJob,
-)
-from grok2api.errors import (
-    ContentRejectedError,
-    GatewayError,
-    MediaStoreError,
-    NoAccountAvailableError,
-    StoreUnavailableError,
-    UpstreamError,
-)
+from grok2api.domain.video_job import VideoEnding, VideoJob
+from grok2api.errors import StoreUnavailableError
 from grok2api.services.cleanup import end_if_cancelled
 from grok2api.services.endless import Endless
-from grok2api.services.video_claim import (
-    ClaimLostError,
-    VideoClaim,
-    VideoUnknownError,
-    VideoUnwantedError,
-)
+from grok2api.services.video_claim import ClaimLostError, VideoClaim
+from grok2api.services.video_ending import end_as, ending_of
 from grok2api.services.video_fetch import VideoFetcher
 from grok2api.services.video_maker import VideoMaker
 from grok2api.services.video_parts import VideoParts
@@ -140,12 +119,28 @@ class VideoRunner(Endless):
                 await self._take_on()
             except StoreUnavailableError as error:
                 log.warning("videos_not_claimed", detail=error.detail)
+                await self._wait_for_store()
             end_if_cancelled()
             try:
                 async with asyncio.timeout(LOOK_S * random.uniform(0.75, 1.25)):  # noqa: S311
                     await self._nudge.wait()
             except TimeoutError:
                 continue
+
+    async def _wait_for_store(self) -> None:
+        """Return when a store that was away has been back for the lifetime of a claim.
+
+        Those that ended meanwhile do not say that anybody is dead: who lives renews them first.
+        """
+        while True:
+            await asyncio.sleep(self._beat_s)
+            end_if_cancelled()
+            try:
+                await self._parts.store.count_unfinished()
+            except StoreUnavailableError:
+                continue
+            await asyncio.sleep(self._claim_s)
+            return
 
     async def _take_on(self) -> None:
         """Claim jobs until there are none, or enough."""
@@ -206,7 +201,7 @@ class VideoRunner(Endless):
         while True:
             await asyncio.wait((work,), timeout=self._beat_s)
             if work.done():
-                return _ending_of(work, claim)
+                return ending_of(work, claim)
             if self._is_over or (self._is_draining and not claim.has_begun):
                 return None
             try:
@@ -217,7 +212,7 @@ class VideoRunner(Endless):
             if isinstance(reply, Lost):
                 raise ClaimLostError
             if isinstance(reply, Unwanted):
-                return _end(claim, VideoState.CANCELLED)
+                return end_as(claim, VideoState.CANCELLED)
 
     async def _give_back(self, claim: VideoClaim) -> None:
         try:
@@ -250,47 +245,3 @@ async def _stop(work: "asyncio.Task[VideoEnding]") -> None:
         await asyncio.wait((work,), timeout=STOP_S)
     if not work.cancelled():
         work.exception()  # seen, so that nobody warns about it
-
-
-def _ending_of(work: "asyncio.Task[VideoEnding]", claim: VideoClaim) -> VideoEnding | None:
-    """Return how a job ends whose work is done; None: another process should try."""
-    try:
-        return work.result()
-    except VideoUnwantedError:
-        return _end(claim, VideoState.CANCELLED)
-    except VideoUnknownError:
-        return _end(claim, VideoState.UNKNOWN, UNKNOWN_CODE, UNKNOWN_MESSAGE)
-    except StoreUnavailableError as error:
-        log.warning("video_work_stopped", video=claim.job.id, detail=error.detail)
-        return None
-    except GatewayError as error:
-        log.warning(
-            "video_failed",
-            video=claim.job.id,
-            error=error.kind,
-            detail=error.detail or error.message,
-        )
-        return _end(claim, VideoState.FAILED, _code_of(error), error.message)
-    except Exception as error:
-        if isinstance(error, ClaimLostError):
-            raise
-        log.exception("video_crashed", video=claim.job.id, exc_info=error)
-        return _end(claim, VideoState.FAILED, FAILED_CODE, "The server made a mistake.")
-
-
-def _end(claim: VideoClaim, state: VideoState, code: str = "", message: str = "") -> VideoEnding:
-    return VideoEnding(state=state, work=claim.job.work, error_code=code, error_message=message)
-
-
-def _code_of(error: GatewayError) -> str:
-    match error:
-        case ContentRejectedError():
-            return REJECTED_CODE
-        case NoAccountAvailableError():
-            return NO_ACCOUNT_CODE
-        case MediaStoreError():
-            return STORE_CODE
-        case UpstreamError(code=code) if code == DOWNLOAD_CODE:
-            return DOWNLOAD_CODE
-        case _:
-            return FAILED_CODE

@@ -12,11 +12,12 @@ import msgspec
 
 from grok2api.config.media import VideoSettings
 from grok2api.domain.client_key import ClientKey
-from grok2api.domain.ids import ClientKeyId, VideoJobId
+from grok2api.domain.ids import CallId, ClientKeyId, VideoJobId
 from grok2api.domain.video import VideoRequest
 from grok2api.domain.video_job import KeptQuestion, VideoJob
 from grok2api.errors import (
     ConflictError,
+    GatewayError,
     NotFoundError,
     RateLimitExceededError,
     StoreUnavailableError,
@@ -30,12 +31,28 @@ from grok2api.services.video_runner import VideoRunner
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import RedisClient
 from grok2api.store.video_records import VideoPage
-from grok2api.store.video_replies import Busy, Cancelled, Deleted, Existing, Reused, Unknown
+from grok2api.store.video_replies import (
+    Busy,
+    Cancelled,
+    Created,
+    Deleted,
+    Existing,
+    Reused,
+    Unknown,
+)
 from grok2api.store.videos import NewVideo, VideoLimits, VideoStore
 
 FOLLOW_S: Final = 0.5
 """How often a job that is followed is looked at."""
 RETRY_AFTER_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The answer to a question for a video: a new job, or the one that it gave before."""
+
+    job: VideoJob
+    is_new: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +73,12 @@ class Videos:
         shown: Mapping[str, str],
         idempotency_key: str = "",
         caller: ClientKey | None = None,
-    ) -> VideoJob:
+        call_id: CallId | None = None,
+    ) -> Begun:
         """Keep a job; it is worked on from now on, here or elsewhere.
 
-        The same question under the same `idempotency_key` gives the job that it gave before.
+        The same question under the same `idempotency_key` gives the job that it gave before. What
+        the open call `call_id` took out of budgets is given back if the upstream is never asked.
 
         Raises:
             ModelNotFoundError: there is no such model.
@@ -86,28 +105,24 @@ class Videos:
             question=question,
             token=_digest(idempotency_key) if idempotency_key else "",
             fingerprint=fingerprint_of(request, [file.ref for file in request.references]),
+            call_id=call_id or CallId(""),
         )
         reply = await self.store.create(video, self.limits)
-        match reply:
-            case Existing():
-                await self.references.remove(references)
-                return await self.find(owner, reply.job_id)
-            case Reused():
-                await self.references.remove(references)
-                raise ConflictError(
-                    "This Idempotency-Key was used with another request.",
-                    code="idempotency_key_reused",
-                )
-            case Busy():
-                await self.references.remove(references)
-                raise RateLimitExceededError(
-                    "Too many videos of this key are not finished.",
-                    code="too_many_videos",
-                    retry_after_s=RETRY_AFTER_S,
-                )
-            case _:
-                self.runner.nudge()
-                return await self.find(owner, job_id)
+        if isinstance(reply, Created):
+            self.runner.nudge()
+            return Begun(await self.find(owner, job_id), is_new=True)
+        await self.references.remove(references)
+        if isinstance(reply, Existing):
+            return Begun(await self.find(owner, reply.job_id), is_new=False)
+        raise _refusal(reply)
+
+    async def is_known(self, owner: ClientKeyId, idempotency_key: str) -> bool:
+        """Whether a question was asked under this key, so that no new job comes of another.
+
+        Raises:
+            StoreUnavailableError: the store did not answer.
+        """
+        return bool(idempotency_key) and await self.store.has_token(owner, _digest(idempotency_key))
 
     async def find(self, owner: ClientKeyId, job_id: str) -> VideoJob:
         """Return a job.
@@ -202,6 +217,18 @@ async def open_videos(
 
 def _digest(idempotency_key: str) -> str:
     return hashlib.sha256(idempotency_key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _refusal(reply: Reused | Busy) -> GatewayError:
+    if isinstance(reply, Reused):
+        return ConflictError(
+            "This Idempotency-Key was used with another request.", code="idempotency_key_reused"
+        )
+    return RateLimitExceededError(
+        "Too many videos of this key are not finished.",
+        code="too_many_videos",
+        retry_after_s=RETRY_AFTER_S,
+    )
 
 
 def _unknown(job_id: str) -> NotFoundError:

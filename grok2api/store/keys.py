@@ -279,6 +279,7 @@ def video_state() -> dict[str, str]:
         "ends": video_ends(),
         "open": video_open(),
         "tokens": video_tokens(),
+        **{name: call_state()[name] for name in ("usage", "calls")},
     }
 
 

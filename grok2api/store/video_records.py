@@ -28,6 +28,15 @@ _WORK = msgspec.msgpack.Decoder(VideoWork)
 _encode = msgspec.msgpack.Encoder().encode
 
 
+class _Token(Struct, frozen=True):
+    """What is kept of a token, as far as it is read here; ms since epoch."""
+
+    ends: int
+
+
+_TOKEN = msgspec.msgpack.Decoder(_Token)
+
+
 class VideoPage(Struct, frozen=True):
     """Some jobs of an owner. `has_more` says that others follow."""
 
@@ -91,6 +100,14 @@ class VideoSeals:
 def decode_record(packed: bytes) -> VideoRecord:
     """Return the record that the scripts keep of a job."""
     return _RECORD.decode(packed)
+
+
+async def has_token(redis: RedisClient, owner: ClientKeyId, token: str, *, now_ms: int) -> bool:
+    """Whether a job of `owner` was created with a token whose time is not over."""
+    packed = await reads.hash_get(redis, keys.video_tokens(), f"{owner} {token}")
+    if not packed:
+        return False
+    return _TOKEN.decode(packed).ends > (now_ms or await reads.server_time_ms(redis))
 
 
 async def read_videos(

@@ -4,11 +4,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from grok2api.domain.ids import ClientKeyId, VideoJobId
+from grok2api.domain.ids import CallId, ClientKeyId, VideoJobId
 from grok2api.domain.video import VideoState
 from grok2api.domain.video_job import FAILED_CODE, KeptQuestion, VideoEnding, VideoJob, VideoWork
 from grok2api.errors import SettingsError
-from grok2api.store import keys
+from grok2api.store import keys, reads
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import RedisClient
 from grok2api.store.script import Script
@@ -16,6 +16,7 @@ from grok2api.store.video_records import (
     VideoPage,
     VideoSeals,
     decode_record,
+    has_token,
     read_page,
     read_videos,
 )
@@ -47,13 +48,18 @@ TOKEN_S: Final = 86_400.0
 
 
 class NewVideo(Struct, frozen=True, kw_only=True):
-    """A job to create. `token` is a digest of the client's Idempotency-Key, "" for none."""
+    """A job to create. `token` is a digest of the client's Idempotency-Key, "" for none.
+
+    `call_id` is the call whose units it stands for; "": it is of a key without limits, or is open
+    until the job has ended.
+    """
 
     id: VideoJobId
     owner: ClientKeyId
     question: KeptQuestion
     token: str
     fingerprint: str
+    call_id: CallId = CallId("")
 
 
 class VideoLimits(Struct, frozen=True, kw_only=True):
@@ -120,6 +126,7 @@ class VideoStore:
                 "question": self._seals.seal_question(video.id, video.question),
                 "keep_ms": _to_ms(limits.keep_s),
                 "token_ms": _to_ms(TOKEN_S),
+                "call_id": video.call_id,
                 "max_open": limits.max_open,
                 "max_kept": limits.max_kept,
                 "now_ms": self.now_ms,
@@ -220,6 +227,14 @@ class VideoStore:
         return await self._delete(
             keys=self._state, args={"job_id": job_id, "owner": owner, "now_ms": self.now_ms}
         )
+
+    async def has_token(self, owner: ClientKeyId, token: str) -> bool:
+        """Whether a job of `owner` was created with a token that is still remembered."""
+        return await has_token(self._redis, owner, token, now_ms=self.now_ms)
+
+    async def count_unfinished(self) -> int:
+        """Return how many jobs of all owners have not ended."""
+        return await reads.sorted_length(self._redis, keys.video_due())
 
     async def find(self, owner: ClientKeyId, job_id: VideoJobId) -> VideoJob | None:
         """Return a job of `owner`."""

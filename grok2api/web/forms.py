@@ -33,10 +33,18 @@ class FormFile(Struct, frozen=True):
 
 
 class Form(Struct, frozen=True):
-    """A form that has been read; leaving its context deletes its files."""
+    """A form that has been read; leaving its context deletes its files.
 
-    fields: dict[str, str]
+    `texts` are the names and values of all that is no file, in the order sent.
+    """
+
+    texts: tuple[tuple[str, str], ...]
     files: tuple[FormFile, ...]
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The texts by name; of those with one name the last wins."""
+        return dict(self.texts)
 
     def __enter__(self) -> Self:
         return self
@@ -64,7 +72,7 @@ def is_form(request: Request) -> bool:
 
 
 async def read_form(request: Request, *, max_files: int) -> Form:
-    """Return the form in the body; use it as a context. Of fields with one name the last wins.
+    """Return the form in the body; use it as a context.
 
     A form with more than `max_files` files is not read to its end.
 
@@ -81,13 +89,13 @@ async def read_form(request: Request, *, max_files: int) -> Form:
         raise ClientLeftError from None
     except MultiPartException as problem:
         raise _describe(problem.message) from None
-    fields = {name: value for name, value in data.multi_items() if isinstance(value, str)}
+    texts = [(name, value) for name, value in data.multi_items() if isinstance(value, str)]
     files = [
         FormFile(name, value.filename or "", value.content_type or "", _spool_of(value))
         for name, value in data.multi_items()
         if isinstance(value, UploadFile)
     ]
-    return Form(fields, tuple(files))
+    return Form(tuple(texts), tuple(files))
 
 
 class _WholeParser(MultiPartParser):

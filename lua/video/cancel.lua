@@ -10,10 +10,14 @@
 -- @repeatable a second call finds it cancelled, or being so
 -- @cost  O(log n) in the number of jobs
 -- @include clock
+-- @include period_ends
+-- @include load_usage
+-- @include charge
 -- @include open_videos
 -- @include find_video
 -- @include keep_video
 -- @include drop_video
+-- @include repay_video
 -- @include end_video
 local store, job_id, now = open_videos(), ARGV[1], clock(ARGV[3])
 

@@ -8,11 +8,15 @@
 -- @reply none
 -- @cost  O(log n) in the number of jobs; up to 64 are forgotten
 -- @include clock
+-- @include period_ends
+-- @include load_usage
+-- @include charge
 -- @include open_videos
 -- @include find_video
 -- @include keep_video
 -- @include drop_video
 -- @include forget_videos
+-- @include repay_video
 -- @include end_video
 local store, now = open_videos(), clock(ARGV[2])
 

@@ -8,6 +8,7 @@
 -- @arg  question      bytes    what is asked for, sealed
 -- @arg  keep_ms       integer  how long it is kept after its end
 -- @arg  token_ms      integer  how long the token is remembered at most
+-- @arg  call_id       string   the open call that asks for it and has taken out of budgets, or ""
 -- @arg  max_open      integer  jobs of this owner that have not ended
 -- @arg  max_kept      integer  jobs of this owner
 -- @arg  now_ms        integer  ms since epoch; 0 = server clock
@@ -24,8 +25,8 @@
 -- @include drop_video
 -- @include forget_videos
 local store = open_videos()
-local job_id, owner, token, now = ARGV[1], ARGV[2], ARGV[3], clock(ARGV[10])
-local max_open, max_kept = tonumber(ARGV[8]), tonumber(ARGV[9])
+local job_id, owner, token, now = ARGV[1], ARGV[2], ARGV[3], clock(ARGV[11])
+local max_open, max_kept = tonumber(ARGV[9]), tonumber(ARGV[10])
 local first, behind = '[' .. owner .. ' ', '(' .. owner .. '!' -- "!" follows the space
 
 local function find_token()
@@ -50,6 +51,15 @@ local function forget_oldest()
   return false
 end
 
+local function find_price()
+  local packed = redis.call('HGET', store.calls, ARGV[8])
+  if not packed then
+    return 0, 0
+  end
+  local _, taken, _, units = unpack(cmsgpack.unpack(packed))
+  return taken, units
+end
+
 if find_video(store, job_id) then
   return { 'created' }
 end
@@ -65,11 +75,13 @@ end
 if redis.call('ZLEXCOUNT', store.index, first, behind) >= max_kept and not forget_oldest() then
   return { 'busy' }
 end
+local taken, units = find_price()
 local place = string.format('%015.0f', now)
 keep_video(store, job_id, {
   owner = owner, place = place, state = 'accepted', fence = 0, step = 0, claim = 0, asked = 0,
   found = 0, stop = 0, gone = 0, percent = 0, created = now, started = 0, ended = 0,
   keep = tonumber(ARGV[6]), token = token, media = '', code = '', message = '',
+  taken = taken, units = units,
 })
 redis.call('HSET', store.jobs, job_id .. ' question', ARGV[5])
 redis.call('ZADD', store.index, 0, owner .. ' ' .. place .. ' ' .. job_id)

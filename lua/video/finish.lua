@@ -14,11 +14,15 @@
 -- @repeatable the same end is known again
 -- @cost  O(log n) in the number of jobs
 -- @include clock
+-- @include period_ends
+-- @include load_usage
+-- @include charge
 -- @include open_videos
 -- @include find_video
 -- @include keep_video
 -- @include held_video
 -- @include drop_video
+-- @include repay_video
 -- @include end_video
 local store, job_id, state = open_videos(), ARGV[1], ARGV[3]
 local FROM = {

@@ -294,7 +294,9 @@ async def withholds(request: VideoRequest, part: VideoPart) -> AsyncIterator[lis
 async def gets_lost(request: VideoRequest, part: VideoPart) -> AsyncIterator[list[VideoEvent]]:
     if request.prompt == "":
         yield []
-    raise UpstreamUnavailableError("The stream broke.")
+    error = UpstreamUnavailableError("The stream broke.")
+    error.may_be_running = True
+    raise error
 
 
 @pytest.mark.parametrize("stream", [True, False])

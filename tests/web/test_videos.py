@@ -204,6 +204,17 @@ async def test_form_takes_links_as_text(edge: Edge, name: str) -> None:
     assert edge.filmer.references == [1]
 
 
+async def test_form_takes_several_links_of_one_name_in_their_order(edge: Edge) -> None:
+    links = ["data:image/png;base64," + base64.b64encode(png(shade=at)).decode() for at in range(3)]
+
+    response = await edge.client.post(VIDEOS, data=DUNES | {"input_reference[]": links})
+
+    await ended(edge, response.json()["id"])
+    assert [file.content for file in edge.drawer.files.values()] == [
+        png(shade=at) for at in range(3)
+    ]
+
+
 async def test_pictures_are_forgotten_when_the_video_is_made(edge: Edge) -> None:
     await finished(edge, input_reference=PNG_URL)
 

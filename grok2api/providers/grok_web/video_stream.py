@@ -3,7 +3,7 @@
 from typing import Self
 
 from grok2api.domain.video import VideoEvent
-from grok2api.errors import ContentRejectedError, UpstreamError
+from grok2api.errors import UpstreamError
 from grok2api.providers.grok_web.codec.video_decoder import VideoDecoder
 from grok2api.providers.grok_web.deadline import Deadline
 from grok2api.upstream.transport import UpstreamStream
@@ -31,9 +31,9 @@ class VideoBatches:
             if decoder.error is not None:
                 raise decoder.error
         except UpstreamError as error:
-            # It was taken on. Only a video that is withheld is certain to be nowhere.
             error.was_sent = True
-            error.may_be_running = not isinstance(error, ContentRejectedError)
+            if error is not decoder.error:  # it was taken on, and its answer is lost
+                error.may_be_running = True
             raise
         raise StopAsyncIteration
 

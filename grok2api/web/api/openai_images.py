@@ -215,7 +215,7 @@ def _read_edit_form(form: Form) -> tuple[ImageOptions, list[GivenImage]]:
     ]
     given += [
         GivenImage(name, url=text)
-        for name, text in form.fields.items()
+        for name, text in form.texts
         if is_image_field(name) and text.strip()
     ]
     check_count(len(given))

@@ -1,6 +1,7 @@
 """/v1/videos: jobs that make videos, and what they made."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import msgspec
@@ -32,7 +33,13 @@ from grok2api.domain.ids import ClientKeyId
 from grok2api.domain.media import MediaKind
 from grok2api.domain.video import VideoState
 from grok2api.domain.video_job import VideoJob
-from grok2api.errors import ConflictError, InvalidRequestError, NotFoundError
+from grok2api.errors import (
+    ConflictError,
+    GatewayError,
+    InvalidRequestError,
+    NotFoundError,
+    StoreUnavailableError,
+)
 from grok2api.services.files import GivenImage
 from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.web.api.auth import admit, take
@@ -42,7 +49,7 @@ from grok2api.web.api.openai_response_turn import owner_of
 from grok2api.web.api.queries import read_number
 from grok2api.web.api.turn import IGNORED_HEADER, JSON, OPENAI, note_model
 from grok2api.web.body import read_json
-from grok2api.web.facts import facts_of
+from grok2api.web.facts import RequestFacts, facts_of
 from grok2api.web.forms import Form, is_form, read_form
 from grok2api.web.media_response import MediaResponse
 from grok2api.web.presence import client_present
@@ -148,21 +155,38 @@ async def _create(
     token = _idempotency_key(request)
     facts = facts_of(request)
     facts.input_tokens = estimate_tokens(order.request.prompt)
-    facts.units = len(order.request.segments) * route.model.cost
-    await take(request, caller, units=facts.units)
+    owner, units = owner_of(caller), len(order.request.segments) * route.model.cost
+    is_known = await state.videos.is_known(owner, token)
+    await take(request, caller, units=0 if is_known else units)
     async with client_present(request.receive, state.drain):
         intake = await state.files.take_images(given)
-    with intake:
-        job = await state.videos.create(
-            owner_of(caller),
+    with intake, _counting(facts, units):
+        begun = await state.videos.create(
+            owner,
             msgspec.structs.replace(order.request, references=intake.files),
             shown=order.shown,
             idempotency_key=token,
             caller=caller,
+            call_id=facts.call_id,
         )
-    response = _answer(request, job)
+    if not begun.is_new:
+        facts.units = 0
+    response = _answer(request, begun.job)
     response.headers.update(_notes(order, unknown))
     return response
+
+
+@contextmanager
+def _counting(facts: RequestFacts, units: int) -> Iterator[None]:
+    """Count a job that the body creates, also where nobody can tell whether it is there now."""
+    facts.units = units
+    try:
+        yield
+    except StoreUnavailableError:
+        raise
+    except GatewayError:
+        facts.units = 0
+        raise
 
 
 def _read_form(form: Form) -> tuple[VideoOptions, list[GivenImage]]:
@@ -172,9 +196,7 @@ def _read_form(form: Form) -> tuple[VideoOptions, list[GivenImage]]:
         for file in form.files
         if is_reference_field(file.field) and (file.content.size_bytes or file.name)
     ]
-    given += [
-        GivenImage(named.param, url=named.url) for named in parse_form_references(form.fields)
-    ]
+    given += [GivenImage(named.param, url=named.url) for named in parse_form_references(form.texts)]
     check_reference_count(len(given))
     return parse_video_form(form.fields), given
 

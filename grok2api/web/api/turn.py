@@ -13,6 +13,7 @@ from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.client_key import ANONYMOUS, ClientKey
 from grok2api.domain.model import Capability, Route
 from grok2api.domain.usage import AttemptFact
+from grok2api.domain.video_lengths import most_parts
 from grok2api.services.affinity import find_affinity
 from grok2api.services.attempt import AttemptRecord
 from grok2api.services.dispatch import TurnRecord
@@ -140,7 +141,11 @@ async def take_for_chat(request: Request, chat: ChatRequest, caller: ClientKey |
         GatewayError: as `take`.
     """
     model = state_of(request).models.resolve(chat.model).model
-    count = {Capability.IMAGE: chat.images.n, Capability.IMAGE_EDIT: chat.images.n}
+    count = {
+        Capability.IMAGE: chat.images.n,
+        Capability.IMAGE_EDIT: chat.images.n,
+        Capability.VIDEO: most_parts(chat.video.seconds),
+    }
     await take(
         request,
         caller,

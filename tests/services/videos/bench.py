@@ -246,7 +246,7 @@ class Worker:
             pictures=build_pictures(bench.redis, bench.folder, cleanup),
         )
         objects = open_object_store(MediaSettings(), bench.folder)
-        library = MediaLibrary(objects, MediaIndex(self.line), LocalCacheSettings(), cleanup)
+        library = MediaLibrary(objects, MediaIndex(self.line), bench.cache, cleanup)
         store, references = (
             VideoStore(self.line, bench.cipher),
             VideoReferences(library, bench.cipher),
@@ -295,6 +295,7 @@ class VideoBench:
     upstream: ScriptedUpstream = field(default_factory=ScriptedUpstream)
     concurrency: int = 8
     lease_ttl_s: float = 60.0
+    cache: LocalCacheSettings = field(default_factory=LocalCacheSettings)
 
     def __post_init__(self) -> None:
         upstream = self.upstream
@@ -313,9 +314,9 @@ class VideoBench:
         facts = {"find_timeout_s": 0.5, "timeout_s": 5.0, "max_jobs_per_key": 1000} | settings
         return Worker(self, VideoSettings(**facts), claim_s)
 
-    async def add(self, *names: str) -> None:
-        """Add accounts with a hundred videos of each resolution."""
-        windows = {mode: Window(TOTAL, TOTAL, 86_400, Source.REAL) for mode in MODES}
+    async def add(self, *names: str, left: int = TOTAL) -> None:
+        """Add accounts that have so many of a hundred videos of each resolution left today."""
+        windows = {mode: Window(left, TOTAL, 86_400, Source.REAL) for mode in MODES}
         await self.accounts.save(*names, pool=SUPER, windows=windows)
 
     async def look(self, job: VideoJob) -> VideoJob:
@@ -371,4 +372,5 @@ def picture(name: str = "a.png") -> InputFile:
 
 async def make(worker: Worker, prompt: str = "a boat", key: str = "", **options: Any) -> VideoJob:
     request = ask(prompt, **options)
-    return await worker.videos.create(MINE, request, shown={"size": "x"}, idempotency_key=key)
+    shown = {"size": "x"}
+    return (await worker.videos.create(MINE, request, shown=shown, idempotency_key=key)).job

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
+from grok2api.domain.ids import AccountId
 from grok2api.domain.video_job import VideoJob
 from grok2api.store.videos import VideoStore
-from tests.services.videos.bench import MINE, VideoBench, Worker, make, picture
+from tests.services.videos.bench import CLAIM_S, MINE, VideoBench, Worker, make, picture
 
 ENDS = {
     "upload": ("done", 1),
@@ -42,13 +43,13 @@ async def test_another_process_goes_on_after_a_crash_at_any_step(
         bench.upstream.uploads.clear()
         async with bench.worker():
             ended = await bench.end(job)
+            await bench.keep_no_input()
 
     state, asked = ENDS[stage]
     assert (ended.state.value, len(bench.upstream.asked)) == (state, asked)
     assert len(bench.upstream.upscaled) == (stage == "upscale")
     await bench.settle()
     assert (await bench.used())[1] == 0
-    await bench.keep_no_input()
 
 
 async def test_a_crash_between_two_parts_never_asks_twice(bench: VideoBench) -> None:
@@ -64,6 +65,29 @@ async def test_a_crash_between_two_parts_never_asks_twice(bench: VideoBench) -> 
 
     assert (ended.state.value, ended.error_code) == ("unknown", "video_state_unknown")
     assert [each.part for each in bench.upstream.asked] == [0]
+
+
+@pytest.mark.parametrize(
+    ("stage", "ends"),
+    [
+        ("step", ("unknown", "video_state_unknown")),
+        ("download", ("failed", "video_download_failed")),
+    ],
+)
+async def test_a_job_ends_whose_account_is_removed_after_a_crash(
+    bench: VideoBench, stage: str, ends: tuple[str, str]
+) -> None:
+    await bench.add("a")
+    async with bench.worker() as first:
+        job = await stop_at(bench, first, stage)
+        await first.crash()
+        await bench.accounts.store.remove(AccountId("a"))
+        bench.upstream.gates.clear()
+        async with bench.worker():
+            ended = await bench.end(job)
+            await bench.keep_no_input()
+
+    assert (ended.state.value, ended.error_code) == ends
 
 
 @pytest.mark.parametrize("stage", ["submit", "step", "download"])
@@ -139,6 +163,29 @@ async def test_a_store_that_is_away_for_a_moment_costs_nothing(
         assert (await bench.end(job)).state.value == "done"
 
     assert len(bench.upstream.asked) == 1
+
+
+@pytest.mark.parametrize(("stage", "segments"), [("taken", (6,)), ("made", (6, 6))])
+async def test_a_store_that_was_away_for_long_takes_no_job_from_who_makes_it(
+    bench: VideoBench, stage: str, segments: tuple[int, ...]
+) -> None:
+    await bench.add("a")
+    async with bench.worker() as maker:
+        bench.upstream.stop_at(stage)
+        job = await make(maker, segments=segments)
+        await bench.reach(stage)
+        async with bench.worker() as other:
+            maker.line.is_cut = other.line.is_cut = True
+            other.runner.nudge()
+            await asyncio.sleep(2 * CLAIM_S)
+            other.line.is_cut = False  # it is the first to see the store again
+            other.runner.nudge()
+            await asyncio.sleep(CLAIM_S / 6)
+            maker.line.is_cut = False
+            bench.upstream.let_go()
+            ended = await bench.end(job)
+
+    assert (ended.state.value, ended.fence) == ("done", 1)
 
 
 async def test_who_was_away_for_too_long_leaves_the_job_to_its_new_holder(

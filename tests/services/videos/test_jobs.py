@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from grok2api.config.media import LocalCacheSettings
 from grok2api.domain.account import Mode
 from grok2api.domain.ids import ClientKeyId
 from grok2api.domain.media import MediaKind
@@ -186,6 +187,19 @@ async def test_a_lost_answer_is_found_at_the_account(
     assert len(bench.upstream.asked) == len(segments)
 
 
+async def test_what_the_upstream_gives_up_fails_at_once_with_the_reason(bench: VideoBench) -> None:
+    await bench.add("a", "b")
+    bench.upstream.fail("step", UpstreamRateLimitError("The account is at its limit."))
+    async with bench.worker(find_timeout_s=600.0) as worker:
+        failed = await bench.end(await make(worker))
+
+    assert (failed.state.value, failed.error_code) == ("failed", "video_generation_failed")
+    assert failed.error_message == "The account is at its limit."
+    name = bench.upstream.asked[0].account
+    assert [each.account for each in bench.upstream.asked] == [name]
+    assert (await bench.accounts.look(name)).status.value == "cooling"
+
+
 async def test_a_lost_answer_without_a_name_is_unknown(bench: VideoBench) -> None:
     await bench.add("a")
     bench.upstream.has_ids = False
@@ -227,12 +241,33 @@ async def test_a_video_that_cannot_be_fetched_fails_with_its_address(bench: Vide
     assert failed.upstream_url in bench.upstream.content
 
 
-async def test_a_store_without_room_is_said_to_be_the_reason(bench: VideoBench) -> None:
+@pytest.mark.parametrize("limit", ["of one video", "of all videos"])
+async def test_a_video_that_is_too_large_is_fetched_once(bench: VideoBench, limit: str) -> None:
     await bench.add("a")
-    async with bench.worker(max_mb=1) as worker:
-        failed = await bench.end(await make(worker, "x" * 40))
+    bench.cache = LocalCacheSettings(video_max_mb=1)
+    bench.upstream.stop_at("download")
+    async with bench.worker(max_mb=1 if limit == "of one video" else 1000) as worker:
+        job = await make(worker, "x" * 40)
+        bench.upstream.let_go()
+        failed = await bench.end(job)
+
+    assert (failed.state.value, failed.error_code) == ("failed", "video_download_failed")
+    assert "larger" in failed.error_message
+    assert bench.upstream.waiting["download"] == 1
+
+
+async def test_a_picture_that_is_lost_is_said_to_be_the_reason(bench: VideoBench) -> None:
+    await bench.add("a")
+    async with bench.worker() as worker:
+        await worker.runner.close(0.0)  # it only takes the job
+        job = await make(worker, references=(picture(),))
+        await worker.videos.references._library.clear(MediaKind.INPUT)
+        async with bench.worker() as other:
+            failed = await bench.end(job)
+            await other.idle()
 
     assert (failed.state.value, failed.error_code) == ("failed", "media_store_unavailable")
+    assert bench.upstream.asked == []
 
 
 async def test_without_any_account_a_job_fails(bench: VideoBench) -> None:
@@ -255,6 +290,14 @@ async def test_a_job_waits_while_all_accounts_are_busy(bench: VideoBench) -> Non
         bench.upstream.let_go()
         assert (await bench.end(first)).state.value == "done"
         assert (await bench.end(second)).state.value == "done"
+
+
+async def test_a_job_does_not_wait_for_what_comes_too_late(bench: VideoBench) -> None:
+    await bench.add("a", left=0)
+    async with bench.worker(timeout_s=7200.0) as worker:
+        failed = await bench.end(await make(worker))
+
+    assert (failed.state.value, failed.error_code) == ("failed", "no_account_available")
 
 
 @pytest.mark.parametrize(
@@ -362,9 +405,10 @@ async def test_references_of_few_jobs_are_in_memory_at_once(bench: VideoBench) -
 async def test_an_alias_is_kept_as_the_model_that_it_stands_for(bench: VideoBench) -> None:
     await bench.add("a")
     async with bench.worker() as worker:
-        job = await worker.videos.create(
+        begun = await worker.videos.create(
             MINE, ask(model="grok-imagine-1.0-video"), shown={"model": "my-video"}
         )
+        job = begun.job
         assert (job.model, job.shown["model"]) == ("grok-imagine-1.0-video", "my-video")
         assert isinstance(worker.videos.references, VideoReferences)
         await bench.end(job)

@@ -14,7 +14,7 @@ import pytest
 from grok2api.domain.media import MediaKind
 from grok2api.store import keys
 from grok2api.store.videos import VideoLimits
-from tests.services.videos.bench import MINE, VideoBench, ask, picture
+from tests.services.videos.bench import VideoBench, make, picture
 from tests.services.videos.process import LEDGER
 
 ROOT = Path(__file__).parents[3]
@@ -59,11 +59,7 @@ async def test_200_jobs_all_end_and_none_is_asked_for_twice(bench: VideoBench) -
     async with worker:
         await worker.runner.close(0.0)  # it only asks
         jobs = [
-            await worker.videos.create(
-                MINE,
-                ask(f"video {n}", references=(picture(),) if n % 10 == 0 else ()),
-                shown={},
-            )
+            await make(worker, f"video {n}", references=(picture(),) if n % 10 == 0 else ())
             for n in range(JOBS)
         ]
         with running(bench) as processes:

@@ -37,7 +37,8 @@ class VideoDecoder:
 
     `owner` is the account's id at the site, "" where it is not known. `is_ended` says that nothing
     more need be read: then, or at the end of the stream, comes `close`. `error` is set when there
-    is no video; `is_over` after either.
+    is no video; `is_over` after either. It says that the video `may_be_running`, unless the site
+    said why there will be none.
     """
 
     __slots__ = (
@@ -88,15 +89,15 @@ class VideoDecoder:
             return out
         url = uploaded_url(self._assets_url, self._part.owner, self._part.asset_id)
         if self._scanner.is_too_large:
-            self._fail(refusal.too_large())
+            self._lose(refusal.too_large())
         elif self._is_moderated:
             self._fail(refusal.content_rejected(status=None, detail="the video was withheld"))
         elif self._scanner.is_inside:
-            self._fail(_truncated())
+            self._lose(_truncated())
         elif self._is_complete and url:
             self._finish(url, out)
         else:
-            self._fail(_incomplete(self._last.percent))
+            self._lose(_incomplete(self._last.percent))
         return out
 
     def _take_frame(self, frame: wire.VideoFrame, out: list[VideoEvent]) -> None:
@@ -157,6 +158,10 @@ class VideoDecoder:
     def _finish(self, url: str, out: list[VideoEvent]) -> None:
         self.is_over = True
         out.append(VideoMade(structs.replace(self._part, url=url)))
+
+    def _lose(self, error: UpstreamError) -> None:
+        error.may_be_running = True
+        self._fail(error)
 
     def _fail(self, error: UpstreamError) -> None:
         self.is_over = True

@@ -23,6 +23,7 @@ from grok2api.assembly import (
 from grok2api.clock import SystemClock
 from grok2api.config.loader import load_boot, load_sources, prepare
 from grok2api.config.schema import BootSettings, Settings
+from grok2api.config.stats import MOST_ACTIONS
 from grok2api.domain.admission import KeyUse
 from grok2api.domain.catalogue import CATALOGUE
 from grok2api.domain.ids import ClientKeyId
@@ -35,6 +36,7 @@ from grok2api.maintenance.jobs.quota_refresh import build_quota_refresh
 from grok2api.maintenance.jobs.quota_totals import build_quota_totals
 from grok2api.maintenance.leader import Leader
 from grok2api.maintenance.runner import Runner
+from grok2api.services.action_log import ActionLog
 from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.dispatch import Dispatcher
@@ -47,12 +49,13 @@ from grok2api.services.operator import Operator
 from grok2api.services.rate_limits import RateLimits
 from grok2api.services.records import Records, build_records
 from grok2api.services.sessions import Sessions
-from grok2api.services.settings import SettingsDesk
+from grok2api.services.settings import ConfigTools, SettingsDesk
 from grok2api.services.settings_watch import SettingsWatch
 from grok2api.services.setup import Setup
 from grok2api.store.account_edits import AccountEdits
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore
+from grok2api.store.action_log import ActionLogStore
 from grok2api.store.admissions import AdmissionStore
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import RedisClient, open_redis, ping
@@ -278,7 +281,7 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
 
 
 @asynccontextmanager
-async def open_config(boot: BootSettings) -> AsyncIterator[SettingsDesk]:
+async def open_config(boot: BootSettings) -> AsyncIterator[ConfigTools]:
     """Build what changes settings, also where those that are stored cannot be used.
 
     Raises:
@@ -286,4 +289,6 @@ async def open_config(boot: BootSettings) -> AsyncIterator[SettingsDesk]:
     """
     async with open_redis(boot.redis_url, pool_size=1) as redis:
         store = SettingsStore(redis, SecretCipher(list(boot.secret_keys)))
-        yield SettingsDesk(store, load_sources(boot.data_dir), boot)
+        # How many actions are kept may be what cannot be read: a note of here drives out none.
+        actions = ActionLog(ActionLogStore(redis, max_entries=MOST_ACTIONS))
+        yield ConfigTools(SettingsDesk(store, load_sources(boot.data_dir), boot), actions)

@@ -1,8 +1,10 @@
 """Settings of statistics and of the logs of requests and of administrators' actions."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
+
+MOST_ACTIONS: Final = 1_000_000
 
 
 class StatsSettings(Struct, frozen=True, kw_only=True):
@@ -34,7 +36,7 @@ class StatsSettings(Struct, frozen=True, kw_only=True):
             title="Actions logged",
             description="Length of the log of what administrators did; the oldest go.",
             ge=1,
-            le=1_000_000,
+            le=MOST_ACTIONS,
         ),
     ] = 10_000
     flush_interval_s: Annotated[

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 import structlog
@@ -15,7 +16,7 @@ class Backlog(Generic[ItemT]):
     """Items that wait for their batch, `most` at a time; what comes beyond is dropped.
 
     A batch has up to `at_once` items and waits up to `gather_s` seconds for them, unless one
-    is urgent. `name` is said in the log when items are dropped: when it begins, and how many
+    is urgent; with 0 it is what came while the batch before was under way. `name` is said in the log when items are dropped: when it begins, and how many
     they were when items are taken again.
     """
 
@@ -58,11 +59,10 @@ class Backlog(Generic[ItemT]):
     async def take(self) -> list[ItemT]:
         """Wait for a batch and return it; it has at least one item."""
         await self._arrived.wait()
-        try:
-            async with asyncio.timeout(self._gather_s):
-                await self._urge.wait()
-        except TimeoutError:
-            pass
+        if self._gather_s:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._gather_s):
+                    await self._urge.wait()
         return self.take_now()
 
     def take_now(self) -> list[ItemT]:

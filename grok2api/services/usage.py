@@ -36,10 +36,10 @@ class RequestSink(Protocol):
 
 
 class UsageRecorder(Endless):
-    """Settles finished requests in batches, each exactly once, in the order in which they ended.
+    """Settles finished requests, each exactly once, in the order in which they ended.
 
-    A request that holds a call of its client key is sent at once; others wait for more, `gather_s`
-    seconds at most.
+    A request is sent at once, with all others that ended while the batch before was under way. With
+    `gather_s` it waits so long for more, unless it holds a call of its client key.
     Leaving the context settles what waits, for as long as `_FLUSH_S`; what is lost is counted in
     `dropped` and told in the log.
     """
@@ -47,7 +47,7 @@ class UsageRecorder(Endless):
     __slots__ = ("_backlog", "_batch", "_name", "_number", "_sinks", "_store", "dropped")
 
     def __init__(
-        self, store: UsageStore, sinks: Sequence[RequestSink] = (), *, gather_s: float = 0.05
+        self, store: UsageStore, sinks: Sequence[RequestSink] = (), *, gather_s: float = 0.0
     ) -> None:
         super().__init__()
         self._store = store

@@ -91,6 +91,42 @@ async def test_what_waits_is_settled_at_the_end_at_whatever_moment_it_comes(
     assert await count(redis) == 40
 
 
+class SlowRedis:
+    """A store that answers when `may_answer` is set; `asked` counts what it was asked."""
+
+    def __init__(self, redis: RedisClient) -> None:
+        self._redis = redis
+        self.may_answer = asyncio.Event()
+        self.asked = 0
+
+    async def execute_command(self, *args: str | bytes | float) -> Any:
+        self.asked += 1
+        await self.may_answer.wait()
+        return await self._redis.execute_command(*args)
+
+    async def aclose(self) -> None:
+        """Nothing of its own is open."""
+
+
+async def test_nothing_waits_but_for_the_batch_under_way(redis: RedisClient) -> None:
+    slow = SlowRedis(redis)
+    await store_at(redis).settle([request(0)], recorder="w", batch=1)  # the script is loaded
+    async with UsageRecorder(store_at(slow)) as recorder:
+        recorder.record(request(1))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert slow.asked == 1
+
+        for number in range(2, 22):
+            recorder.record(request(number))
+        slow.may_answer.set()
+        while await redis.execute_command("XLEN", usage_keys.usage_log()) < 22:
+            await asyncio.sleep(0)
+
+        # The first one is told the right hour, and asks again; then all others go together.
+        assert slow.asked == 3
+
+
 async def test_what_is_too_much_is_dropped_counted_and_told(redis: RedisClient) -> None:
     with capture_logs() as logs:
         async with UsageRecorder(store_at(redis)) as recorder:

@@ -114,8 +114,8 @@ def _is_look(arguments: Namespace) -> bool:
 
 def _is_plain(action: ActionName, result: object) -> bool:
     """Whether what was exported turned out to have no sessions."""
-    is_batch = isinstance(result, Batch) and action is ActionName.EXPORT_SESSIONS
-    return is_batch and not result.params.with_secrets
+    is_export = action is ActionName.EXPORT_SESSIONS
+    return is_export and isinstance(result, Batch) and not result.params.with_secrets
 
 
 def _describe(

@@ -43,8 +43,8 @@ class StatsSettings(Struct, frozen=True, kw_only=True):
         float,
         Meta(
             title="Gathering",
-            description="Finished requests wait up to this long to be counted together, which saves "
-            "some CPU; those of client keys with limits do not wait. 0: nothing waits.",
+            description="Finished requests wait up to this long to be counted together, which "
+            "saves some CPU; those of client keys with limits do not wait. 0: nothing waits.",
             ge=0,
             le=60,
         ),

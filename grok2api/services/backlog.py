@@ -16,8 +16,8 @@ class Backlog(Generic[ItemT]):
     """Items that wait for their batch, `most` at a time; what comes beyond is dropped.
 
     A batch has up to `at_once` items and waits up to `gather_s` seconds for them, unless one
-    is urgent; with 0 it is what came while the batch before was under way. `name` is said in the log when items are dropped: when it begins, and how many
-    they were when items are taken again.
+    is urgent; with 0 it is what came while the batch before was under way. `name` is said in the
+    log when items are dropped: when it begins, and how many they were when items are taken again.
     """
 
     __slots__ = (

@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from grok2api.config.features import VideoFormat
+from grok2api.domain.account import Outcome
 from grok2api.domain.chat import (
     ChatRequest,
     EventBatch,
@@ -36,6 +37,7 @@ from grok2api.domain.video import (
 )
 from grok2api.domain.video_job import NO_ACCOUNT_CODE, REJECTED_CODE, STORE_CODE, VideoJob
 from grok2api.domain.video_lengths import allowed_lengths, choose_segments
+from grok2api.error_kinds import ErrorKind
 from grok2api.errors import (
     ContentRejectedError,
     GatewayError,
@@ -46,6 +48,7 @@ from grok2api.errors import (
     StoreUnavailableError,
     UpstreamProtocolError,
 )
+from grok2api.services.attempt import AttemptRecord
 from grok2api.services.cleanup import Cleanup
 from grok2api.services.dispatch import TurnRecord
 from grok2api.services.files import FileDesk, GivenImage
@@ -116,6 +119,7 @@ class VideoChat:
         except NotFoundError:
             raise UpstreamProtocolError("The video was deleted.", code="cancelled") from None
         finally:
+            _note(record, job, route)
             if not job.has_ended:
                 self._cleanup.start(self._give_up(owner, job))
         yield [TextDelta(await self._show(job, request.public_url)), Finished()]
@@ -127,7 +131,8 @@ class VideoChat:
         made: list[VideoJob] = []
 
         async def create() -> None:
-            made.append(await self._videos.create(owner, order, shown={}, caller=caller))
+            creation = await self._videos.create(owner, order, shown={}, caller=caller)
+            made.append(creation.job)
 
         try:
             await self._cleanup.run(create())
@@ -189,6 +194,23 @@ class VideoChat:
             preset=wish.preset,
             upscale=wish.upscale,
         )
+
+
+def _note(record: TurnRecord, job: VideoJob, route: Route) -> None:
+    """Remember who made the video, and what it cost: its parts, once an account was asked."""
+    if not job.account_id:
+        return
+    attempt = AttemptRecord(
+        job.account_id,
+        units=len(job.request.segments) * route.model.cost,
+        duration_s=max(0.0, job.completed_at_s - job.started_at_s),
+    )
+    if job.state is VideoState.DONE:
+        attempt.outcome = Outcome.OK
+    elif job.has_ended and job.state is not VideoState.CANCELLED:
+        attempt.outcome = Outcome.FAILED
+        attempt.error_kind, attempt.code = ErrorKind.UPSTREAM_PROTOCOL.value, job.error_code
+    record.attempts.append(attempt)
 
 
 def _read_messages(request: ChatRequest) -> tuple[str, list[GivenImage]]:

@@ -39,6 +39,14 @@ RETRY_AFTER_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
+class Creation:
+    """A job that a client asked for; `is_new`: not the one that an earlier call has begun."""
+
+    job: VideoJob
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Videos:
     """The video jobs of all clients; `runner` works on them in this process."""
 
@@ -56,7 +64,7 @@ class Videos:
         shown: Mapping[str, str],
         idempotency_key: str = "",
         caller: ClientKey | None = None,
-    ) -> VideoJob:
+    ) -> Creation:
         """Keep a job; it is worked on from now on, here or elsewhere.
 
         The same question under the same `idempotency_key` gives the job that it gave before.
@@ -91,7 +99,7 @@ class Videos:
         match reply:
             case Existing():
                 await self.references.remove(references)
-                return await self.find(owner, reply.job_id)
+                return Creation(await self.find(owner, reply.job_id), is_new=False)
             case Reused():
                 await self.references.remove(references)
                 raise ConflictError(
@@ -107,7 +115,7 @@ class Videos:
                 )
             case _:
                 self.runner.nudge()
-                return await self.find(owner, job_id)
+                return Creation(await self.find(owner, job_id), is_new=True)
 
     async def find(self, owner: ClientKeyId, job_id: str) -> VideoJob:
         """Return a job.

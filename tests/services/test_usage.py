@@ -108,6 +108,11 @@ class SlowRedis:
         """Nothing of its own is open."""
 
 
+async def logged(redis: RedisClient) -> int:
+    length: int = await redis.execute_command("XLEN", usage_keys.usage_log())
+    return length
+
+
 async def test_nothing_waits_but_for_the_batch_under_way(redis: RedisClient) -> None:
     slow = SlowRedis(redis)
     await store_at(redis).settle([request(0)], recorder="w", batch=1)  # the script is loaded
@@ -120,7 +125,7 @@ async def test_nothing_waits_but_for_the_batch_under_way(redis: RedisClient) -> 
         for number in range(2, 22):
             recorder.record(request(number))
         slow.may_answer.set()
-        while await redis.execute_command("XLEN", usage_keys.usage_log()) < 22:
+        while await logged(redis) < 22:  # noqa: ASYNC110 -- the store has no event to wait for
             await asyncio.sleep(0)
 
         # The first one is told the right hour, and asks again; then all others go together.

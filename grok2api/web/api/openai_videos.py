@@ -1,6 +1,6 @@
 """/v1/videos: jobs that make videos, and what they made."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Final
 
 import msgspec
@@ -32,8 +32,15 @@ from grok2api.domain.ids import ClientKeyId
 from grok2api.domain.media import MediaKind
 from grok2api.domain.video import VideoState
 from grok2api.domain.video_job import VideoJob
-from grok2api.errors import ConflictError, InvalidRequestError, NotFoundError
+from grok2api.errors import (
+    ConflictError,
+    GatewayError,
+    InvalidRequestError,
+    NotFoundError,
+    StoreUnavailableError,
+)
 from grok2api.services.files import GivenImage
+from grok2api.services.videos import Creation
 from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.web.api.auth import admit, take
 from grok2api.web.api.files import BY_KEY
@@ -42,7 +49,7 @@ from grok2api.web.api.openai_response_turn import owner_of
 from grok2api.web.api.queries import read_number
 from grok2api.web.api.turn import IGNORED_HEADER, JSON, OPENAI, note_model
 from grok2api.web.body import read_json
-from grok2api.web.facts import facts_of
+from grok2api.web.facts import RequestFacts, facts_of
 from grok2api.web.forms import Form, is_form, read_form
 from grok2api.web.media_response import MediaResponse
 from grok2api.web.presence import client_present
@@ -148,21 +155,37 @@ async def _create(
     token = _idempotency_key(request)
     facts = facts_of(request)
     facts.input_tokens = estimate_tokens(order.request.prompt)
-    facts.units = len(order.request.segments) * route.model.cost
-    await take(request, caller, units=facts.units)
+    units = len(order.request.segments) * route.model.cost
+    await take(request, caller, units=units)
     async with client_present(request.receive, state.drain):
         intake = await state.files.take_images(given)
     with intake:
-        job = await state.videos.create(
+        creating = state.videos.create(
             owner_of(caller),
             msgspec.structs.replace(order.request, references=intake.files),
             shown=order.shown,
             idempotency_key=token,
             caller=caller,
         )
+        job = await _count_units(facts, units, creating)
     response = _answer(request, job)
     response.headers.update(_notes(order, unknown))
     return response
+
+
+async def _count_units(facts: RequestFacts, units: int, creating: Awaitable[Creation]) -> VideoJob:
+    """Count units for a job that is new, also where nobody can say whether it was begun."""
+    facts.units = units
+    try:
+        creation = await creating
+    except StoreUnavailableError:
+        raise
+    except GatewayError:
+        facts.units = 0
+        raise
+    if not creation.is_new:
+        facts.units = 0
+    return creation.job
 
 
 def _read_form(form: Form) -> tuple[VideoOptions, list[GivenImage]]:

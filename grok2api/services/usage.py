@@ -116,13 +116,18 @@ class UsageRecorder(Endless):
             log.error("usage_lost", requests=lost)
 
 
+def _plain(text: str) -> str:
+    """Return `text` without what terminals obey: an operator reads the log on one."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
 def _tidy(finished: FinishedRequest) -> FinishedRequest:
     return msgspec.structs.replace(
         finished,
         id=finished.id[:_NAME_CHARS],
         model=finished.model[:_NAME_CHARS],
-        requested=redact_text(finished.requested)[:_NAME_CHARS],
+        requested=_plain(redact_text(finished.requested)[:_NAME_CHARS]),
         code=finished.code[:_NAME_CHARS],
-        agent=redact_text(finished.agent)[:_AGENT_CHARS],
+        agent=_plain(redact_text(finished.agent)[:_AGENT_CHARS]),
         attempts=finished.attempts[:_MAX_ATTEMPTS],
     )

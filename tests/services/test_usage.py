@@ -16,6 +16,7 @@ from grok2api.services.backlog import Backlog
 from grok2api.services.usage import MAX_WAITING, UsageRecorder
 from grok2api.store import usage_keys
 from grok2api.store.connection import RedisClient
+from grok2api.store.request_log import RequestLogStore
 from grok2api.store.usage import UsageLimits, UsageStore
 
 pytestmark = pytest.mark.timeout(60)
@@ -173,6 +174,15 @@ async def test_what_clients_wrote_is_cut_and_holds_no_secret(redis: RedisClient)
     ((_, fields),) = await redis.execute_command("XRANGE", usage_keys.usage_log(), "-", "+")
     assert b"abcdefgh" not in fields[b"record"]
     assert len(fields[b"record"]) < 500
+
+
+async def test_what_clients_wrote_moves_no_cursor(redis: RedisClient) -> None:
+    async with UsageRecorder(store_at(redis)) as recorder:
+        recorder.record(request(1, agent="a\x9b2J", requested="b\x1b[2J\nc\u202e"))
+
+    found = await RequestLogStore(redis).find("req_1")
+    assert found is not None
+    assert (found.finished.agent, found.finished.requested) == ("a�2J", "b�[2J�c�")
 
 
 async def test_urgent_item_does_not_wait_for_more() -> None:

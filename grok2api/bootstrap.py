@@ -26,8 +26,9 @@ from grok2api.config.schema import BootSettings, Settings
 from grok2api.config.stats import MOST_ACTIONS
 from grok2api.domain.admission import KeyUse
 from grok2api.domain.catalogue import CATALOGUE
-from grok2api.domain.ids import ClientKeyId
+from grok2api.domain.ids import ClientKeyId, VideoJobId
 from grok2api.domain.model import OPERATIONS
+from grok2api.domain.video_job import VideoJob
 from grok2api.maintenance.following import FollowingRunner
 from grok2api.maintenance.jobs.batches import build_batch_job
 from grok2api.maintenance.jobs.lease_reaper import build_lease_reaper
@@ -68,6 +69,7 @@ from grok2api.store.server_facts import ServerFacts, read_server_facts
 from grok2api.store.sessions import SessionStore
 from grok2api.store.settings import SettingsStore
 from grok2api.store.setup import SetupStore
+from grok2api.store.videos import VideoStore
 from grok2api.telemetry.metrics import Metrics, open_metrics
 from grok2api.telemetry.tracing import Tracing, open_tracing
 from grok2api.upstream.curl import open_transport
@@ -95,6 +97,7 @@ class AdminTools:
     explainer: Explainer
     sessions: Sessions
     records: Records
+    find_video: Callable[[ClientKeyId, VideoJobId], Awaitable[VideoJob | None]]
     read_server_facts: Callable[[], Awaitable[ServerFacts]]
 
 
@@ -276,6 +279,7 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
             explainer=join_explainer(redis, store, models, keys, settings),
             sessions=Sessions(SessionStore(redis)),
             records=build_records(redis, settings.stats),
+            find_video=VideoStore(redis, shared.cipher).find,
             read_server_facts=partial(read_server_facts, redis),
         )
 

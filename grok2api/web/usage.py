@@ -84,6 +84,7 @@ def _record_usage(state: AppState, facts: RequestFacts, served: ServedRequest) -
             affinity=facts.affinity,
             client=facts.client,
             agent=facts.agent,
+            job=facts.job,
             attempts=facts.attempts_made,
         )
     )

@@ -13,7 +13,9 @@ from grok2api.domain.client_key import Budget
 from grok2api.domain.ids import ClientKeyId
 from grok2api.errors import UpstreamUnavailableError
 from tests.web.conftest import MODEL, TEST_SETTINGS, Edge, EdgeMaker, question
+from tests.web.operators import open_operator
 from tests.web.test_limits import calls_are_over, client_of, logged
+from tests.web.test_videos import finished as video_of
 
 CHATS: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": question(stream=True),
@@ -104,6 +106,7 @@ async def test_only_a_video_that_is_begun_costs_units(studio: Edge) -> None:
     studio.filmer.gate.set()
 
     assert statuses == [200, 200, 429]
+    assert len({one.job for one in requests if one.job}) == 1
     assert sorted(one.units for one in requests) == [0, 0, PARTS]
     assert used.day.units == PARTS
 
@@ -129,3 +132,22 @@ async def test_budget_that_has_less_than_all_parts_of_a_video_refuses_it(studio:
 
     assert refused.status_code == 429
     assert not studio.filmer.requests
+
+
+async def test_request_that_began_a_video_is_explained_by_what_became_of_it(
+    make_edge: EdgeMaker,
+) -> None:
+    async with open_operator(make_edge) as operator:
+        edge = operator.edge
+        [account] = await operator.add("a")
+        job_id = await video_of(edge)
+        [served] = await logged(edge, 1)
+        told = await operator.get(f"/requests/{served.id}")
+        await edge.client.delete(f"/v1/videos/{job_id}")
+        later = await operator.get(f"/requests/{served.id}")
+
+    assert told["request"]["job"] == job_id
+    says = f"The video is done, 100 % made, with {account} after"
+    assert any(line.startswith(says) for line in told["story"])
+    assert not any("No account" in line for line in told["story"])
+    assert "The video is not known any more." in later["story"]

@@ -185,6 +185,7 @@ async def _count_units(facts: RequestFacts, units: int, creating: Awaitable[Crea
         raise
     if not creation.is_new:
         facts.units = 0
+    facts.job = creation.job.id
     return creation.job
 
 

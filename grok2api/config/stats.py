@@ -43,12 +43,12 @@ class StatsSettings(Struct, frozen=True, kw_only=True):
         float,
         Meta(
             title="Gathering",
-            description="Finished requests wait up to this long to be counted together, which "
-            "saves some CPU; those of client keys with limits do not wait. 0: nothing waits.",
+            description="Where many requests finish, they are counted together once in this time; "
+            "one after a silence, and those of client keys with limits, do not wait.",
             ge=0,
             le=60,
         ),
-    ] = 0.0
+    ] = 0.01
     file: Annotated[
         str,
         Meta(

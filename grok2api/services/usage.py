@@ -38,8 +38,9 @@ class RequestSink(Protocol):
 class UsageRecorder(Endless):
     """Settles finished requests, each exactly once, in the order in which they ended.
 
-    A request is sent at once, with all others that ended while the batch before was under way. With
-    `gather_s` it waits so long for more, unless it holds a call of its client key.
+    A request that ends after a silence, or that holds a call of its client key, is sent at once,
+    with all that ended while others were under way. Where they are many, the others go together
+    every `every_s` seconds.
     Leaving the context settles what waits, for as long as `_FLUSH_S`; what is lost is counted in
     `dropped` and told in the log.
     """
@@ -47,13 +48,13 @@ class UsageRecorder(Endless):
     __slots__ = ("_backlog", "_batch", "_name", "_number", "_sinks", "_store", "dropped")
 
     def __init__(
-        self, store: UsageStore, sinks: Sequence[RequestSink] = (), *, gather_s: float = 0.0
+        self, store: UsageStore, sinks: Sequence[RequestSink] = (), *, every_s: float = 0.01
     ) -> None:
         super().__init__()
         self._store = store
         self._sinks = sinks
         self._backlog: Backlog[FinishedRequest] = Backlog(
-            "usage", most=MAX_WAITING, at_once=MAX_AT_ONCE, gather_s=gather_s
+            "usage", most=MAX_WAITING, at_once=MAX_AT_ONCE, every_s=every_s
         )
         self._name = secrets.token_hex(8)
         self._number = 0

@@ -185,8 +185,12 @@ async def test_what_clients_wrote_moves_no_cursor(redis: RedisClient) -> None:
     assert (found.finished.agent, found.finished.requested) == ("a�2J", "b�[2J�c�")
 
 
-async def test_urgent_item_does_not_wait_for_more() -> None:
-    backlog: Backlog[int] = Backlog("x", most=9, at_once=4, gather_s=3600)
+async def test_item_after_a_silence_and_urgent_ones_do_not_wait_for_more() -> None:
+    backlog: Backlog[int] = Backlog("x", most=9, at_once=4, every_s=3600)
+    backlog.put(0)
+
+    assert await backlog.take() == [0]
+
     backlog.put(1)
     backlog.put(2, is_urgent=True)
 

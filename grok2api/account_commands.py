@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from grok2api.administration import administer
 from grok2api.bootstrap import AdminTools
+from grok2api.command_notes import Tally
 from grok2api.console import remark, say, say_json, say_table, show_progress
 from grok2api.domain.account import Mode
 from grok2api.domain.ids import AccountId
@@ -27,13 +28,6 @@ class _Listed(Struct):
 
     account: Account
     stale: list[Mode]
-
-
-class _Tally(Struct):
-    """Ids of accounts that were changed, and of those that there are not."""
-
-    done: list[AccountId]
-    unknown: list[AccountId]
 
 
 def accounts_list(arguments: Namespace) -> int:
@@ -135,8 +129,8 @@ def _change(
 ) -> int:
     """Do something to every account that is named; return the exit code."""
 
-    async def work(admin: AdminTools) -> _Tally:
-        act, tally = choose(admin), _Tally([], [])
+    async def work(admin: AdminTools) -> Tally:
+        act, tally = choose(admin), Tally([], [])
         for account_id in _ids_of(arguments):
             (tally.done if await act(account_id) else tally.unknown).append(account_id)
         return tally

@@ -11,7 +11,7 @@ from grok2api.bootstrap import AdminTools, open_admin, open_config
 from grok2api.command_notes import noted
 from grok2api.config.loader import load_boot, prepare
 from grok2api.config.schema import BootSettings
-from grok2api.services.settings import SettingsDesk
+from grok2api.services.settings import ConfigTools, SettingsDesk
 from grok2api.supervisor import running_store
 from grok2api.telemetry.logging import configure_logging
 
@@ -21,14 +21,18 @@ _ToolsT = TypeVar("_ToolsT")
 
 def administer(arguments: Namespace, work: Callable[[AdminTools], Awaitable[_ResultT]]) -> _ResultT:
     """Do `work` on the store that the flags and settings name; changes are written down."""
-    return _work(arguments, open_admin, noted(arguments, work))
+    return _work(arguments, open_admin, noted(arguments, work, lambda admin: admin.records.actions))
 
 
 def configure(
     arguments: Namespace, work: Callable[[SettingsDesk], Awaitable[_ResultT]]
 ) -> _ResultT:
-    """Do `work` on the settings in that store, also where they cannot be used."""
-    return _work(arguments, open_config, work)
+    """Do `work` on the settings in that store, also where they cannot be used; see `administer`."""
+
+    async def work_on_desk(tools: ConfigTools) -> _ResultT:
+        return await work(tools.desk)
+
+    return _work(arguments, open_config, noted(arguments, work_on_desk, lambda t: t.actions))
 
 
 def _work(

@@ -21,6 +21,7 @@ from grok2api.console import (
     say_table,
     show_progress,
 )
+from grok2api.domain.action import COMMAND_LINE
 from grok2api.domain.batch import Batch, BatchFailure
 from grok2api.errors import SettingsError
 from grok2api.services.account_names import is_account_id
@@ -29,7 +30,6 @@ from grok2api.services.account_query import AccountFilter
 _LOOK_AGAIN_S: Final = 0.5
 _MAX_FAILURES_SHOWN: Final = 50
 _MAX_KEPT: Final = 100
-_CREATED_BY: Final = "command line"
 
 
 class _Shown(Struct, frozen=True):
@@ -81,12 +81,12 @@ def batches_start(arguments: Namespace) -> int:
                 arguments.kind,
                 params,
                 operator.names.resolve_all(names, param="names"),
-                created_by=_CREATED_BY,
+                created_by=COMMAND_LINE,
             )
         else:
             ids = operator.search.ids(_filter_of(arguments))
             batch = await operator.batches.create(
-                arguments.kind, params, ids, created_by=_CREATED_BY
+                arguments.kind, params, ids, created_by=COMMAND_LINE
             )
         if not arguments.json:
             remark(f"Batch {batch.id} over {batch.total}; `batches show` tells how it goes on.")
@@ -99,7 +99,7 @@ def batches_result(arguments: Namespace) -> int:
     """Write what a batch kept: accounts as `accounts import` reads them, or a line for each."""
     output = arguments.output or STANDARD
 
-    async def work(admin: AdminTools) -> int:
+    async def work(admin: AdminTools) -> Batch:
         exports = admin.operator.batch_exports
         batch = await exports.find(arguments.id)
         if batch.params.with_secrets and arguments.output is None:
@@ -109,12 +109,12 @@ def batches_result(arguments: Namespace) -> int:
         async with aclosing(exports.iterate(batch)) as parts:
             async for part in parts:
                 write(part)
-        return batch.ok
+        return batch
 
     with open_output(output) as write:
-        count = administer(arguments, work)
+        batch = administer(arguments, work)
     if output != STANDARD:
-        remark(f"{count} written to {output}")
+        remark(f"{batch.ok} written to {output}")
     return 0
 
 

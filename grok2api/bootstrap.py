@@ -23,10 +23,12 @@ from grok2api.assembly import (
 from grok2api.clock import SystemClock
 from grok2api.config.loader import load_boot, load_sources, prepare
 from grok2api.config.schema import BootSettings, Settings
+from grok2api.config.stats import MOST_ACTIONS
 from grok2api.domain.admission import KeyUse
 from grok2api.domain.catalogue import CATALOGUE
-from grok2api.domain.ids import ClientKeyId
+from grok2api.domain.ids import ClientKeyId, VideoJobId
 from grok2api.domain.model import OPERATIONS
+from grok2api.domain.video_job import VideoJob
 from grok2api.maintenance.following import FollowingRunner
 from grok2api.maintenance.jobs.batches import build_batch_job
 from grok2api.maintenance.jobs.lease_reaper import build_lease_reaper
@@ -35,6 +37,7 @@ from grok2api.maintenance.jobs.quota_refresh import build_quota_refresh
 from grok2api.maintenance.jobs.quota_totals import build_quota_totals
 from grok2api.maintenance.leader import Leader
 from grok2api.maintenance.runner import Runner
+from grok2api.services.action_log import ActionLog
 from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.dispatch import Dispatcher
@@ -47,12 +50,13 @@ from grok2api.services.operator import Operator
 from grok2api.services.rate_limits import RateLimits
 from grok2api.services.records import Records, build_records
 from grok2api.services.sessions import Sessions
-from grok2api.services.settings import SettingsDesk
+from grok2api.services.settings import ConfigTools, SettingsDesk
 from grok2api.services.settings_watch import SettingsWatch
 from grok2api.services.setup import Setup
 from grok2api.store.account_edits import AccountEdits
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore
+from grok2api.store.action_log import ActionLogStore
 from grok2api.store.admissions import AdmissionStore
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import RedisClient, open_redis, ping
@@ -65,6 +69,7 @@ from grok2api.store.server_facts import ServerFacts, read_server_facts
 from grok2api.store.sessions import SessionStore
 from grok2api.store.settings import SettingsStore
 from grok2api.store.setup import SetupStore
+from grok2api.store.videos import VideoStore
 from grok2api.telemetry.metrics import Metrics, open_metrics
 from grok2api.telemetry.tracing import Tracing, open_tracing
 from grok2api.upstream.curl import open_transport
@@ -92,6 +97,7 @@ class AdminTools:
     explainer: Explainer
     sessions: Sessions
     records: Records
+    find_video: Callable[[ClientKeyId, VideoJobId], Awaitable[VideoJob | None]]
     read_server_facts: Callable[[], Awaitable[ServerFacts]]
 
 
@@ -273,12 +279,13 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
             explainer=join_explainer(redis, store, models, keys, settings),
             sessions=Sessions(SessionStore(redis)),
             records=build_records(redis, settings.stats),
+            find_video=VideoStore(redis, shared.cipher).find,
             read_server_facts=partial(read_server_facts, redis),
         )
 
 
 @asynccontextmanager
-async def open_config(boot: BootSettings) -> AsyncIterator[SettingsDesk]:
+async def open_config(boot: BootSettings) -> AsyncIterator[ConfigTools]:
     """Build what changes settings, also where those that are stored cannot be used.
 
     Raises:
@@ -286,4 +293,6 @@ async def open_config(boot: BootSettings) -> AsyncIterator[SettingsDesk]:
     """
     async with open_redis(boot.redis_url, pool_size=1) as redis:
         store = SettingsStore(redis, SecretCipher(list(boot.secret_keys)))
-        yield SettingsDesk(store, load_sources(boot.data_dir), boot)
+        # How many actions are kept may be what cannot be read: a note of here drives out none.
+        actions = ActionLog(ActionLogStore(redis, max_entries=MOST_ACTIONS))
+        yield ConfigTools(SettingsDesk(store, load_sources(boot.data_dir), boot), actions)

@@ -2,17 +2,15 @@
 
 from argparse import Namespace
 from datetime import UTC, datetime
-from typing import Final
 
 import msgspec
 
 from grok2api.administration import configure
 from grok2api.console import STANDARD, decode_text, read_input, say, say_json, say_table
+from grok2api.domain.action import COMMAND_LINE
 from grok2api.errors import SettingsError
 from grok2api.services.settings import SettingsDesk
 from grok2api.services.settings_views import Draft
-
-_BY: Final = "command line"
 
 
 def config_set(arguments: Namespace) -> int:
@@ -23,7 +21,8 @@ def config_set(arguments: Namespace) -> int:
             STANDARD, read_input(STANDARD, invitation="The value, then Ctrl-D:")
         ).strip()
     return _say(
-        arguments, configure(arguments, lambda desk: desk.save({arguments.key: value}, by=_BY))
+        arguments,
+        configure(arguments, lambda desk: desk.save({arguments.key: value}, by=COMMAND_LINE)),
     )
 
 
@@ -33,10 +32,10 @@ def config_unset(arguments: Namespace) -> int:
     if arguments.all == bool(names):
         raise SettingsError("name the settings, or give --all")
     if arguments.all:
-        revision = configure(arguments, lambda desk: desk.clear(by=_BY))
+        revision = configure(arguments, lambda desk: desk.clear(by=COMMAND_LINE))
         say(f"Nothing is changed any more: revision {revision}")
         return 0
-    return _say(arguments, configure(arguments, lambda desk: desk.save(names, by=_BY)))
+    return _say(arguments, configure(arguments, lambda desk: desk.save(names, by=COMMAND_LINE)))
 
 
 def config_history(arguments: Namespace) -> int:
@@ -62,7 +61,8 @@ def config_history(arguments: Namespace) -> int:
 def config_rollback(arguments: Namespace) -> int:
     """Bring an older revision of the settings back."""
     return _say(
-        arguments, configure(arguments, lambda desk: desk.rollback(arguments.revision, by=_BY))
+        arguments,
+        configure(arguments, lambda desk: desk.rollback(arguments.revision, by=COMMAND_LINE)),
     )
 
 

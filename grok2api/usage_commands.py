@@ -12,8 +12,10 @@ from grok2api.administration import administer
 from grok2api.bootstrap import AdminTools
 from grok2api.clock import SystemClock
 from grok2api.console import say, say_json, say_table
+from grok2api.domain.client_key import ANONYMOUS
 from grok2api.domain.statistics import Usage, sum_usage
 from grok2api.domain.usage import FinishedRequest, UsageCount
+from grok2api.domain.video_job import VideoJob
 from grok2api.errors import SettingsError
 from grok2api.services.request_log import LogForm, RequestFilter
 from grok2api.services.request_rows import describe_request
@@ -73,14 +75,17 @@ def log(arguments: Namespace) -> int:
 def explain(arguments: Namespace) -> int:
     """Say what happened to a request: attempts, waits, timings."""
 
-    async def find(admin: AdminTools) -> FinishedRequest:
-        return (await admin.records.requests.find(arguments.id)).finished
+    async def find(admin: AdminTools) -> tuple[FinishedRequest, VideoJob | None]:
+        found = (await admin.records.requests.find(arguments.id)).finished
+        if not found.job:
+            return found, None
+        return found, await admin.find_video(found.key_id or ANONYMOUS, found.job)
 
-    finished = administer(arguments, find)
+    finished, video = administer(arguments, find)
     if arguments.json:
         say_json(describe_request(finished))
         return 0
-    for line in tell_request(finished):
+    for line in tell_request(finished, video):
         say(line)
     return 0
 

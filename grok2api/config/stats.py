@@ -1,8 +1,10 @@
 """Settings of statistics and of the logs of requests and of administrators' actions."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
+
+MOST_ACTIONS: Final = 1_000_000
 
 
 class StatsSettings(Struct, frozen=True, kw_only=True):
@@ -34,19 +36,19 @@ class StatsSettings(Struct, frozen=True, kw_only=True):
             title="Actions logged",
             description="Length of the log of what administrators did; the oldest go.",
             ge=1,
-            le=1_000_000,
+            le=MOST_ACTIONS,
         ),
     ] = 10_000
     flush_interval_s: Annotated[
         float,
         Meta(
             title="Gathering",
-            description="Finished requests wait up to this long to be counted together; those of "
-            "client keys with limits do not wait.",
+            description="Where many requests finish, they are counted together once in this time; "
+            "one after a silence, and those of client keys with limits, do not wait.",
             ge=0,
             le=60,
         ),
-    ] = 0.05
+    ] = 0.01
     file: Annotated[
         str,
         Meta(

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 ADMIN: Final = "admin"
-COMMAND_LINE: Final = "cli"
+COMMAND_LINE: Final = "command line"
 NOBODY: Final = "unknown"
 """The actor of a login that was refused."""
 DONE: Final = "ok"
@@ -46,7 +46,7 @@ class AdminAction(Struct, frozen=True, kw_only=True):
     """Who did what, to what, and from where. Never a secret.
 
     `actor` is `ADMIN`, `COMMAND_LINE` or `NOBODY`; `action` an `ActionName`; `target` the first ids
-    it was done to; `client` an address; `outcome` is `DONE` or the code of an error.
+    it was done to; `client` an address, or user@host; `outcome` is `DONE` or the code of an error.
     """
 
     actor: str

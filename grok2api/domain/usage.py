@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from grok2api.domain.ids import AccountId, CallId, ClientKeyId
+from grok2api.domain.ids import AccountId, CallId, ClientKeyId, VideoJobId
 
 
 class AttemptFact(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -28,6 +28,7 @@ class FinishedRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `key_id` is "" where no key was presented or known; `model` the catalogue's name, `requested`
     what the client wrote; `account` the last one that served it. `status` is the HTTP status told
     to the client; 499: it left before. `first_output_ms` is None where nothing visible was sent.
+    `job` is the video that it began, or asked for once more.
     """
 
     id: str
@@ -54,6 +55,7 @@ class FinishedRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     affinity: str = ""
     client: str = ""
     agent: str = ""
+    job: VideoJobId = VideoJobId("")
     attempts: tuple[AttemptFact, ...] = ()
 
     @property

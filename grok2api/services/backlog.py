@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 import structlog
@@ -14,27 +15,30 @@ ItemT = TypeVar("ItemT")
 class Backlog(Generic[ItemT]):
     """Items that wait for their batch, `most` at a time; what comes beyond is dropped.
 
-    A batch has up to `at_once` items and waits up to `gather_s` seconds for them, unless one
-    is urgent. `name` is said in the log when items are dropped: when it begins, and how many
-    they were when items are taken again.
+    A batch has up to `at_once` items. An item that comes after a silence is one at once; the next
+    batch gathers until `every_s` seconds later, unless it is full or an item is urgent. `name` is
+    said in the log when items are dropped: when it begins, and how many they were when items are
+    taken again.
     """
 
     __slots__ = (
         "_arrived",
         "_at_once",
-        "_gather_s",
+        "_every_s",
         "_items",
         "_most",
         "_name",
+        "_next_s",
         "_untold",
         "_urge",
     )
 
-    def __init__(self, name: str, *, most: int, at_once: int, gather_s: float) -> None:
+    def __init__(self, name: str, *, most: int, at_once: int, every_s: float) -> None:
         self._name = name
         self._most = most
         self._at_once = at_once
-        self._gather_s = gather_s
+        self._every_s = every_s
+        self._next_s = 0.0
         self._items: deque[ItemT] = deque()
         self._arrived, self._urge = asyncio.Event(), asyncio.Event()
         self._untold = 0
@@ -58,11 +62,12 @@ class Backlog(Generic[ItemT]):
     async def take(self) -> list[ItemT]:
         """Wait for a batch and return it; it has at least one item."""
         await self._arrived.wait()
-        try:
-            async with asyncio.timeout(self._gather_s):
-                await self._urge.wait()
-        except TimeoutError:
-            pass
+        clock = asyncio.get_running_loop().time
+        if clock() < self._next_s:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(self._next_s):
+                    await self._urge.wait()
+        self._next_s = clock() + self._every_s
         return self.take_now()
 
     def take_now(self) -> list[ItemT]:

@@ -53,7 +53,7 @@ async def open_recorder(
     redis: RedisClient, data_dir: Path, settings: StatsSettings
 ) -> AsyncIterator[UsageRecorder]:
     """Open what records finished requests; what waits is written down at the end."""
-    gather_s = settings.flush_interval_s
+    every_s = settings.flush_interval_s
     async with AsyncExitStack() as stack:
         sinks: list[RequestSink] = []
         if settings.enabled and settings.file:
@@ -64,10 +64,10 @@ async def open_recorder(
                 backups=settings.file_backups,
             )
             sinks.append(
-                await stack.enter_async_context(RequestFile(file, SystemClock(), gather_s=gather_s))
+                await stack.enter_async_context(RequestFile(file, SystemClock(), every_s=every_s))
             )
         store = UsageStore(redis, _limits(settings))
-        yield await stack.enter_async_context(UsageRecorder(store, sinks, gather_s=gather_s))
+        yield await stack.enter_async_context(UsageRecorder(store, sinks, every_s=every_s))
 
 
 def _limits(settings: StatsSettings) -> UsageLimits:

@@ -28,13 +28,13 @@ class RequestFile(Endless):
 
     __slots__ = ("_backlog", "_cleanup", "_clock", "_file")
 
-    def __init__(self, file: RotatingFile, clock: Clock, *, gather_s: float) -> None:
+    def __init__(self, file: RotatingFile, clock: Clock, *, every_s: float) -> None:
         super().__init__()
         self._file = file
         self._clock = clock
         self._cleanup = Cleanup()
         self._backlog: Backlog[FinishedRequest] = Backlog(
-            "request_file", most=_MAX_WAITING, at_once=_AT_ONCE, gather_s=gather_s
+            "request_file", most=_MAX_WAITING, at_once=_AT_ONCE, every_s=every_s
         )
 
     def record(self, finished: FinishedRequest) -> None:

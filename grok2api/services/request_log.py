@@ -33,7 +33,7 @@ class RequestFilter(Struct, frozen=True, kw_only=True):
 
     `since_s` and `until_s` are when a request ended. `status` is one, "429", or a class, "4xx".
     `model` is also what the client wrote, `account` any that was tried, `error` a kind or a code.
-    `text` is part of an id (of the request, key, account or call) or of a client's address.
+    `text` is part of an id (of the request, key, account, call or video) or of a client's address.
     """
 
     since_s: float = 0.0
@@ -175,7 +175,7 @@ def _accounts_of(one: FinishedRequest) -> tuple[str, ...]:
 
 
 def _names_of(one: FinishedRequest) -> tuple[str, ...]:
-    return (one.id, one.key_id, one.call_id, one.client, *_accounts_of(one))
+    return (one.id, one.key_id, one.call_id, one.client, one.job, *_accounts_of(one))
 
 
 def _to_ms(seconds: float) -> int:

@@ -15,7 +15,7 @@ _FIELDS: Final = tuple(
 )
 CSV_HEADS: Final = ("at", *_FIELDS, "attempts")
 _ENCODER = msgspec.json.Encoder()
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
 
 
 def describe_request(finished: FinishedRequest) -> dict[str, object]:

@@ -5,19 +5,20 @@ from datetime import UTC, datetime
 from typing import Final
 
 from grok2api.domain.usage import AttemptFact, FinishedRequest
+from grok2api.domain.video_job import VideoJob
 
 CLIENT_LEFT: Final = 499
 _SECOND_MS: Final = 1000
 
 
-def tell_request(finished: FinishedRequest) -> list[str]:
-    """Return the story of a request, a sentence or two a line."""
+def tell_request(finished: FinishedRequest, video: VideoJob | None = None) -> list[str]:
+    """Return the story of a request, a sentence or two a line; `video` is its job, if kept."""
     return [
         _tell_end(finished),
         _tell_caller(finished),
         *_tell_wish(finished),
         *_tell_waiting(finished),
-        *_tell_attempts(finished),
+        *(_tell_job(finished, video) if finished.job else _tell_attempts(finished)),
         *_tell_output(finished),
     ]
 
@@ -55,6 +56,18 @@ def _tell_waiting(finished: FinishedRequest) -> Iterator[str]:
         yield f"Its conversation was recognised by {finished.affinity}."
     if finished.waited_ms:
         yield f"It stood in line for an account for {_span(finished.waited_ms)}."
+
+
+def _tell_job(finished: FinishedRequest, video: VideoJob | None) -> Iterator[str]:
+    yield f"It began {finished.job}, or asked for it once more; videos are made beside requests."
+    if video is None:
+        yield "The video is not known any more."
+        return
+    code = f" ({video.error_code})" if video.error_code else ""
+    account = f", with {video.account_id}" if video.account_id else ""
+    took_ms = round((video.completed_at_s - video.started_at_s) * _SECOND_MS)
+    took = f" after {_span(took_ms)}" if video.has_ended and video.started_at_s else ""
+    yield f"The video is {video.state}{code}, {video.percent} % made{account}{took}."
 
 
 def _tell_attempts(finished: FinishedRequest) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Settings as operators see them: what is in force and why, changed as a whole or not at all."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +20,7 @@ from grok2api.config.sources import (
     value_of,
 )
 from grok2api.errors import ConflictError, InvalidRequestError, NotFoundError, SettingsError
+from grok2api.services.action_log import ActionLog
 from grok2api.services.settings_views import (
     MASKS,
     Difference,
@@ -203,6 +205,14 @@ class SettingsDesk:
         if key in stored.values and not is_read_at_start(key):
             return STORE
         return "file" if key in self._sources.file else DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigTools:
+    """What commands change settings with."""
+
+    desk: SettingsDesk
+    actions: ActionLog
 
 
 def _conflict(revision: int) -> ConflictError:

@@ -36,10 +36,11 @@ class RequestSink(Protocol):
 
 
 class UsageRecorder(Endless):
-    """Settles finished requests in batches, each exactly once, in the order in which they ended.
+    """Settles finished requests, each exactly once, in the order in which they ended.
 
-    A request that holds a call of its client key is sent at once; others wait for more, `gather_s`
-    seconds at most.
+    A request that ends after a silence, or that holds a call of its client key, is sent at once,
+    with all that ended while others were under way. Where they are many, the others go together
+    every `every_s` seconds.
     Leaving the context settles what waits, for as long as `_FLUSH_S`; what is lost is counted in
     `dropped` and told in the log.
     """
@@ -47,13 +48,13 @@ class UsageRecorder(Endless):
     __slots__ = ("_backlog", "_batch", "_name", "_number", "_sinks", "_store", "dropped")
 
     def __init__(
-        self, store: UsageStore, sinks: Sequence[RequestSink] = (), *, gather_s: float = 0.05
+        self, store: UsageStore, sinks: Sequence[RequestSink] = (), *, every_s: float = 0.01
     ) -> None:
         super().__init__()
         self._store = store
         self._sinks = sinks
         self._backlog: Backlog[FinishedRequest] = Backlog(
-            "usage", most=MAX_WAITING, at_once=MAX_AT_ONCE, gather_s=gather_s
+            "usage", most=MAX_WAITING, at_once=MAX_AT_ONCE, every_s=every_s
         )
         self._name = secrets.token_hex(8)
         self._number = 0
@@ -116,13 +117,18 @@ class UsageRecorder(Endless):
             log.error("usage_lost", requests=lost)
 
 
+def _plain(text: str) -> str:
+    """Return `text` without what terminals obey: an operator reads the log on one."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
 def _tidy(finished: FinishedRequest) -> FinishedRequest:
     return msgspec.structs.replace(
         finished,
         id=finished.id[:_NAME_CHARS],
         model=finished.model[:_NAME_CHARS],
-        requested=redact_text(finished.requested)[:_NAME_CHARS],
+        requested=_plain(redact_text(finished.requested)[:_NAME_CHARS]),
         code=finished.code[:_NAME_CHARS],
-        agent=redact_text(finished.agent)[:_AGENT_CHARS],
+        agent=_plain(redact_text(finished.agent)[:_AGENT_CHARS]),
         attempts=finished.attempts[:_MAX_ATTEMPTS],
     )

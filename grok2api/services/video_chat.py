@@ -37,6 +37,7 @@ from grok2api.domain.video import (
 )
 from grok2api.domain.video_job import NO_ACCOUNT_CODE, REJECTED_CODE, STORE_CODE, VideoJob
 from grok2api.domain.video_lengths import allowed_lengths, choose_segments
+from grok2api.error_kinds import ErrorKind
 from grok2api.errors import (
     ContentRejectedError,
     GatewayError,
@@ -118,8 +119,7 @@ class VideoChat:
         except NotFoundError:
             raise UpstreamProtocolError("The video was deleted.", code="cancelled") from None
         finally:
-            if job.account_id:
-                record.attempts.append(_attempt_of(job, len(order.segments) * route.model.cost))
+            _note(record, job, route)
             if not job.has_ended:
                 self._cleanup.start(self._give_up(owner, job))
         yield [TextDelta(await self._show(job, request.public_url)), Finished()]
@@ -196,16 +196,21 @@ class VideoChat:
         )
 
 
-def _attempt_of(job: VideoJob, units: int) -> AttemptRecord:
-    """Return what a job cost whose account was asked, as that of any other answer is told."""
-    outcomes = {VideoState.DONE: Outcome.OK, VideoState.CANCELLED: Outcome.CANCELLED}
-    return AttemptRecord(
+def _note(record: TurnRecord, job: VideoJob, route: Route) -> None:
+    """Remember who made the video, and what it cost: its parts, once an account was asked."""
+    if not job.account_id:
+        return
+    attempt = AttemptRecord(
         job.account_id,
-        outcome=outcomes.get(job.state, Outcome.FAILED if job.has_ended else Outcome.CANCELLED),
-        code=job.error_code,
-        units=units,
+        units=len(job.request.segments) * route.model.cost,
         duration_s=max(0.0, job.completed_at_s - job.started_at_s),
     )
+    if job.state is VideoState.DONE:
+        attempt.outcome = Outcome.OK
+    elif job.has_ended and job.state is not VideoState.CANCELLED:
+        attempt.outcome = Outcome.FAILED
+        attempt.error_kind, attempt.code = ErrorKind.UPSTREAM_PROTOCOL.value, job.error_code
+    record.attempts.append(attempt)
 
 
 def _read_messages(request: ChatRequest) -> tuple[str, list[GivenImage]]:

@@ -28,6 +28,7 @@ _WAIT_BUCKETS_S = (0.001, 0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _STORE_BUCKETS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.5, 2.0)
 _OPERATION_LABEL = "gen_ai_operation_name"
 _MODEL_LABELS = (_OPERATION_LABEL, "gen_ai_provider_name", "gen_ai_request_model")
+_ANSWER_LABELS = (*_MODEL_LABELS, "route", "dialect", "status")
 _PROVIDER = "x_ai"
 _OTHER_OPERATION = "other"
 
@@ -83,14 +84,14 @@ class Metrics:
         self._duration = Histogram(
             "gen_ai_server_request_duration_seconds",
             "From the request's arrival to the end of its answer.",
-            _MODEL_LABELS,
+            _ANSWER_LABELS,
             buckets=_DURATION_BUCKETS_S,
             registry=registry,
         )
         self._first_token = Histogram(
             "gen_ai_server_time_to_first_token_seconds",
             "From the request's arrival to the first visible event of a stream.",
-            _MODEL_LABELS,
+            _ANSWER_LABELS,
             buckets=_FIRST_TOKEN_BUCKETS_S,
             registry=registry,
         )
@@ -156,16 +157,21 @@ class Metrics:
         """A request is over, however it ended."""
         self._in_flight.dec()
         model = self._known_model(served.model)
-        status = f"{served.status // 100}xx"
+        status = _class_of(served.status)
         self._requests.labels(
             served.route, served.method, served.dialect, model, status, served.error
         ).inc()
+
+    def answer_ended(self, served: ServedRequest) -> None:
+        """What a model was asked for is over: with its request, or later where nobody waits."""
         if not served.model:
             return
+        model = self._known_model(served.model)
         labels = (self._models.get(model, _OTHER_OPERATION), _PROVIDER, model)
-        self._duration.labels(*labels).observe(served.duration_s)
+        end = (*labels, served.route, served.dialect, _class_of(served.status))
+        self._duration.labels(*end).observe(served.duration_s)
         if served.first_token_s is not None:
-            self._first_token.labels(*labels).observe(served.first_token_s)
+            self._first_token.labels(*end).observe(served.first_token_s)
         if served.output_tokens:
             self._tokens.labels(*labels, "input").observe(served.input_tokens)
             self._tokens.labels(*labels, "output").observe(served.output_tokens)
@@ -215,6 +221,10 @@ class Metrics:
 
     def _known_model(self, name: str) -> str:
         return name if not name or name in self._models else OTHER
+
+
+def _class_of(status: int) -> str:
+    return f"{status // 100}xx"
 
 
 class _Build:

@@ -4,7 +4,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.types import Scope
 
-from grok2api.domain.ids import CallId
+from grok2api.domain.ids import CallId, VideoJobId
 from grok2api.domain.usage import AttemptFact
 from grok2api.error_kinds import LimitsLeft
 from grok2api.errors import GatewayError, RateLimitExceededError
@@ -22,7 +22,8 @@ class RequestFacts(Struct, kw_only=True):
     `mode` is what the account answered in, `waited_s` how long the request stood in line for it.
     `account` is the account's id, which is no secret; `affinity` the `AffinityRule` that told the
     conversation, or ""; `error` an `ErrorKind` or "". `is_background`: what was asked for goes on
-    after its request; who does it tells its usage. `units` are of the accounts' quota.
+    after its request; who does it tells its usage. `job` is the video that it began. `units` are
+    of the accounts' quota.
     `limits` are those of its key, as the headers tell them; `call_id` what it holds of them, or "".
     `span` is there where requests are traced.
     """
@@ -54,6 +55,7 @@ class RequestFacts(Struct, kw_only=True):
     detail: str = ""
     is_client_gone: bool = False
     is_background: bool = False
+    job: VideoJobId = VideoJobId("")
     units: int = 0
     attempts_made: tuple[AttemptFact, ...] = ()
 

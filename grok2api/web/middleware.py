@@ -17,7 +17,7 @@ from grok2api.web.facts import ANTHROPIC, KEY, RequestFacts
 from grok2api.web.graphs import graphs_in
 from grok2api.web.security_headers import FOR_ALL_ELSE, FOR_PAGES, POLICY
 from grok2api.web.state import KEY as STATE_KEY, AppState
-from grok2api.web.usage import CLIENT_CLOSED_REQUEST, is_usage, record_usage
+from grok2api.web.usage import CLIENT_CLOSED_REQUEST, describe_served, end_answer
 
 log = structlog.get_logger(__name__)
 
@@ -155,27 +155,17 @@ def _end_trace(span: RequestSpan, served: ServedRequest, facts: RequestFacts) ->
 
 
 def _record(state: AppState, facts: RequestFacts, scope: Scope) -> None:
-    ended_s = state.clock.monotonic_s()
     status = facts.status
     if facts.is_client_gone or not status:
         status = CLIENT_CLOSED_REQUEST
     route = facts.route or _route_of(scope)
     method = scope.get("method", "WEBSOCKET")
-    served = ServedRequest(
-        route=route,
-        method=method if method in _METHODS or method == "WEBSOCKET" else OTHER,
-        dialect=facts.dialect,
-        model=facts.model,
-        status=status,
-        error=facts.error,
-        duration_s=ended_s - facts.started_s,
-        first_token_s=_since(facts.first_output_s, facts.started_s),
-        input_tokens=facts.input_tokens,
-        output_tokens=facts.output_tokens,
-    )
+    if method not in _METHODS and method != "WEBSOCKET":
+        method = OTHER
+    served = describe_served(state, facts, route=route, method=method, status=status)
     state.metrics.request_ended(served)
-    if is_usage(route, method, status) and not facts.is_background:
-        record_usage(state, facts, route=route, method=served.method, status=status)
+    if not facts.is_background:
+        end_answer(state, facts, served)
     if facts.span is not None:
         _end_trace(facts.span, served, facts)
     if route in _QUIET_ROUTES and status < CLIENT_CLOSED_REQUEST:
@@ -210,10 +200,6 @@ def _write_line(served: ServedRequest, facts: RequestFacts) -> None:
     if served.first_token_s is not None:
         line["ttft_ms"] = round(served.first_token_s * 1000, 1)
     log.info("request_served", **{name: value for name, value in line.items() if value})
-
-
-def _since(moment_s: float | None, started_s: float) -> float | None:
-    return None if moment_s is None else moment_s - started_s
 
 
 def _route_of(scope: Scope) -> str:

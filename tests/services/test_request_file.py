@@ -24,7 +24,7 @@ def request(name: str) -> FinishedRequest:
 
 def file_at(path: Path) -> RequestFile:
     rotating = RotatingFile(path, max_bytes=10**6, period_s=86_400, backups=1)
-    return RequestFile(rotating, SystemClock(), gather_s=0.0)
+    return RequestFile(rotating, SystemClock(), every_s=0.0)
 
 
 async def test_every_request_is_one_line_at_whatever_moment_the_end_comes(tmp_path: Path) -> None:

@@ -155,6 +155,15 @@ async def test_table_has_heads_and_runs_no_formula(bench: LogBench) -> None:
     assert (rows[0]["first_output_ms"], rows[0]["attempts"]) == ("", "0")
 
 
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])  # noqa: RUF001
+async def test_no_text_of_a_table_begins_a_formula(bench: LogBench, first: str) -> None:
+    await bench.write(request("a", agent=f"{first}1+1"))
+
+    rows = list(csv.DictReader(io.StringIO((await bench.export(LogForm.CSV)).decode(), newline="")))
+
+    assert rows[0]["agent"] == f"'{first}1+1"
+
+
 async def test_export_of_many_is_whole(bench: LogBench) -> None:
     for first in range(0, 1200, 30):
         bench.batch += 1

@@ -16,6 +16,7 @@ from grok2api.services.backlog import Backlog
 from grok2api.services.usage import MAX_WAITING, UsageRecorder
 from grok2api.store import usage_keys
 from grok2api.store.connection import RedisClient
+from grok2api.store.request_log import RequestLogStore
 from grok2api.store.usage import UsageLimits, UsageStore
 
 pytestmark = pytest.mark.timeout(60)
@@ -91,6 +92,47 @@ async def test_what_waits_is_settled_at_the_end_at_whatever_moment_it_comes(
     assert await count(redis) == 40
 
 
+class SlowRedis:
+    """A store that answers when `may_answer` is set; `asked` counts what it was asked."""
+
+    def __init__(self, redis: RedisClient) -> None:
+        self._redis = redis
+        self.may_answer = asyncio.Event()
+        self.asked = 0
+
+    async def execute_command(self, *args: str | bytes | float) -> Any:
+        self.asked += 1
+        await self.may_answer.wait()
+        return await self._redis.execute_command(*args)
+
+    async def aclose(self) -> None:
+        """Nothing of its own is open."""
+
+
+async def logged(redis: RedisClient) -> int:
+    length: int = await redis.execute_command("XLEN", usage_keys.usage_log())
+    return length
+
+
+async def test_nothing_waits_but_for_the_batch_under_way(redis: RedisClient) -> None:
+    slow = SlowRedis(redis)
+    await store_at(redis).settle([request(0)], recorder="w", batch=1)  # the script is loaded
+    async with UsageRecorder(store_at(slow)) as recorder:
+        recorder.record(request(1))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert slow.asked == 1
+
+        for number in range(2, 22):
+            recorder.record(request(number))
+        slow.may_answer.set()
+        while await logged(redis) < 22:  # noqa: ASYNC110 -- the store has no event to wait for
+            await asyncio.sleep(0)
+
+        # The first one is told the right hour, and asks again; then all others go together.
+        assert slow.asked == 3
+
+
 async def test_what_is_too_much_is_dropped_counted_and_told(redis: RedisClient) -> None:
     with capture_logs() as logs:
         async with UsageRecorder(store_at(redis)) as recorder:
@@ -134,8 +176,21 @@ async def test_what_clients_wrote_is_cut_and_holds_no_secret(redis: RedisClient)
     assert len(fields[b"record"]) < 500
 
 
-async def test_urgent_item_does_not_wait_for_more() -> None:
-    backlog: Backlog[int] = Backlog("x", most=9, at_once=4, gather_s=3600)
+async def test_what_clients_wrote_moves_no_cursor(redis: RedisClient) -> None:
+    async with UsageRecorder(store_at(redis)) as recorder:
+        recorder.record(request(1, agent="a\x9b2J", requested="b\x1b[2J\nc\u202e"))
+
+    found = await RequestLogStore(redis).find("req_1")
+    assert found is not None
+    assert (found.finished.agent, found.finished.requested) == ("a�2J", "b�[2J�c�")
+
+
+async def test_item_after_a_silence_and_urgent_ones_do_not_wait_for_more() -> None:
+    backlog: Backlog[int] = Backlog("x", most=9, at_once=4, every_s=3600)
+    backlog.put(0)
+
+    assert await backlog.take() == [0]
+
     backlog.put(1)
     backlog.put(2, is_urgent=True)
 

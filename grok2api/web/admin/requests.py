@@ -6,6 +6,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
+from grok2api.domain.client_key import ANONYMOUS
 from grok2api.domain.ids import AccountId
 from grok2api.domain.usage import FinishedRequest
 from grok2api.services.request_log import MAX_PAGE, LogForm, RequestFilter, check_filter
@@ -73,7 +74,9 @@ async def explain_request(request: Request) -> Response:
     shown = _show(found.finished, found.settled_at_s)
     attempts = zip(shown["attempts"], left_out, strict=True)
     shown["attempts"] = [attempt | {"left_out": names} for attempt, names in attempts]
-    return answer(Explained(shown, tell_request(found.finished)))
+    owner, job = found.finished.key_id or ANONYMOUS, found.finished.job
+    video = await state_of(request).videos.store.find(owner, job) if job else None
+    return answer(Explained(shown, tell_request(found.finished, video)))
 
 
 async def export_requests(request: Request) -> Response:

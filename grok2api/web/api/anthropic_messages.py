@@ -88,7 +88,7 @@ def _stream(turn: _MessageTurn) -> Response:
 
 
 async def _produce(turn: _MessageTurn, renderer: StreamRenderer, write: Write) -> bytes:
-    await turn.run(renderer.render, write)
+    await turn.run(renderer, write)
     closing = renderer.finish()
     turn.facts.output_tokens = renderer.usage().completion
     return closing

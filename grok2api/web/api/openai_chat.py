@@ -82,7 +82,7 @@ def _stream(turn: _ChatTurn) -> Response:
 
 
 async def _produce(turn: _ChatTurn, renderer: StreamRenderer, write: Write) -> bytes:
-    await turn.run(renderer.render, write)
+    await turn.run(renderer, write)
     closing = renderer.finish()
     turn.facts.output_tokens = renderer.usage().completion
     return closing

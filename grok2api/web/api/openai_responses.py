@@ -1,9 +1,12 @@
 """POST /v1/responses and /v1/responses/compact: a turn, streamed, whole or in the background."""
 
+import asyncio
+import dataclasses
 from functools import partial
 from http import HTTPStatus
 from typing import Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,7 +15,7 @@ from grok2api.dialects.openai_compaction import CompactionRenderer, render_compa
 from grok2api.dialects.openai_responses import ResponseRenderer, render_body
 from grok2api.dialects.openai_responses_request import RESPONSES_DECODER, wants_compaction
 from grok2api.domain.response import EventSlice, ResponseState
-from grok2api.errors import GatewayError, InternalError
+from grok2api.errors import GatewayError, InternalError, ShuttingDownError
 from grok2api.services.background import Ending, Tell
 from grok2api.web.api.auth import admit
 from grok2api.web.api.openai_response_follow import follow
@@ -22,7 +25,7 @@ from grok2api.web.body import read_json
 from grok2api.web.facts import facts_of
 from grok2api.web.presence import client_present
 from grok2api.web.streaming import EventStreamResponse, Write
-from grok2api.web.usage import CLIENT_CLOSED_REQUEST, record_usage
+from grok2api.web.usage import CLIENT_CLOSED_REQUEST, describe_served, end_answer
 
 ROUTE: Final = "/v1/responses"
 
@@ -62,7 +65,7 @@ def _stream(turn: ResponseTurn) -> Response:
 
 
 async def _produce(turn: ResponseTurn, write: Write) -> bytes:
-    await turn.run(turn.renderer.render, write)
+    await turn.run(turn.renderer, write)
     closing = turn.finish()
     # Before the end is told: clients go on with the response as soon as they have it.
     await _keep(turn)
@@ -78,7 +81,7 @@ async def _complete(turn: ResponseTurn, request: Request) -> Response:
 async def _answer(turn: ResponseTurn, request: Request) -> None:
     """Have the whole response made while the client waits."""
     async with client_present(request.receive, turn.state.drain):
-        await turn.run(turn.renderer.render, _write_nothing)
+        await turn.run(turn.renderer, _write_nothing)
     turn.finish()
 
 
@@ -94,8 +97,10 @@ async def _keep(turn: ResponseTurn) -> None:
 async def _start(turn: ResponseTurn) -> Response:
     """Have the response made whether or not the client stays."""
     kept = turn.kept()
+    # What becomes of the call that began it is nothing to the response, and the other way round.
+    aside = dataclasses.replace(turn, facts=msgspec.structs.replace(turn.facts))
     await turn.state.responses.background.start(
-        kept, partial(_produce_aside, turn), partial(_fail_aside, turn)
+        kept, partial(_produce_aside, aside), partial(_fail_aside, aside)
     )
     turn.facts.is_background = True
     if turn.facts.is_stream:
@@ -115,16 +120,28 @@ async def _produce_aside(turn: ResponseTurn, tell: Tell) -> Ending:
     status = CLIENT_CLOSED_REQUEST
     try:
         await tell_more(turn.renderer.render([]))
-        await turn.run(turn.renderer.render, tell_more)
+        await turn.run(turn.renderer, tell_more)
         ending = _ending(turn, told, turn.finish())
         status = int(HTTPStatus.OK)
     except GatewayError as error:
-        turn.facts.note_error(error)
-        status = openai_status(error.kind)
+        status = _note_failure(turn, error)
+        raise
+    except asyncio.CancelledError:
+        if turn.state.drain.is_draining:
+            status = _note_failure(turn, ShuttingDownError("This server is restarting."))
+        raise
+    except Exception:
+        status = _note_failure(turn, InternalError("The server made a mistake."))
         raise
     finally:
-        record_usage(turn.state, turn.facts, route=ROUTE, method="POST", status=status)
+        served = describe_served(turn.state, turn.facts, route=ROUTE, method="POST", status=status)
+        end_answer(turn.state, turn.facts, served)
     return ending
+
+
+def _note_failure(turn: ResponseTurn, error: GatewayError) -> int:
+    turn.facts.note_error(error)
+    return openai_status(error.kind)
 
 
 def _fail_aside(turn: ResponseTurn, error: GatewayError) -> Ending:

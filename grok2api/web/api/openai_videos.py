@@ -171,6 +171,7 @@ async def _create(
         )
     if not begun.is_new:
         facts.units = 0
+    facts.job = begun.job.id
     response = _answer(request, begun.job)
     response.headers.update(_notes(order, unknown))
     return response

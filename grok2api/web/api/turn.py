@@ -1,14 +1,13 @@
 """One call of any of the chat APIs, decoded: what every way of answering it needs."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from starlette.requests import Request
 
 from grok2api.dialects.json_body import find_unknown
-from grok2api.domain.answer import Answer
+from grok2api.domain.answer import Answer, Usage
 from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.client_key import ANONYMOUS, ClientKey
 from grok2api.domain.model import Capability, Route
@@ -28,6 +27,14 @@ JSON: Final = "application/json"
 OPENAI: Final = "openai"
 MS_PER_S: Final = 1000
 IGNORED_HEADER: Final = "x-ignored-parameters"
+
+
+class TurnRenderer(Protocol):
+    """Makes bytes of an answer, and counts its tokens."""
+
+    def render(self, batch: EventBatch, /) -> bytes: ...
+
+    def usage(self) -> Usage: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +68,21 @@ class Turn:
         stream = self.state.settings.stream
         return StreamPace(stream.commit_after_s, stream.keep_alive_s, keep_alive)
 
-    async def run(self, render: Callable[[EventBatch], bytes], write: Write) -> None:
-        """Have the answer made, and write what `render` makes of it as it comes."""
+    async def run(self, renderer: TurnRenderer, write: Write) -> None:
+        """Have the answer made, and write what `renderer` makes of it as it comes.
+
+        One that breaks off, or whose client leaves, has cost what came of it until then.
+        """
         record = TurnRecord()
         try:
             async with self.state.chat.stream(self.request, self.caller) as answer:
                 record = answer.record
                 async for batch in answer:
                     note_mode(self.facts, record)
-                    await write(render(batch))
+                    await write(renderer.render(batch))
+        except BaseException:
+            self.facts.output_tokens = renderer.usage().completion
+            raise
         finally:
             note_record(self.facts, record)
 

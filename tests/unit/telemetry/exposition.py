@@ -36,20 +36,20 @@ def full_page(facts: ClusterFacts | None = FACTS) -> str:
     metrics = open_metrics(None, models={model.name: operation})
     metrics.request_started()
     metrics.request_started()
-    metrics.request_ended(
-        ServedRequest(
-            route="/v1/x",
-            method="POST",
-            dialect="openai",
-            model=model.name,
-            status=200,
-            error="",
-            duration_s=0.5,
-            first_token_s=0.2,
-            input_tokens=3,
-            output_tokens=5,
-        )
+    served = ServedRequest(
+        route="/v1/x",
+        method="POST",
+        dialect="openai",
+        model=model.name,
+        status=200,
+        error="",
+        duration_s=0.5,
+        first_token_s=0.2,
+        input_tokens=3,
+        output_tokens=5,
     )
+    metrics.request_ended(served)
+    metrics.answer_ended(served)
     metrics.attempt_ended(operation, "ok", "", 0.4)
     metrics.account_awaited(operation, 0.01)
     metrics.lease_taken()

@@ -89,6 +89,22 @@ def test_what_is_shipped_reads_metrics_that_exist(path: Path) -> None:
     assert used - known_names() == set()
 
 
+@pytest.mark.parametrize("path", [DASHBOARD, RULES], ids=lambda path: path.name)
+def test_what_is_shipped_asks_for_labels_that_its_metrics_have(path: Path) -> None:
+    labels = {
+        sample.name: set(sample.labels)
+        for family in families().values()
+        for sample in family.samples
+    }
+    text = path.read_text(encoding="utf-8").replace('\\"', '"')
+
+    for name, given in re.findall(r"\b((?:g2a|gen_ai)_[a-z_]+)\{([^}]*)\}", text):
+        assert set(re.findall(r"([a-z_]+)[!=]=?~?\"", given)) <= labels[name], (name, given)
+    for names in re.findall(r"\bby \(([^)]*)\)", text):
+        by = set(names.split(", ")) - {"le"}
+        assert any(by <= of for of in labels.values()), names
+
+
 def test_the_dashboard_is_whole() -> None:
     board = msgspec.json.decode(DASHBOARD.read_bytes())
     panels = [panel for panel in board["panels"] if panel["type"] != "row"]

@@ -18,8 +18,10 @@ from grok2api.telemetry.metrics import ServedRequest, open_metrics
 metrics = open_metrics(Path(sys.argv[1]), models={"grok-a": "chat"})
 for _ in range(10):
     metrics.request_started()
-    metrics.request_ended(ServedRequest(route="/v1/x", method="POST", dialect="openai",
-        model="grok-a", status=200, error="", duration_s=0.1, first_token_s=0.2))
+    served = ServedRequest(route="/v1/x", method="POST", dialect="openai",
+        model="grok-a", status=200, error="", duration_s=0.1, first_token_s=0.2)
+    metrics.request_ended(served)
+    metrics.answer_ended(served)
 metrics.request_started()
 print("up", flush=True)
 time.sleep(60)
@@ -28,11 +30,14 @@ time.sleep(60)
 BUSY = """
 while True:
     metrics.request_started()
-    metrics.request_ended(ServedRequest(route="/v1/x", method="POST", dialect="openai",
-        model="grok-a", status=200, error="", duration_s=0.1))
+    metrics.request_ended(served)
+    metrics.answer_ended(served)
     metrics.attempt_ended("chat", "ok", "", 0.1)
     metrics.store_called("PING", 0.001, has_failed=True)
 """
+
+
+TIMED = ("request_duration", "time_to_first_token")
 
 
 def totals(text: str) -> dict[str, float]:
@@ -59,6 +64,12 @@ def served(**changes: object) -> ServedRequest:
     return ServedRequest(**(facts | changes))  # type: ignore[arg-type]
 
 
+def end(metrics: Metrics, served: ServedRequest) -> None:
+    metrics.request_started()
+    metrics.request_ended(served)
+    metrics.answer_ended(served)
+
+
 def value(text: str, beginning: str) -> float:
     return sum(
         float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(beginning)
@@ -79,18 +90,20 @@ def test_a_request_is_in_flight_until_it_ends(metrics: Metrics) -> None:
 
 
 def test_a_served_stream_counts_time_and_tokens(metrics: Metrics) -> None:
-    metrics.request_started()
-    metrics.request_ended(served(first_token_s=0.3, input_tokens=7, output_tokens=20))
+    end(metrics, served(first_token_s=0.3, input_tokens=7, output_tokens=20))
 
     text = metrics.render().decode()
-    assert 'status="2xx"' in text
-    assert value(text, "gen_ai_server_time_to_first_token_seconds_count") == 1
+    for name in ("g2a_requests_total", *(f"gen_ai_server_{what}_seconds_count" for what in TIMED)):
+        [line] = [line for line in text.splitlines() if line.startswith(name)]
+        assert line.endswith(" 1.0")
+        for label in ('route="/v1/chat/completions"', 'dialect="openai"', 'status="2xx"'):
+            assert label in line
+        assert 'model="grok-a"' in line
     assert value(text, "gen_ai_client_token_usage_sum") == 27
 
 
 def test_a_model_name_from_a_client_does_not_become_a_label(metrics: Metrics) -> None:
-    metrics.request_started()
-    metrics.request_ended(served(model="evil-name"))
+    end(metrics, served(model="evil-name"))
 
     text = metrics.render().decode()
     assert "evil-name" not in text
@@ -122,8 +135,7 @@ def start(program: str, directory: Path) -> subprocess.Popen[str]:
 def test_what_makes_pictures_is_an_operation_of_its_own() -> None:
     metrics = open_metrics(None, models={"grok-a": "chat", "grok-i": "image_generation"})
     for model in ("grok-a", "grok-i", "grok-i"):
-        metrics.request_started()
-        metrics.request_ended(served(model=model))
+        end(metrics, served(model=model))
     metrics.attempt_ended("image_generation", "ok", "", 2.0)
     metrics.account_awaited("image_generation", 0.2)
 

@@ -4,6 +4,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 from hypothesis import assume, given, strategies as st
+from starlette.types import Scope
 
 from grok2api.errors import SettingsError
 from grok2api.web.client_address import MAX_HOPS, TrustedProxies, address_group, parse_address
@@ -136,7 +137,7 @@ def test_scheme_is_what_a_proxy_of_ours_says(
 def host_after(peer: str, *told: tuple[bytes, bytes]) -> str:
     """Return the host of a request to `own.example` that came from `peer`."""
     headers = [(b"host", b"own.example"), (b"accept", b"*/*"), *told]
-    scope = {"type": "http", "client": (peer, 1), "scheme": "http", "headers": headers}
+    scope: Scope = {"type": "http", "client": (peer, 1), "scheme": "http", "headers": headers}
     PROXIES.client_in(scope)
     (host,) = (value.decode() for name, value in scope["headers"] if name == b"host")
     assert (b"accept", b"*/*") in scope["headers"]

@@ -25,7 +25,7 @@ from grok2api.domain.media import (
     build_place,
     is_media_id,
 )
-from grok2api.errors import GatewayError, MediaStoreError, NotFoundError
+from grok2api.errors import GatewayError, MediaStoreError, MediaTooLargeError, NotFoundError
 from grok2api.media.objects import ObjectStore, open_object_store, write_limit_s
 from grok2api.media.spool import SpoolFile
 from grok2api.services.cleanup import Cleanup
@@ -64,8 +64,8 @@ def limit_of(kind: MediaKind, settings: LocalCacheSettings) -> int | None:
 class MediaLibrary:
     """Media by kind and id.
 
-    Every method raises MediaStoreError when the object store fails or is full, and
-    StoreUnavailableError when Redis does not answer.
+    Every method raises MediaStoreError when the object store fails or is full, MediaTooLargeError
+    for what would not fit an empty one, and StoreUnavailableError when Redis does not answer.
     """
 
     __slots__ = ("_cleanup", "_index", "_objects", "_settings")
@@ -102,7 +102,7 @@ class MediaLibrary:
         """Keep what `chunks` bring, never whole in memory; the caller closes them.
 
         Raises:
-            MediaStoreError: they bring more than `limit_bytes`, or the store fails.
+            MediaTooLargeError: they bring more than `limit_bytes`.
         """
         file = self._objects.open_spool()
 
@@ -185,7 +185,7 @@ class MediaLibrary:
             waiting.append(chunk)
             waiting_bytes += len(chunk)
             if file.size_bytes + waiting_bytes > limit_bytes:
-                raise MediaStoreError("The file is larger than may be kept.", detail="too_large")
+                raise MediaTooLargeError("The file is larger than may be kept.", detail="too_large")
             if waiting_bytes >= _SPOOLED_AT_ONCE:
                 await self._in_thread(file.write, waiting)
                 waiting, waiting_bytes = [], 0
@@ -241,7 +241,7 @@ class MediaLibrary:
                 case StoredMedia() | Reserved():
                     return reply
                 case TooLarge():
-                    raise MediaStoreError(
+                    raise MediaTooLargeError(
                         "The file is larger than all that may be kept.", detail="too_large"
                     )
                 case Full():

@@ -14,6 +14,7 @@ from grok2api.domain.video_job import DOWNLOAD_CODE, VideoJob
 from grok2api.errors import (
     GatewayError,
     MediaStoreError,
+    MediaTooLargeError,
     StoreUnavailableError,
     UpstreamError,
     UpstreamUnavailableError,
@@ -124,7 +125,7 @@ class VideoFetcher:
 
         Raises:
             UpstreamError: it could not be fetched in time.
-            MediaStoreError: it could not be kept in time.
+            MediaStoreError: it could not be kept in time, or is too large.
             StoreUnavailableError: the store was away for too long.
         """
         await self._upscale(claim, session)
@@ -134,6 +135,8 @@ class VideoFetcher:
         while True:
             try:
                 return await self._fetch_once(assets, url, session)
+            except MediaTooLargeError:
+                raise  # it would be so the next time as well
             except (UpstreamError, MediaStoreError, StoreUnavailableError) as error:
                 log.warning(
                     "video_not_fetched", video=claim.job.id, error=error.kind, detail=error.detail

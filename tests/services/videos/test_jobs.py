@@ -227,11 +227,14 @@ async def test_a_video_that_cannot_be_fetched_fails_with_its_address(bench: Vide
     assert failed.upstream_url in bench.upstream.content
 
 
-async def test_a_store_without_room_is_said_to_be_the_reason(bench: VideoBench) -> None:
+async def test_a_video_that_is_too_large_is_fetched_once(bench: VideoBench) -> None:
     await bench.add("a")
+    bench.upstream.stop_at("download")
+    bench.upstream.let_go()
     async with bench.worker(max_mb=1) as worker:
         failed = await bench.end(await make(worker, "x" * 40))
 
+    assert bench.upstream.waiting["download"] == 1
     assert (failed.state.value, failed.error_code) == ("failed", "media_store_unavailable")
 
 

@@ -118,10 +118,14 @@ class ObjectStore:
         path = _check(place)
         if self._folder is None:
             pieces = self._fetch(path, start, end, size_bytes)
-        elif await self.size_of(place) == size_bytes:
-            pieces = read_file(self._folder / path, start, end, piece_bytes=_LOCAL_PIECE_BYTES)
         else:
-            raise FileNotFoundError(place)
+            pieces = read_file(
+                self._folder / path,
+                start,
+                end,
+                size_bytes=size_bytes,
+                piece_bytes=_LOCAL_PIECE_BYTES,
+            )
         async with aclosing(pieces):
             async for piece in pieces:
                 yield piece

@@ -11,6 +11,8 @@ from grok2api.errors import MediaStoreError
 from grok2api.media.failure import explained
 
 _CLOSED: Final = -1
+# What every slow reader holds twice; and large blocks, made in threads, do not come back.
+_PIECE_BYTES: Final = 64 * 1024
 
 
 class _OpenFile:
@@ -48,7 +50,7 @@ class _OpenFile:
 
 
 async def read_file(
-    path: Path, start: int, end: int, *, size_bytes: int, piece_bytes: int
+    path: Path, start: int, end: int, *, size_bytes: int, piece_bytes: int = _PIECE_BYTES
 ) -> AsyncGenerator[bytes, None]:
     """Yield the bytes of a file from `start` to before `end`; nothing is read ahead.
 

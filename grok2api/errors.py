@@ -26,6 +26,7 @@ GatewayError
 │   └── UpstreamProtocolError        bytes we do not understand, or too few    scope UPSTREAM
 ├── StoreUnavailableError
 ├── MediaStoreError                  a picture or video cannot be kept or read now
+│   └── MediaTooLargeError           nor ever
 ├── ShuttingDownError                this worker is about to stop
 ├── InternalError                    our own fault
 └── SettingsError                    a setting, file or folder we cannot work with

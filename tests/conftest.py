@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -176,6 +176,26 @@ async def redis(redis_url: str) -> AsyncIterator[RedisClient]:
     """A client of an empty store."""
     async with open_redis(redis_url, pool_size=16) as client:
         yield client
+
+
+@pytest.fixture
+def refuse_writes(
+    _store_server: tuple[str, list[Redis]],
+) -> Callable[[], AbstractContextManager[None]]:
+    """Let the store take no writes for a block, as on a full disk."""
+    _, nodes = _store_server
+
+    @contextmanager
+    def refuse() -> Iterator[None]:
+        for node in nodes:
+            node.config_set("min-replicas-to-write", 1)
+        try:
+            yield
+        finally:
+            for node in nodes:
+                node.config_set("min-replicas-to-write", 0)
+
+    return refuse
 
 
 @pytest.fixture(scope="session")

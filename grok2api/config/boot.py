@@ -60,7 +60,7 @@ class BootSettings(Struct, frozen=True, kw_only=True):
         Meta(
             title="Trusted proxies",
             description=(
-                "Proxies whose X-Forwarded-For and -Proto count: addresses or networks; "
+                "Proxies whose X-Forwarded-For, -Proto and -Host count: addresses or networks; "
                 '"*": whoever connects, and only the last address he names.'
             ),
             extra={"key": "server.forwarded_allow_ips", "env": ("FORWARDED_ALLOW_IPS",)},

@@ -11,10 +11,12 @@ from grok2api.errors import MediaStoreError
 from grok2api.media.failure import explained
 
 _CLOSED: Final = -1
+# What every slow reader holds twice; and large blocks, made in threads, do not come back.
+_PIECE_BYTES: Final = 64 * 1024
 
 
 class _OpenFile:
-    """A file that is opened by the first reading; its methods block, in any threads."""
+    """A file that can be opened once; its methods block, in any threads."""
 
     __slots__ = ("_descriptor", "_is_over", "_lock", "_path")
 
@@ -25,13 +27,20 @@ class _OpenFile:
         # Who is cancelled leaves a thread behind that still reads.
         self._lock = Lock()
 
-    def read(self, start: int, size: int) -> bytes:
+    def open(self, size_bytes: int) -> bool:
+        """Return whether it is there, and of this size."""
         with self._lock, explained("read"):
             if self._is_over:
-                return b""
-            if self._descriptor == _CLOSED:
+                return False
+            try:
                 self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-            return os.pread(self._descriptor, size, start)
+            except FileNotFoundError:
+                return False
+            return os.fstat(self._descriptor).st_size == size_bytes
+
+    def read(self, start: int, size: int) -> bytes:
+        with self._lock, explained("read"):
+            return b"" if self._is_over else os.pread(self._descriptor, size, start)
 
     def close(self) -> None:
         with self._lock:
@@ -41,17 +50,20 @@ class _OpenFile:
 
 
 async def read_file(
-    path: Path, start: int, end: int, *, piece_bytes: int
+    path: Path, start: int, end: int, *, size_bytes: int, piece_bytes: int = _PIECE_BYTES
 ) -> AsyncGenerator[bytes, None]:
     """Yield the bytes of a file from `start` to before `end`; nothing is read ahead.
 
     A file that is removed meanwhile is read to its end.
 
     Raises:
-        MediaStoreError: it cannot be read, or is shorter.
+        FileNotFoundError: there is no file of `size_bytes` bytes.
+        MediaStoreError: it cannot be read, or has become shorter.
     """
     file = _OpenFile(path)
     try:
+        if not await asyncio.to_thread(file.open, size_bytes):
+            raise FileNotFoundError(path.name)
         while start < end:
             piece = await asyncio.to_thread(file.read, start, min(piece_bytes, end - start))
             if not piece:

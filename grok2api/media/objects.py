@@ -36,8 +36,6 @@ PIECE_BYTES: Final = 128 * 1024
 """The most that one piece of a stream has."""
 LIST_AT_ONCE: Final = 1000
 
-# What every slow reader holds twice; and large blocks, made in threads, do not come back.
-_LOCAL_PIECE_BYTES: Final = 64 * 1024
 _PART_BYTES: Final = 5 * 1024 * 1024
 _PARTS_AT_ONCE: Final = 2
 _SLOWEST_BYTES_PER_S: Final = 128 * 1024
@@ -118,10 +116,8 @@ class ObjectStore:
         path = _check(place)
         if self._folder is None:
             pieces = self._fetch(path, start, end, size_bytes)
-        elif await self.size_of(place) == size_bytes:
-            pieces = read_file(self._folder / path, start, end, piece_bytes=_LOCAL_PIECE_BYTES)
         else:
-            raise FileNotFoundError(place)
+            pieces = read_file(self._folder / path, start, end, size_bytes=size_bytes)
         async with aclosing(pieces):
             async for piece in pieces:
                 yield piece

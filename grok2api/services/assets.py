@@ -35,6 +35,8 @@ MAX_DELETIONS: Final = 50
 """Files that this process deletes at the same time."""
 LIMIT_S: Final = 60.0
 """After this long nothing more is begun; the rest is for the next time."""
+LISTING_LIMIT_S: Final = 30.0
+"""How much of it listing may take before the first file is deleted, so that each time some are."""
 
 _REFUSALS: Final = frozenset({Outcome.UNAUTHORIZED, Outcome.UNCONFIRMED})
 
@@ -107,7 +109,7 @@ class Assets:
         """Count an account's files, `MAX_ASSETS` at most."""
         opened = await self._open(account_id)
         try:
-            found, is_whole = await _list(opened, _deadline())
+            found, is_whole = await _list(opened, _deadline(LIMIT_S))
         except UpstreamError as error:
             await self._note(account_id, error)
             raise
@@ -126,9 +128,9 @@ class Assets:
     async def clear(self, account_id: AccountId) -> Cleared:
         """Delete an account's files; those that cannot be deleted are counted."""
         opened = await self._open(account_id)
-        deadline = _deadline()
+        deadline = _deadline(LIMIT_S)
         try:
-            found, is_whole = await _list(opened, deadline)
+            found, is_whole = await _list(opened, _deadline(LISTING_LIMIT_S))
             cleared = await self._delete_all(opened, found, deadline)
         except UpstreamError as error:
             await self._note(account_id, error)
@@ -211,8 +213,8 @@ async def _list(opened: _Opened, deadline: float) -> tuple[list[Asset], bool]:
     return list(found.values()), False
 
 
-def _deadline() -> float:
-    return _now() + LIMIT_S
+def _deadline(limit_s: float) -> float:
+    return _now() + limit_s
 
 
 def _now() -> float:

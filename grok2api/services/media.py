@@ -64,8 +64,8 @@ def limit_of(kind: MediaKind, settings: LocalCacheSettings) -> int | None:
 class MediaLibrary:
     """Media by kind and id.
 
-    Every method raises MediaStoreError when the object store fails or is full, and
-    StoreUnavailableError when Redis does not answer.
+    Every method raises MediaStoreError when the object store fails or is full, MediaTooLargeError
+    for what would not fit an empty one, and StoreUnavailableError when Redis does not answer.
     """
 
     __slots__ = ("_cleanup", "_index", "_objects", "_settings")
@@ -229,7 +229,7 @@ class MediaLibrary:
         self, kind: MediaKind, media_id: MediaId, place: str, size: int
     ) -> StoredMedia | Reserved:
         limit = limit_of(kind, self._settings)
-        for is_last in (False, True):
+        while True:
             reply = await self._index.reserve(
                 kind,
                 media_id,
@@ -246,17 +246,21 @@ class MediaLibrary:
                         "The file is larger than all that may be kept.", detail="too_large"
                     )
                 case Full():
-                    if limit is not None and not is_last:
-                        await self._make_room(kind, limit - size)
-        raise MediaStoreError("The media store is full.", detail="full")
+                    if limit is None or not await self._make_room(kind, limit - size):
+                        raise MediaStoreError("The media store is full.", detail="full")
 
-    async def _make_room(self, kind: MediaKind, target: int) -> None:
-        # The leader cleans up at intervals; a client must not see "full" while old things can go.
-        places = await self._index.evict(
+    async def _make_room(self, kind: MediaKind, target: int) -> bool:
+        """Remove some of what was unused for longest; False if there is nothing to remove.
+
+        The leader cleans up at intervals; a client must not see "full" while old things can go.
+        """
+        gone = await self._index.evict(
             kind, limit_bytes=target, target_bytes=target, most=_EVICTED_INLINE
         )
-        if not isinstance(places, StaleEpoch):
-            await self._erase(kind, places)
+        if isinstance(gone, StaleEpoch) or not gone.places:
+            return False
+        await self._erase(kind, gone.places)
+        return True
 
     async def _erase(self, kind: MediaKind, places: Sequence[str]) -> None:
         await erase(self._objects, self._index, kind, places)

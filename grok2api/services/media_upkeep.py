@@ -79,20 +79,23 @@ class MediaUpkeep:
 
     async def _evict(self, kind: MediaKind, epoch: int) -> None:
         limit = limit_of(kind, self._settings)
+        low_water = int((limit or 0) * self._settings.low_water)
         while True:
-            places = _current(
+            gone = _current(
                 await self._index.evict(
                     kind,
                     limit_bytes=limit,
-                    target_bytes=int((limit or 0) * self._settings.low_water),
+                    target_bytes=low_water,
                     idle_s=INPUT_IDLE_S if kind is MediaKind.INPUT else 0.0,
                     epoch=epoch,
                 )
             )
-            if not places:
+            if not gone.places:
                 return
-            log.info("media_evicted", kind=kind.value, count=len(places))
-            await erase(self._objects, self._index, kind, places)
+            log.info("media_evicted", kind=kind.value, count=len(gone.places))
+            await erase(self._objects, self._index, kind, gone.places)
+            if not gone.is_done:
+                limit = low_water  # what goes in several calls goes as far
 
     async def _remove_ended(self, kind: MediaKind, epoch: int) -> None:
         while True:

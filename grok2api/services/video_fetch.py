@@ -130,7 +130,7 @@ class VideoFetcher:
 
         Raises:
             UpstreamError: it could not be fetched in time.
-            MediaStoreError: it could not be kept in time.
+            MediaStoreError: it could not be kept in time, or is too large.
             StoreUnavailableError: the store was away for too long.
         """
         await self._upscale(claim, session)

@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import BusyLoadingError, RedisError
+from redis.exceptions import BusyLoadingError, RedisError, ResponseError
 from redis.retry import Retry
 
 from grok2api.errors import SettingsError
@@ -232,6 +232,8 @@ class EmbeddedServer:
             client.ping()
         except BusyLoadingError:
             return "loading"
+        except ResponseError:
+            return "ready"  # it refuses, as it does on a full disk: what it says then is clear
         except (RedisError, OSError):
             return None
         finally:

@@ -6,6 +6,8 @@ Every method that writes is one script. The bytes are in an object store; their 
 from collections.abc import Sequence
 from typing import Final
 
+from msgspec import Struct
+
 from grok2api.domain.ids import MediaId
 from grok2api.domain.media import MediaKind, MediaPage, StoredMedia
 from grok2api.store import keys
@@ -34,6 +36,13 @@ MAX_AT_ONCE: Final = 1000
 """Objects that one call lists, takes out of the index, or drops."""
 
 _ALL: Final = -1
+
+
+class Eviction(Struct, frozen=True):
+    """Places of what was taken out. Not `is_done`: there is still more than the target."""
+
+    places: Sequence[str]
+    is_done: bool
 
 
 class MediaIndex:
@@ -142,10 +151,10 @@ class MediaIndex:
         idle_s: float = 0.0,
         most: int = MAX_AT_ONCE,
         epoch: int = 0,
-    ) -> Sequence[str] | StaleEpoch:
+    ) -> Eviction | StaleEpoch:
         """Take out what was unused for longest, from more than the limit down to the target.
 
-        What was not used for `idle_s` goes in any case, unless that is 0. Returns places.
+        What was not used for `idle_s` goes in any case, unless that is 0; never more than `most`.
         """
         reply = await self._evict(
             keys=keys.media_state(kind) | {"leader": keys.leader()},
@@ -158,12 +167,14 @@ class MediaIndex:
                 "now_ms": self.now_ms,
             },
         )
-        return reply if isinstance(reply, StaleEpoch) else reply.places.split()
+        if isinstance(reply, StaleEpoch):
+            return reply
+        return Eviction(reply.places.split(), is_done=bool(reply.is_done))
 
     async def take_out(self, kind: MediaKind) -> Sequence[str]:
         """Take out up to a thousand objects, whatever they are; return their places."""
         taken = await self.evict(kind, limit_bytes=_ALL, target_bytes=_ALL)
-        return [] if isinstance(taken, StaleEpoch) else taken
+        return [] if isinstance(taken, StaleEpoch) else taken.places
 
     async def remove(self, kind: MediaKind, media_id: MediaId, *, place: str = "") -> str | None:
         """Take one object out, if it is at `place` unless that is ""; return its place."""

@@ -63,9 +63,10 @@ class Usage(Struct, frozen=True, array_like=True, tag="usage"):
 
 
 class Evicted(Struct, frozen=True, array_like=True, tag="evicted"):
-    """Objects at these places, space between, are to be removed."""
+    """Objects at these places, space between, are to be removed; 0: more has to go."""
 
     places: str
+    is_done: int
 
 
 class Removed(Struct, frozen=True, array_like=True, tag="removed"):

@@ -5,16 +5,23 @@ files than workers. The library's own naming leaves a set of files for each work
 """
 
 import fcntl
+import os
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Final, Protocol
 
 from prometheus_client.core import Metric
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.multiprocess import MultiProcessCollector
 
 MAX_SLOTS = 256
+FIRST_BYTES: Final = 65_536
+"""How large a file is at first; it doubles when it has to."""
+
+_ENTRY_BYTES: Final = 32
+"""What an entry takes besides its key, at most."""
 
 
 class ValueClass(Protocol):
@@ -88,26 +95,53 @@ class LiveSlots:
                     taken[number] = _is_taken(self._directory, number)
                 if not taken[number]:
                     continue
-            files.append(str(path))
+            if path.stat().st_size:  # else the disk was full when it was made
+                files.append(str(path))
         merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
         return merged
 
 
+class _Numbers(MmapedDict):
+    """A file of numbers whose room on the disk is taken before it is mapped.
+
+    The library leaves holes in its files. To write into one on a full disk kills the process.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with path.open("ab", buffering=0) as file:
+            _take_room(file.fileno(), FIRST_BYTES)
+        super().__init__(str(path))  # type: ignore[no-untyped-call]
+
+    def _init_value(self, key: str) -> None:
+        if self._used + len(key.encode()) + _ENTRY_BYTES > self._capacity:
+            _take_room(self._f.fileno(), 2 * self._capacity)
+        super()._init_value(key)  # type: ignore[no-untyped-call]
+
+
+def _take_room(descriptor: int, size: int) -> None:
+    """Append zeros up to `size`.
+
+    Raises:
+        OSError: the disk is full; another try goes on.
+    """
+    while (missing := size - os.fstat(descriptor).st_size) > 0:
+        os.write(descriptor, bytes(missing))
+
+
 def slot_values(directory: Path, slot: Slot) -> ValueClass:
     """Return a class of numbers kept in the files of `slot`."""
-    files: dict[str, MmapedDict] = {}
+    files: dict[str, _Numbers] = {}
     lock = threading.Lock()
 
-    def open_file(prefix: str) -> MmapedDict:
+    def open_file(prefix: str) -> _Numbers:
         if prefix not in files:
-            path = directory / f"{prefix}_{slot.number}.db"
-            files[prefix] = MmapedDict(str(path))  # type: ignore[no-untyped-call]
+            files[prefix] = _Numbers(directory / f"{prefix}_{slot.number}.db")
         return files[prefix]
 
     class SlotValue:
-        """One number in a file of the slot."""
+        """One number in a file of the slot; nobody sees it while the disk has no room for it."""
 
-        __slots__ = ("_file", "_key", "_value")
+        __slots__ = ("_key", "_prefix", "_value")
         _multiprocess = True
 
         def __init__(  # noqa: PLR0913, PLR0917 -- the library calls it so
@@ -122,21 +156,26 @@ def slot_values(directory: Path, slot: Slot) -> ValueClass:
             **_: Any,
         ) -> None:
             self._key = mmap_key(metric_name, name, labels, label_values, help_text)
-            prefix = f"{kind}_{multiprocess_mode}" if kind == "gauge" else kind
-            with lock:
-                self._file = open_file(prefix)
-                self._value = self._file.read_value(self._key)[0]  # type: ignore[no-untyped-call]
+            self._prefix = f"{kind}_{multiprocess_mode}" if kind == "gauge" else kind
+            self._value = 0.0
+            with lock, suppress(OSError):
+                file = open_file(self._prefix)
+                self._value = file.read_value(self._key)[0]  # type: ignore[no-untyped-call]
 
         def inc(self, amount: float) -> None:
             with lock:
                 self._value += amount
-                self._file.write_value(self._key, self._value, 0.0)  # type: ignore[no-untyped-call]
+                self._write(0.0)
 
         def set(self, value: float, timestamp: float | None = None) -> None:
             with lock:
                 self._value = value
-                stamp = timestamp or 0.0
-                self._file.write_value(self._key, value, stamp)  # type: ignore[no-untyped-call]
+                self._write(timestamp or 0.0)
+
+        def _write(self, timestamp: float) -> None:
+            with suppress(OSError):
+                file = open_file(self._prefix)
+                file.write_value(self._key, self._value, timestamp)  # type: ignore[no-untyped-call]
 
         def get(self) -> float:
             with lock:

@@ -1,4 +1,4 @@
-"""Who a request comes from: the one place that reads what proxies say of it."""
+"""Who a request comes from and where it went: the one place that reads what proxies say of it."""
 
 import re
 from collections.abc import Iterable
@@ -15,8 +15,14 @@ MAX_HOPS: Final = 32
 """Elements of X-Forwarded-For that are looked at; nobody has that many proxies."""
 
 _GROUP_BITS: Final = 64
+_TOLD: Final = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port")
 _WITH_PORT: Final = re.compile(r"(?:\[([^\[\]]+)\]|([0-9.]+))(?::[0-9]{1,5})?")
+_HOST: Final = re.compile(
+    r"(?:[A-Za-z0-9][A-Za-z0-9_.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?"
+)
+_MAX_PORT: Final = 65_535
 _SCHEMES: Final = {"http": ("http", "ws"), "https": ("https", "wss")}
+_OWN_PORTS: Final = {"http": "80", "ws": "80", "https": "443", "wss": "443"}
 
 _Address = IPv4Address | IPv6Address
 
@@ -38,16 +44,17 @@ class TrustedProxies:
     def client_in(self, scope: Scope) -> str:
         """Return the address of the client of a request, "" where nobody knows it.
 
-        The scheme that a trusted proxy names becomes that of `scope`.
+        The scheme and the host that a trusted proxy names become those of `scope`.
         """
         peer = scope["client"][0] if scope.get("client") else ""
-        chain: list[bytes] = []
+        told = dict.fromkeys(_TOLD, b"")
         for name, value in scope["headers"]:
-            if name == b"x-forwarded-for":
-                chain.append(value)
-            elif name == b"x-forwarded-proto" and self._trusts_peer(parse_address(peer)):
-                _set_scheme(scope, value.decode("latin-1").strip().lower())
-        return self.client_of(peer, b",".join(chain).decode("latin-1"))
+            if name in told:
+                told[name] = value if not told[name] else told[name] + b"," + value
+        if any(told.values()) and self._trusts_peer(parse_address(peer)):
+            _set_scheme(scope, _last(told[b"x-forwarded-proto"]))
+            _set_host(scope, _last(told[b"x-forwarded-host"]), _last(told[b"x-forwarded-port"]))
+        return self.client_of(peer, told[b"x-forwarded-for"].decode("latin-1"))
 
     def client_of(self, peer: str, chain: str) -> str:
         """Return who speaks through `peer`, whose X-Forwarded-For is `chain`.
@@ -103,6 +110,28 @@ def address_group(client: str) -> str:
     return client
 
 
+def is_host(text: str) -> bool:
+    """Return whether `text` is a name or an address, with or without a port, and nothing more."""
+    found = _HOST.fullmatch(text)
+    return found is not None and (found[1] is None or 0 < int(found[1]) <= _MAX_PORT)
+
+
+def _last(values: bytes) -> str:
+    """Return what the nearest proxy says: others, and clients, stand left of it."""
+    return values.decode("latin-1").rpartition(",")[2].strip()
+
+
 def _set_scheme(scope: Scope, named: str) -> None:
-    if named in _SCHEMES:
-        scope["scheme"] = _SCHEMES[named][scope["type"] == "websocket"]
+    if named.lower() in _SCHEMES:
+        scope["scheme"] = _SCHEMES[named.lower()][scope["type"] == "websocket"]
+
+
+def _set_host(scope: Scope, named: str, port: str) -> None:
+    if not is_host(named):
+        return
+    # Some proxies tell the port in a header of its own; the usual one of a scheme is left out.
+    is_usual = port == _OWN_PORTS[scope["scheme"]]
+    if not is_usual and is_host(f"{named}:{port}"):
+        named = f"{named}:{port}"
+    others = [header for header in scope["headers"] if header[0] != b"host"]
+    scope["headers"] = [(b"host", named.encode("latin-1")), *others]

@@ -8,7 +8,7 @@
 -- @arg  most    integer  how many at most
 -- @arg  epoch   integer  the leader's; 0: this is no leader's work
 -- @arg  now_ms  integer  ms since epoch; 0 = server clock
--- @reply evicted  places:string  (space between; none: there is nothing more to do)
+-- @reply evicted  places:string is_done:integer  (space between; 0: more has to go to the target)
 -- @reply stale_epoch  (another has taken the lead; nothing changed)
 -- @cost  O(m log n) in the numbers of those that go and of all
 -- @include clock
@@ -39,4 +39,5 @@ for at = 1, #oldest, 2 do
   bytes = bytes - kept.size
   places[#places + 1] = kept.place
 end
-return { 'evicted', table.concat(places, ' ') }
+local is_done = not (is_over and bytes > target) or #oldest == 0
+return { 'evicted', table.concat(places, ' '), is_done and 1 or 0 }

@@ -4,26 +4,32 @@ import base64
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
+import openai
+import psutil
 import pytest
 from redis import Redis
 
 from grok2api.clock import SystemClock
 from grok2api.domain.media import MediaKind
+from grok2api.domain.video import VideoState
 from grok2api.services.media_upkeep import YOUNG_S
 from grok2api.store import keys
 from tests.e2e.conftest import Install
 from tests.e2e.installation import Installation, make_sessions, wait_until
 from tests.e2e.studio import SETTINGS, Studio, open_link, videos_of
 from tests.media.service import S3_SECRET, run_s3
+from tests.web.painter import png
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 IMAGE = "grok-imagine-image"
 MB = 1024 * 1024
 PICTURE_BYTES = 100_000
+LARGE = ("large.png", png(extra=bytes(PICTURE_BYTES)), "image/png")
 LOW_WATER = 0.6
 OFTEN = {
     "GROK_CACHE_LOCAL_IMAGE_MAX_MB": "1",
@@ -112,6 +118,50 @@ def test_picture_that_cannot_be_kept_is_in_the_answer(studio: Studio) -> None:
     assert len(base64.b64decode(picture.b64_json or "")) == MB + 1
     assert "could not be kept" in raw.headers["x-grok2api-warning"]
     assert studio.count(MediaKind.IMAGE) == 0
+
+
+@contextmanager
+def full_disk(here: Installation) -> Iterator[None]:
+    """Let no worker write a file of the size of a picture: so a full disk looks to it."""
+    workers = here.worker_processes()
+    for worker in workers:
+        worker.rlimit(psutil.RLIMIT_FSIZE, (PICTURE_BYTES - 1, psutil.RLIM_INFINITY))
+    try:
+        yield
+    finally:
+        for worker in workers:
+            worker.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
+
+
+@pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
+def test_full_disk_loses_nothing_that_was_paid_for(studio: Studio) -> None:
+    here = studio.here
+    before = draw(here, "while there is room")
+    with here.client(max_retries=0) as client:
+        with full_disk(here):
+            raw = client.images.with_raw_response.generate(
+                model=IMAGE, prompt=f"too much [[sim: image_bytes={PICTURE_BYTES}]]"
+            )
+            small = draw(here, "little", size=1)
+            video = videos_of(client).create(prompt="[[sim: video_bytes=200000]] a boat")
+            is_storing = lambda: studio.job(video.id).state is VideoState.STORING  # noqa: E731
+            wait_until(is_storing, what="a video that is made")
+            with pytest.raises(openai.InternalServerError, match="media store is full") as refused:
+                videos_of(client).create(prompt="a boat", input_reference=LARGE)
+            ready = httpx2.get(f"{here.url}/readyz")
+            served = [is_there(before), is_there(small)]
+        video = videos_of(client).poll(video.id, poll_interval_ms=100)
+
+    (picture,) = raw.parse().data or []
+    assert len(base64.b64decode(picture.b64_json or "")) == PICTURE_BYTES
+    assert "could not be kept" in raw.headers["x-grok2api-warning"]
+    assert (ready.status_code, served) == (200, [True, True])
+    assert refused.value.code == "media_store_unavailable"
+    assert (video.status, len(studio.files(MediaKind.VIDEO))) == ("completed", 1)
+    assert len(here.submissions()) == 4
+    assert not list((here.data / "media" / "spool").iterdir())
+    assert {account.failures for account in studio.accounts()} == {0}
+    assert is_there(draw(here, "there is room again"))
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import pytest
 
 from grok2api.clock import SystemClock
 from grok2api.config.media import LocalCacheSettings, MediaSettings
-from grok2api.domain.media import MediaKind, MediaUsage, StoredMedia
+from grok2api.domain.ids import MediaId
+from grok2api.domain.media import MediaKind, MediaUsage, StoredMedia, build_place
 from grok2api.media.objects import ObjectStore, open_object_store
 from grok2api.services.cleanup import Cleanup
 from grok2api.services.media import MediaLibrary
@@ -93,6 +94,16 @@ class MediaBench:
             found += page.items
             cursor = page.next_cursor
         return found
+
+    async def fill_index(self, count: int, size: int) -> None:
+        """Have so many images of a size in the index; their bytes are lost."""
+        for number in range(count):
+            media_id = MediaId(f"{number:032x}")
+            place = build_place(IMAGE, media_id, "image/png", "00000000")
+            await self.index.reserve(
+                IMAGE, media_id, place, size_bytes=size, limit_bytes=None, write_s=60
+            )
+            await self.index.keep(IMAGE, media_id, place, "image/png")
 
     async def assert_exact(self, *kinds: MediaKind) -> None:
         """Index, its numbers and the store say the same, and nothing is under way."""

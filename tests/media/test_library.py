@@ -202,6 +202,17 @@ async def test_a_client_never_sees_full_while_old_things_can_go(bench: MediaBenc
     await bench.assert_exact()
 
 
+async def test_many_small_things_make_room_for_a_large_one(folder_bench: MediaBench) -> None:
+    await folder_bench.fill_index(1200, 1000)
+
+    media = await folder_bench.library.put(IMAGE, b"x" * (MB - 10_000), "image/png")
+
+    assert await folder_bench.library.find(IMAGE, media.id)
+    usage = await folder_bench.usage()
+    assert usage.size_bytes <= 1.25 * MB
+    assert usage.count == 1200 - 4 * 256 + 1
+
+
 async def test_full_is_said_when_nothing_can_go(bench: MediaBench) -> None:
     place = build_place(IMAGE, ZERO, "image/png", "00000000")
     reply = await bench.index.reserve(

@@ -7,6 +7,7 @@ from grok2api.domain.media import MediaKind, MediaPlace, build_place
 from grok2api.services.media_upkeep import INPUT_IDLE_S, YOUNG_S
 from grok2api.store import keys
 from grok2api.store.connection import RedisClient
+from grok2api.store.media import MAX_AT_ONCE
 from grok2api.store.media_replies import Reserved
 from grok2api.store.media_upkeep import Sighting
 from tests.media.conftest import IMAGE, INPUT, MB, VIDEO, MediaBench, contents
@@ -34,6 +35,18 @@ async def test_over_the_limit_the_longest_unused_go_down_to_low_water(bench: Med
     }
     assert (await bench.usage()).size_bytes <= 0.6 * MB
     await bench.assert_exact()
+
+
+async def test_low_water_is_reached_however_many_have_to_go(
+    folder_bench: MediaBench,
+) -> None:
+    size, low_water = 500, int(0.6 * MB)
+    await folder_bench.fill_index(2500, size)
+
+    assert await folder_bench.upkeep.clean(folder_bench.epoch)
+
+    assert 2500 - low_water // size > MAX_AT_ONCE
+    assert (await folder_bench.usage()).size_bytes == low_water // size * size
 
 
 async def test_up_to_the_limit_and_without_one_nothing_goes(bench: MediaBench) -> None:

@@ -163,6 +163,18 @@ async def test_file_that_cannot_be_deleted_does_not_save_the_others(bench: Bench
     assert await bench.status(account_id) is Status.ACTIVE
 
 
+async def test_slow_list_leaves_time_for_deleting(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assets, "LISTING_LIMIT_S", -1.0)
+    account_id = await bench.add("a", 7)
+
+    cleared = [await bench.assets.clear(account_id) for _ in range(3)]
+
+    assert [one.deleted for one in cleared] == [3, 3, 1]
+    assert [one.is_whole for one in cleared] == [False, False, True]
+
+
 async def test_what_takes_too_long_is_left_for_the_next_time(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,7 +45,7 @@ from grok2api.store.connection import RedisClient, open_redis
 from grok2api.store.header import list_scripts
 from grok2api.store.leader import Elected, Follower, LeaderStore
 from grok2api.store.logins import Allowed, Locked, LoginStore
-from grok2api.store.media import MediaIndex
+from grok2api.store.media import Eviction, MediaIndex
 from grok2api.store.media_replies import StaleEpoch as MediaStaleEpoch
 from grok2api.store.media_upkeep import MediaUpkeepIndex, Sighting
 from grok2api.store.quota_left import QuotaLeftStore
@@ -356,7 +356,9 @@ async def use_media(redis: RedisClient) -> None:
         await upkeep.adopt(one, epoch=leader.epoch)
     assert await upkeep.list_unseen(kind, before_ms=now_ms + 1, limit=9, epoch=leader.epoch)
     assert await index.remove(kind, ids[0])
-    assert await index.evict(kind, limit_bytes=0, target_bytes=0, epoch=leader.epoch)
+    assert isinstance(
+        await index.evict(kind, limit_bytes=0, target_bytes=0, epoch=leader.epoch), Eviction
+    )
     upkeep.now_ms += 100_000
     ended = await upkeep.take_ended(kind, most=9, epoch=leader.epoch)
     assert not isinstance(ended, MediaStaleEpoch)

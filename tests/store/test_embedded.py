@@ -107,6 +107,17 @@ def test_second_starter_shares_and_does_not_stop_it(servers: ServerBench) -> Non
     assert owner.stop()
 
 
+def test_server_that_refuses_is_shared(servers: ServerBench) -> None:
+    """On a full disk it refuses whatever it is asked, even whether it is there."""
+    owner, guest = servers.build(), servers.build()
+    owner.start()
+    with Redis.from_url(owner.url) as client:
+        client.execute_command("ACL", "SETUSER", "default", "-ping")
+
+    assert guest.start(limit_s=1) == "shared"
+    guest.stop()
+
+
 def test_guest_becomes_the_owner_when_the_owner_is_gone(servers: ServerBench) -> None:
     owner, guest = servers.build(), servers.build()
     owner.start()

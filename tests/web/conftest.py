@@ -5,7 +5,7 @@ import io
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -90,6 +90,7 @@ from grok2api.telemetry.tracing import Tracing
 from grok2api.upstream.fetch import open_fetcher
 from grok2api.upstream.guard import GuardRules
 from grok2api.web.application import build_app
+from grok2api.web.client_address import TrustedProxies
 from grok2api.web.graphs import Graphs, OpenState
 from grok2api.web.server import GuardedProtocol
 from grok2api.web.state import AppState
@@ -327,7 +328,11 @@ class EdgeMaker:
 
     @asynccontextmanager
     async def __call__(
-        self, settings: Settings = TEST_SETTINGS, *, tracing: Tracing | None = None
+        self,
+        settings: Settings = TEST_SETTINGS,
+        *,
+        tracing: Tracing | None = None,
+        proxies: TrustedProxies | None = None,
     ) -> AsyncIterator[Edge]:
         script, preferences, books = Script(), Preferences(), Books()
         painter, drawer, shelf, filmer = Painter(), Drawer(), Shelf(), Filmer()
@@ -402,21 +407,20 @@ class EdgeMaker:
                         recorder,
                         build_records(redis, settings.stats),
                     )
-                    states.append(
-                        self._build(
-                            settings,
-                            redis,
-                            parts,
-                            models,
-                            responses=responses,
-                            videos=videos,
-                            usage=usage,
-                            media=media,
-                            links=links,
-                            tracing=tracing,
-                        )
+                    state = self._build(
+                        settings,
+                        redis,
+                        parts,
+                        models,
+                        responses=responses,
+                        videos=videos,
+                        usage=usage,
+                        media=media,
+                        links=links,
                     )
-                    yield states[0]
+                    state = replace(state, tracing=tracing, proxies=proxies or TrustedProxies())
+                    states.append(state)
+                    yield state
 
         async with (
             open_redis(self._redis_url) as redis,
@@ -464,7 +468,6 @@ class EdgeMaker:
         usage: UsageParts,
         media: MediaLibrary,
         links: MediaLinks,
-        tracing: Tracing | None,
     ) -> AppState:
         store, files = parts.accounts, parts.files
         dispatcher = Dispatcher(parts)
@@ -526,7 +529,6 @@ class EdgeMaker:
             clock=SystemClock(),
             metrics=self._metrics,
             cluster=join_cluster(redis, store, media),
-            tracing=tracing,
         )
 
 

@@ -16,6 +16,7 @@ from grok2api.config.media import MediaSettings
 from grok2api.config.schema import AppSettings, Settings
 from grok2api.domain.media import MediaKind, StoredMedia
 from grok2api.media import objects
+from grok2api.web.client_address import TrustedProxies
 from tests.web.conftest import TEST_SETTINGS, WAIT_S, Edge, EdgeMaker, wait_until
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
@@ -342,13 +343,31 @@ async def test_path_without_version_works_too(edge: Edge, picture: StoredMedia) 
     assert (await edge.client.get(path)).content == PNG
 
 
+OPERATED = settings(app=AppSettings(app_key="the-operator"))
+
+
+async def address_told(edge: Edge, headers: dict[str, str]) -> str:
+    """Return how a link begins that is made for a request with these headers."""
+    await edge.state.media.put(MediaKind.IMAGE, PNG, "image/png")
+    admin = {"authorization": "Bearer the-operator"}
+    answer = await edge.client.get("/admin/api/cache/list", headers=admin | headers)
+    url: str = answer.json()["items"][0]["view_url"]
+    return url.partition("/v1/files/image?id=")[0]
+
+
 @pytest.mark.parametrize(
     ("headers", "address"),
     [
         ({"host": "gateway.example:8443"}, "http://gateway.example:8443"),
         ({"host": "[::1]:80"}, "http://[::1]:80"),
         ({"host": "h", "x-forwarded-proto": "https"}, "https://h"),
-        ({"host": "h", "x-forwarded-host": "evil.example"}, "http://h"),
+        ({"host": "h", "x-forwarded-host": "gw.example:8443"}, "http://gw.example:8443"),
+        (
+            {"host": "h", "x-forwarded-proto": "https", "x-forwarded-host": "gw.example"},
+            "https://gw.example",
+        ),
+        ({"host": "h", "x-forwarded-host": "evil.example, gw.example"}, "http://gw.example"),
+        ({"host": "h", "x-forwarded-host": "evil.example/path"}, "http://h"),
         ({"host": "evil.example/path"}, ""),
         ({"host": "user@evil.example"}, ""),
         ({"host": 'h"><script>'}, ""),
@@ -359,12 +378,15 @@ async def test_path_without_version_works_too(edge: Edge, picture: StoredMedia) 
 async def test_address_is_told_by_a_plain_host_and_a_trusted_proxy(
     make_edge: EdgeMaker, headers: dict[str, str], address: str
 ) -> None:
-    async with make_edge(settings(app=AppSettings(app_key="the-operator"))) as edge:
-        await edge.state.media.put(MediaKind.IMAGE, PNG, "image/png")
-        admin = {"authorization": "Bearer the-operator"}
-        answer = await edge.client.get("/admin/api/cache/list", headers=admin | headers)
+    async with make_edge(OPERATED) as edge:
+        assert await address_told(edge, headers) == address
 
-    assert answer.json()["items"][0]["view_url"].startswith(f"{address}/v1/files/image?id=")
+
+async def test_address_is_not_told_by_a_stranger(make_edge: EdgeMaker) -> None:
+    said = {"x-forwarded-proto": "https", "x-forwarded-host": "evil.example"}
+
+    async with make_edge(OPERATED, proxies=TrustedProxies(["10.0.0.0/8"])) as edge:
+        assert await address_told(edge, {"host": "h"} | said) == "http://h"
 
 
 async def test_address_of_the_settings_counts_most(make_edge: EdgeMaker) -> None:

@@ -39,6 +39,7 @@ class MediaMaker:
         self.index = MediaIndex(redis, now_ms=NOW_MS)
         self.upkeep = MediaUpkeepIndex(redis, now_ms=NOW_MS)
         self.epoch = 0
+        self.is_done = False
         self._leaders = LeaderStore(redis, now_ms=NOW_MS)
 
     async def elect(self, owner: str) -> int:
@@ -95,7 +96,8 @@ class MediaMaker:
     async def evict(
         self, limit: int | None, target: int, *, idle_s: float = 0.0, most: int = 100
     ) -> object:
-        return await self.index.evict(
+        """Return the places of what goes; `is_done` is kept."""
+        reply = await self.index.evict(
             IMAGE,
             limit_bytes=limit,
             target_bytes=target,
@@ -103,6 +105,10 @@ class MediaMaker:
             most=most,
             epoch=self.epoch,
         )
+        if isinstance(reply, StaleEpoch):
+            return reply
+        self.is_done = reply.is_done
+        return reply.places
 
     def wait(self, seconds: float) -> None:
         self.index.now_ms += round(seconds * 1000)

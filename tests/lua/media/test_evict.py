@@ -43,6 +43,24 @@ async def test_no_more_go_at_once_than_asked_for(media):
     await media.put(*"abcd")
 
     assert await media.evict(0, 0, most=3) == [place_of(name) for name in "abc"]
+    assert not media.is_done
+    assert await media.evict(0, 0, most=3) == [place_of("d")]
+    assert media.is_done
+
+
+@pytest.mark.parametrize(("limit", "target", "is_done"), [(39, 20, True), (39, 19, False)])
+async def test_it_is_done_at_the_target(media, limit, target, is_done):
+    await media.put(*"abcd")
+
+    assert len(await media.evict(limit, target, most=2)) == 2
+    assert media.is_done is is_done
+
+
+async def test_what_only_comes_cannot_go(media):
+    await media.reserve("a", size=50)
+
+    assert await media.evict(40, 20) == []
+    assert media.is_done
 
 
 async def test_everything_can_go_empty_objects_too(media):

@@ -36,6 +36,24 @@ while True:
     metrics.store_called("PING", 0.001, has_failed=True)
 """
 
+ON_A_FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from grok2api.telemetry.metrics import ServedRequest, open_metrics
+def allow(size):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+def count(times):
+    for number in range(times):
+        metrics.request_ended(ServedRequest(route=f"/v1/{number}", method="POST", dialect="openai",
+            model="grok-a", status=200, error="", duration_s=0.1))
+allow(int(sys.argv[2]))
+metrics = open_metrics(Path(sys.argv[1]), models={"grok-a": "chat"})
+count(2000)
+print(len(metrics.render()), flush=True)
+allow(resource.RLIM_INFINITY)
+count(2000)
+"""
+
 
 TIMED = ("request_duration", "time_to_first_token")
 
@@ -219,3 +237,28 @@ def test_no_counter_falls_while_workers_are_killed_and_replaced(tmp_path: Path) 
 
     assert seen
     assert len(list(tmp_path.glob("*.db"))) <= 3 * 4  # three slots at most: two run, one starts
+
+
+def test_numbers_are_written_into_room_that_the_disk_has_given(tmp_path: Path) -> None:
+    """To write into a hole of a mapped file kills the process where the disk is full."""
+    with two_workers(tmp_path):
+        files = [path.stat() for path in tmp_path.glob("*.db")]
+
+    assert files
+    assert [file for file in files if file.st_blocks * 512 < file.st_size] == []
+
+
+@pytest.mark.parametrize("room", [4096, 65_536])
+def test_full_disk_hides_numbers_and_loses_none(tmp_path: Path, room: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ON_A_FULL_DISK, str(tmp_path), str(room)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert int(done.stdout) > 0
+    assert max(path.stat().st_size for path in tmp_path.glob("*.db")) > room
+    found = totals(Metrics(tmp_path).render().decode())
+    counts = [found[name] for name in found if name.startswith("g2a_requests_total ")]
+    assert counts == [2] * 2000

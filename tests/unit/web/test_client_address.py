@@ -4,6 +4,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 from hypothesis import assume, given, strategies as st
+from starlette.types import Scope
 
 from grok2api.errors import SettingsError
 from grok2api.web.client_address import MAX_HOPS, TrustedProxies, address_group, parse_address
@@ -112,6 +113,8 @@ def test_endless_chain_is_looked_at_up_to_a_bound() -> None:
     [
         ([(b"x-forwarded-proto", b"https")], "https"),
         ([(b"x-forwarded-proto", b"HTTPS ")], "https"),
+        ([(b"x-forwarded-proto", b"https, https")], "https"),
+        ([(b"x-forwarded-proto", b"https"), (b"x-forwarded-proto", b"http")], "http"),
         ([(b"x-forwarded-proto", b"javascript")], "http"),
         ([], "http"),
     ],
@@ -129,6 +132,56 @@ def test_scheme_is_what_a_proxy_of_ours_says(
 
     assert (scope["scheme"], foreign["scheme"]) == (scheme, "http")
     assert socket["scheme"] == scheme.replace("http", "ws")
+
+
+def host_after(peer: str, *told: tuple[bytes, bytes]) -> str:
+    """Return the host of a request to `own.example` that came from `peer`."""
+    headers = [(b"host", b"own.example"), (b"accept", b"*/*"), *told]
+    scope: Scope = {"type": "http", "client": (peer, 1), "scheme": "http", "headers": headers}
+    PROXIES.client_in(scope)
+    (host,) = (str(value, "ascii") for name, value in scope["headers"] if name == b"host")
+    assert (b"accept", b"*/*") in scope["headers"]
+    return host
+
+
+@pytest.mark.parametrize(
+    ("told", "host"),
+    [
+        ([(b"x-forwarded-host", b"gw.example")], "gw.example"),
+        ([(b"x-forwarded-host", b"gw.example:8443")], "gw.example:8443"),
+        ([(b"x-forwarded-host", b"[2001:db8::1]:8443")], "[2001:db8::1]:8443"),
+        ([(b"x-forwarded-host", b"evil.example, gw.example")], "gw.example"),
+        ([(b"x-forwarded-host", b"evil.example"), (b"x-forwarded-host", b"g")], "g"),
+        ([(b"x-forwarded-host", b"gw.example"), (b"x-forwarded-port", b"8443")], "gw.example:8443"),
+        ([(b"x-forwarded-host", b"[::1]"), (b"x-forwarded-port", b"1, 8443")], "[::1]:8443"),
+        ([(b"x-forwarded-host", b"gw.example:1"), (b"x-forwarded-port", b"8443")], "gw.example:1"),
+        ([(b"x-forwarded-host", b"gw.example"), (b"x-forwarded-port", b"80")], "gw.example"),
+        (
+            [
+                (b"x-forwarded-port", b"443"),
+                (b"x-forwarded-host", b"gw.example"),
+                (b"x-forwarded-proto", b"https"),
+            ],
+            "gw.example",
+        ),
+        ([(b"x-forwarded-host", b"gw.example"), (b"x-forwarded-port", b"x")], "gw.example"),
+        ([(b"x-forwarded-host", b"gw.example"), (b"x-forwarded-port", b"70000")], "gw.example"),
+        ([(b"x-forwarded-port", b"8443")], "own.example"),
+        ([(b"x-forwarded-host", b"")], "own.example"),
+        ([(b"x-forwarded-host", b"gw.example,")], "own.example"),
+        ([(b"x-forwarded-host", b"https://gw.example")], "own.example"),
+        ([(b"x-forwarded-host", b"gw.example/path")], "own.example"),
+        ([(b"x-forwarded-host", b"user@gw.example")], "own.example"),
+        ([(b"x-forwarded-host", b"gw.example:70000")], "own.example"),
+        ([(b"x-forwarded-host", "ġw.example".encode())], "own.example"),
+    ],
+)
+def test_host_is_what_the_nearest_proxy_of_ours_says(
+    told: list[tuple[bytes, bytes]], host: str
+) -> None:
+    assert host_after(PROXY, *told) == host
+    assert host_after("203.0.113.5", *told) == "own.example"
+    assert host_after("", *told) == "own.example"
 
 
 @pytest.mark.parametrize(

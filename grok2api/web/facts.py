@@ -4,6 +4,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.types import Scope
 
+from grok2api.domain.admission import Admission
 from grok2api.domain.ids import CallId
 from grok2api.domain.usage import AttemptFact
 from grok2api.error_kinds import LimitsLeft
@@ -23,7 +24,8 @@ class RequestFacts(Struct, kw_only=True):
     `account` is the account's id, which is no secret; `affinity` the `AffinityRule` that told the
     conversation, or ""; `error` an `ErrorKind` or "". `is_background`: what was asked for goes on
     after its request; who does it tells its usage. `units` are of the accounts' quota.
-    `limits` are those of its key, as the headers tell them; `call_id` what it holds of them, or "".
+    `limits` are those of its key, as the headers tell them; `call_id` what it holds of them, or "",
+    by its `admission`. `is_recorded`: its usage was told.
     `span` is there where requests are traced.
     """
 
@@ -32,6 +34,7 @@ class RequestFacts(Struct, kw_only=True):
     client: str = ""
     agent: str = ""
     call_id: CallId = CallId("")
+    admission: Admission | None = None
     limits: LimitsLeft | None = None
     span: RequestSpan | None = None
     route: str = ""
@@ -54,6 +57,7 @@ class RequestFacts(Struct, kw_only=True):
     detail: str = ""
     is_client_gone: bool = False
     is_background: bool = False
+    is_recorded: bool = False
     units: int = 0
     attempts_made: tuple[AttemptFact, ...] = ()
 

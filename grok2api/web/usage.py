@@ -28,7 +28,13 @@ def is_usage(route: str, method: str, status: int) -> bool:
 def record_usage(
     state: AppState, facts: RequestFacts, *, route: str, method: str, status: int
 ) -> None:
-    """Have a request counted and logged, and its key's limits settled; returns at once."""
+    """Have a request counted and logged, and its key's limits settled; returns at once.
+
+    Does nothing for a request that was recorded before.
+    """
+    if facts.is_recorded:
+        return
+    facts.is_recorded = True
     now_s, ended_s = state.clock.now_s(), state.clock.monotonic_s()
     duration_s = ended_s - facts.started_s
     first_s = facts.first_output_s
@@ -66,3 +72,17 @@ def record_usage(
             attempts=facts.attempts_made,
         )
     )
+
+
+async def settle_usage(
+    state: AppState, facts: RequestFacts, *, route: str, method: str, status: int
+) -> None:
+    """Do the same, and return when its call has ended: what it had is free for the next one.
+
+    Await it before the client learns that the answer is over. Where the store does not answer,
+    that is told after a moment all the same.
+    """
+    record_usage(state, facts, route=route, method=method, status=status)
+    spending = await state.usage.settled(facts.call_id)
+    if facts.admission is not None and spending is not None:
+        facts.limits = facts.admission.at(spending)

@@ -40,6 +40,8 @@ class TurnRecord:
     """For accounts, all attempts together."""
     mode: Mode | None = None
     """What served it last."""
+    units: int = 0
+    """Of a job that it began, whose attempts are not among these."""
     is_enough: bool = False
     """Set by a reader that closes the stream because it has all it wants: no cancellation."""
 

@@ -106,6 +106,7 @@ class VideoChat:
         with await self._files.take_images(given) as intake:
             order = msgspec.structs.replace(order, references=intake.files)
             job = await self._create(owner, order, caller)
+        record.units = len(order.segments) * route.model.cost
         told = 0
         try:
             async with aclosing(self._videos.follow(owner, job.id)) as changes:
@@ -127,7 +128,8 @@ class VideoChat:
         made: list[VideoJob] = []
 
         async def create() -> None:
-            made.append(await self._videos.create(owner, order, shown={}, caller=caller))
+            job, _ = await self._videos.create(owner, order, shown={}, caller=caller)
+            made.append(job)
 
         try:
             await self._cleanup.run(create())

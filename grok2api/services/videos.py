@@ -56,8 +56,8 @@ class Videos:
         shown: Mapping[str, str],
         idempotency_key: str = "",
         caller: ClientKey | None = None,
-    ) -> VideoJob:
-        """Keep a job; it is worked on from now on, here or elsewhere.
+    ) -> tuple[VideoJob, bool]:
+        """Keep a job; it is worked on from now on, here or elsewhere. Tell also whether it is new.
 
         The same question under the same `idempotency_key` gives the job that it gave before.
 
@@ -91,7 +91,7 @@ class Videos:
         match reply:
             case Existing():
                 await self.references.remove(references)
-                return await self.find(owner, reply.job_id)
+                return await self.find(owner, reply.job_id), False
             case Reused():
                 await self.references.remove(references)
                 raise ConflictError(
@@ -107,7 +107,7 @@ class Videos:
                 )
             case _:
                 self.runner.nudge()
-                return await self.find(owner, job_id)
+                return await self.find(owner, job_id), True
 
     async def find(self, owner: ClientKeyId, job_id: str) -> VideoJob:
         """Return a job.

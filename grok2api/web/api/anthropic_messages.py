@@ -88,10 +88,8 @@ def _stream(turn: _MessageTurn) -> Response:
 
 
 async def _produce(turn: _MessageTurn, renderer: StreamRenderer, write: Write) -> bytes:
-    await turn.run(renderer.render, write)
-    closing = renderer.finish()
-    turn.facts.output_tokens = renderer.usage().completion
-    return closing
+    await turn.run(renderer.render, write, renderer.usage)
+    return renderer.finish()
 
 
 async def _complete(turn: _MessageTurn, request: Request) -> Response:

@@ -82,10 +82,8 @@ def _stream(turn: _ChatTurn) -> Response:
 
 
 async def _produce(turn: _ChatTurn, renderer: StreamRenderer, write: Write) -> bytes:
-    await turn.run(renderer.render, write)
-    closing = renderer.finish()
-    turn.facts.output_tokens = renderer.usage().completion
-    return closing
+    await turn.run(renderer.render, write, renderer.usage)
+    return renderer.finish()
 
 
 async def _complete(turn: _ChatTurn, request: Request) -> Response:

@@ -63,9 +63,7 @@ class ResponseTurn(Turn):
 
     def finish(self) -> bytes:
         """Return the end of a response that came to its end."""
-        closing = self.renderer.finish(int(self.state.clock.now_s()))
-        self.facts.output_tokens = self.renderer.usage().completion
-        return closing
+        return self.renderer.finish(int(self.state.clock.now_s()))
 
     def fail(self, error: GatewayError) -> bytes:
         """Return the end of a response that broke off."""

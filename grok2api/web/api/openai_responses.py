@@ -22,7 +22,7 @@ from grok2api.web.body import read_json
 from grok2api.web.facts import facts_of
 from grok2api.web.presence import client_present
 from grok2api.web.streaming import EventStreamResponse, Write
-from grok2api.web.usage import CLIENT_CLOSED_REQUEST, record_usage
+from grok2api.web.usage import CLIENT_CLOSED_REQUEST, record_usage, settle_usage
 
 ROUTE: Final = "/v1/responses"
 
@@ -62,7 +62,7 @@ def _stream(turn: ResponseTurn) -> Response:
 
 
 async def _produce(turn: ResponseTurn, write: Write) -> bytes:
-    await turn.run(turn.renderer.render, write)
+    await turn.run(turn.renderer.render, write, turn.renderer.usage)
     closing = turn.finish()
     # Before the end is told: clients go on with the response as soon as they have it.
     await _keep(turn)
@@ -78,7 +78,7 @@ async def _complete(turn: ResponseTurn, request: Request) -> Response:
 async def _answer(turn: ResponseTurn, request: Request) -> None:
     """Have the whole response made while the client waits."""
     async with client_present(request.receive, turn.state.drain):
-        await turn.run(turn.renderer.render, _write_nothing)
+        await turn.run(turn.renderer.render, _write_nothing, turn.renderer.usage)
     turn.finish()
 
 
@@ -112,18 +112,22 @@ async def _produce_aside(turn: ResponseTurn, tell: Tell) -> Ending:
             tell(EventSlice(told, log.written - 1, data))
             told = log.written
 
-    status = CLIENT_CLOSED_REQUEST
+    async def settle(status: int) -> None:
+        # Before the end is told: who waits for it may send the next request at once.
+        await settle_usage(turn.state, turn.facts, route=ROUTE, method="POST", status=status)
+
     try:
         await tell_more(turn.renderer.render([]))
-        await turn.run(turn.renderer.render, tell_more)
+        await turn.run(turn.renderer.render, tell_more, turn.renderer.usage)
         ending = _ending(turn, told, turn.finish())
-        status = int(HTTPStatus.OK)
+        await settle(int(HTTPStatus.OK))
     except GatewayError as error:
         turn.facts.note_error(error)
-        status = openai_status(error.kind)
+        await settle(openai_status(error.kind))
         raise
     finally:
-        record_usage(turn.state, turn.facts, route=ROUTE, method="POST", status=status)
+        gone = CLIENT_CLOSED_REQUEST
+        record_usage(turn.state, turn.facts, route=ROUTE, method="POST", status=gone)
     return ending
 
 

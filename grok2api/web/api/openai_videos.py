@@ -146,20 +146,23 @@ async def _create(
     is_older = state.settings.video.protocol == "older"
     order = parse_video(options, route, has_references=bool(given), is_older=is_older)
     token = _idempotency_key(request)
-    facts = facts_of(request)
+    facts, units = facts_of(request), len(order.request.segments) * route.model.cost
     facts.input_tokens = estimate_tokens(order.request.prompt)
-    facts.units = len(order.request.segments) * route.model.cost
-    await take(request, caller, units=facts.units)
+    await take(request, caller, units=units)
     async with client_present(request.receive, state.drain):
         intake = await state.files.take_images(given)
     with intake:
-        job = await state.videos.create(
+        job, is_new = await state.videos.create(
             owner_of(caller),
             msgspec.structs.replace(order.request, references=intake.files),
             shown=order.shown,
             idempotency_key=token,
             caller=caller,
         )
+    if is_new:
+        facts.units = units
+    else:
+        facts.input_tokens = 0  # it has been paid for
     response = _answer(request, job)
     response.headers.update(_notes(order, unknown))
     return response

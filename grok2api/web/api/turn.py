@@ -8,11 +8,12 @@ import msgspec
 from starlette.requests import Request
 
 from grok2api.dialects.json_body import find_unknown
-from grok2api.domain.answer import Answer
+from grok2api.domain.answer import Answer, Usage
 from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.client_key import ANONYMOUS, ClientKey
 from grok2api.domain.model import Capability, Route
 from grok2api.domain.usage import AttemptFact
+from grok2api.domain.video_lengths import choose_segments
 from grok2api.services.affinity import find_affinity
 from grok2api.services.attempt import AttemptRecord
 from grok2api.services.dispatch import TurnRecord
@@ -60,8 +61,13 @@ class Turn:
         stream = self.state.settings.stream
         return StreamPace(stream.commit_after_s, stream.keep_alive_s, keep_alive)
 
-    async def run(self, render: Callable[[EventBatch], bytes], write: Write) -> None:
-        """Have the answer made, and write what `render` makes of it as it comes."""
+    async def run(
+        self, render: Callable[[EventBatch], bytes], write: Write, measure: Callable[[], Usage]
+    ) -> None:
+        """Have the answer made, and write what `render` makes of it as it comes.
+
+        What `measure` finds at the end is what it took, also where its client left before.
+        """
         record = TurnRecord()
         try:
             async with self.state.chat.stream(self.request, self.caller) as answer:
@@ -71,6 +77,7 @@ class Turn:
                     await write(render(batch))
         finally:
             note_record(self.facts, record)
+            self.facts.output_tokens = measure().completion
 
     async def complete(self, request: Request) -> Answer:
         """Have the whole answer made while the client waits."""
@@ -87,7 +94,7 @@ def note_record(facts: RequestFacts, record: TurnRecord) -> None:
     """Remember how an answer came about."""
     facts.attempts = len(record.attempts)
     facts.attempts_made = tuple(_fact_of(attempt, facts) for attempt in record.attempts)
-    facts.units = sum(attempt.units for attempt in record.attempts)
+    facts.units = record.units + sum(attempt.units for attempt in record.attempts)
     facts.waited_s = record.waited_s
     note_mode(facts, record)
     for attempt in record.attempts:
@@ -140,7 +147,12 @@ async def take_for_chat(request: Request, chat: ChatRequest, caller: ClientKey |
         GatewayError: as `take`.
     """
     model = state_of(request).models.resolve(chat.model).model
-    count = {Capability.IMAGE: chat.images.n, Capability.IMAGE_EDIT: chat.images.n}
+    parts = choose_segments(chat.video.seconds, is_limited=False) or ()
+    count = {
+        Capability.IMAGE: chat.images.n,
+        Capability.IMAGE_EDIT: chat.images.n,
+        Capability.VIDEO: len(parts),
+    }
     await take(
         request,
         caller,

@@ -101,8 +101,8 @@ class Model:
 
         for at, limit in enumerate((limits.requests_per_minute, limits.tokens_per_minute)):
             used = [part for part in minute if part[at + 1]]
-            ends_ms = max(((part[0] + 61) * 1000 for part in used), default=now_ms)
-            note(at, limit, sum(part[at + 1] for part in used), ends_ms)
+            last_ms = max(((part[0] + 61) * 1000 for part in used), default=now_ms)
+            note(at, limit, sum(part[at + 1] for part in used), last_ms)
         for name in ("day", "week", "month"):
             budget, taken, ends_ms = getattr(limits, name), getattr(use, name), end(name, now_ms)
             note(0, budget.requests, taken.requests, ends_ms)

@@ -58,7 +58,7 @@ async def test_200_jobs_all_end_and_none_is_asked_for_twice(bench: VideoBench) -
     worker = bench.worker(concurrency=1)
     async with worker:
         await worker.runner.close(0.0)  # it only asks
-        jobs = [
+        made = [
             await worker.videos.create(
                 MINE,
                 ask(f"video {n}", references=(picture(),) if n % 10 == 0 else ()),
@@ -66,6 +66,7 @@ async def test_200_jobs_all_end_and_none_is_asked_for_twice(bench: VideoBench) -
             )
             for n in range(JOBS)
         ]
+        jobs = [job for job, _ in made]
         with running(bench) as processes:
             kills = 0
             async with asyncio.timeout(LIMIT_S):

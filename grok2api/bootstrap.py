@@ -92,6 +92,7 @@ class AdminTools:
     explainer: Explainer
     sessions: Sessions
     records: Records
+    admin_auth: AdminAuth
     read_server_facts: Callable[[], Awaitable[ServerFacts]]
 
 
@@ -273,6 +274,7 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
             explainer=join_explainer(redis, store, models, keys, settings),
             sessions=Sessions(SessionStore(redis)),
             records=build_records(redis, settings.stats),
+            admin_auth=AdminAuth(LoginStore(redis), SystemClock(), password=settings.app.app_key),
             read_server_facts=partial(read_server_facts, redis),
         )
 

@@ -32,6 +32,7 @@ ACTIONS: Final[Mapping[str, ActionName]] = MappingProxyType(
         "keys create": ActionName.CREATE_KEYS,
         "keys edit": ActionName.EDIT_KEYS,
         "keys revoke": ActionName.REVOKE_KEYS,
+        "logins allow": ActionName.ALLOW_ADDRESS,
     }
 )
 """Commands that change something, or show sessions."""
@@ -78,5 +79,6 @@ def _targets(arguments: Namespace) -> list[str]:
     given = vars(arguments)
     if ids := [name for name in given.get("ids") or () if is_account_id(name)]:
         return ids
-    named = next((given[flag] for flag in ("key", "id", "name") if given.get(flag)), None)
+    flags = ("key", "id", "name", "address")
+    named = next((given[flag] for flag in flags if given.get(flag)), None)
     return [named] if isinstance(named, str) else []

@@ -33,17 +33,20 @@ def test_changes_are_written_down_and_looks_are_not(run: Run, redis_url: str) ->
         ask("keys", "create", "team"),
         ask("keys", "list"),
         ask("keys", "edit", "nobody", "--disable"),
+        ask("logins", "allow", "::ffff:203.0.113.7"),
+        ask("logins", "allow", "somewhere"),
         ask("accounts", "disable", ACCOUNT, SESSION),
         ask("accounts", "export", "--output", "-"),
         ask("accounts", "export", "--output", "-", "--with-secrets"),
     ]
 
     actions = read_actions(redis_url)
-    assert codes == [0, 0, 1, 1, 0, 0]
+    assert codes == [0, 0, 1, 0, 2, 1, 0, 0]
     assert {(one.actor, one.client) for one in actions} == {("cli", "")}
     assert [(one.action, one.target, one.detail, one.outcome) for one in actions] == [
         ("key.create", "team", "keys create", "ok"),
         ("key.edit", "nobody", "keys edit", "key_not_found"),
+        ("login.allow", "::ffff:203.0.113.7", "logins allow", "ok"),
         ("account.disable", ACCOUNT, "accounts disable", "ok"),
         ("account.export_sessions", "", "accounts export", "ok"),
     ]

@@ -13,6 +13,7 @@ from grok2api.help_texts import (
     DOCTOR_EXAMPLES,
     EXPORT_EXAMPLES,
     IMPORT_EXAMPLES,
+    LOGINS_EXAMPLES,
     MAIN_EXAMPLES,
     MAINTENANCE_EXAMPLES,
     SERVE_EXAMPLES,
@@ -40,6 +41,7 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
         "sessions": "which conversation stays with which account",
         "batches": "start, follow and cancel operations over many accounts",
         "keys": "make, change, list and revoke client keys",
+        "logins": "let an administrator in whom a flood of guesses keeps out",
         "config": "show, check and change settings",
         "scripts": "for those who work on the Lua scripts",
     }
@@ -59,6 +61,7 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
         "batches result": _batches_result,
         **{name: _listed(add) for name, add in KEY_ARGUMENTS.items()},
         "keys revoke": _keys_revoke,
+        "logins allow": _logins_allow,
         **{name: _listed(add) for name, add in USAGE_ARGUMENTS.items()},
         "config show": _config_show,
         **{name: _listed(add) for name, add in CONFIG_ARGUMENTS.items()},
@@ -240,6 +243,12 @@ def _sessions_clear(parser: ArgumentParser) -> None:
 
 def _keys_revoke(parser: ArgumentParser) -> None:
     parser.add_argument("key", metavar="ID_OR_NAME", help="one id, or a name: all keys of it")
+    _store(parser)
+
+
+def _logins_allow(parser: ArgumentParser) -> None:
+    parser.epilog = LOGINS_EXAMPLES
+    parser.add_argument("address", metavar="ADDRESS", help="where the administrator comes from")
     _store(parser)
 
 

@@ -98,6 +98,7 @@ class AdminTools:
     sessions: Sessions
     records: Records
     find_video: Callable[[ClientKeyId, VideoJobId], Awaitable[VideoJob | None]]
+    admin_auth: AdminAuth
     read_server_facts: Callable[[], Awaitable[ServerFacts]]
 
 
@@ -280,6 +281,7 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
             sessions=Sessions(SessionStore(redis)),
             records=build_records(redis, settings.stats),
             find_video=VideoStore(redis, shared.cipher).find,
+            admin_auth=AdminAuth(LoginStore(redis), SystemClock(), password=settings.app.app_key),
             read_server_facts=partial(read_server_facts, redis),
         )
 

@@ -59,6 +59,7 @@ from grok2api.domain.ids import AccountId
 from grok2api.errors import GatewayError, SettingsError, StoreUnavailableError
 from grok2api.inspection import accounts_explain, sessions_clear, sessions_list
 from grok2api.key_commands import keys_create, keys_edit, keys_list, keys_revoke
+from grok2api.login_commands import logins_allow
 from grok2api.processes import end_with_parent
 from grok2api.simulator.options import SimulatorOptions
 from grok2api.simulator.server import run_simulator
@@ -238,6 +239,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "keys edit": keys_edit,
     "keys list": keys_list,
     "keys revoke": keys_revoke,
+    "logins allow": logins_allow,
     "stats": stats,
     "log": log,
     "explain": explain,

@@ -50,6 +50,7 @@ ACTIONS: Final[Mapping[str, ActionName]] = MappingProxyType(
         "config set": ActionName.CHANGE_SETTINGS,
         "config unset": ActionName.CHANGE_SETTINGS,
         "config rollback": ActionName.RESTORE_SETTINGS,
+        "logins allow": ActionName.ALLOW_ADDRESS,
     }
 )
 """Commands that change something, or show sessions."""
@@ -151,7 +152,9 @@ def _targets(arguments: Namespace) -> list[str]:
     given = vars(arguments)
     if ids := [name for name in given.get("ids") or () if is_account_id(name)]:
         return ids
-    named = next((given[flag] for flag in ("key", "id", "name") if given.get(flag)), None)
+    named = next(
+        (given[flag] for flag in ("key", "id", "name", "address") if given.get(flag)), None
+    )
     if isinstance(named, str):
         return [named]
     return list(given.get("keys") or ()) or ["all"] * bool(given.get("all"))

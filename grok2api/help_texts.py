@@ -51,6 +51,14 @@ examples:
   grok2api accounts export --with-secrets --output accounts.json
   grok2api accounts export --with-secrets --output - | age -r age1… > accounts.json.age
 """
+LOGINS_EXAMPLES = """\
+Too many wrong passwords lock an address, and a flood of them from everywhere makes new addresses
+wait. This ends both for one address (of IPv6: its /64), at all workers at once. It asks for no
+password: whoever can run it has the store. The refusal (429) names the address.
+
+examples:
+  grok2api logins allow 203.0.113.7
+"""
 SHOW_EXAMPLES = """\
 Secrets are masked. The second column says where a value comes from: default, file, variable, flag.
 What `config set` and the pages have changed is shown with --origin.

@@ -18,7 +18,7 @@ from grok2api.wire.anthropic.errors import AnthropicError, AnthropicErrorBody
 from grok2api.wire.openai.errors import ErrorBody, ErrorObject
 
 MAX_RETRY_AFTER_S = 3600
-"""More is never told: clients that obey would seem dead."""
+"""More is told of a client's own limits only: that others come free earlier is a matter of luck."""
 LONGEST_WORTHWHILE_WAIT_S = 60
 """A client library that slept longer inside one call would seem to hang; its user should decide."""
 
@@ -182,7 +182,8 @@ def _headers(error: GatewayError, row: _Row) -> dict[str, str]:
         headers["www-authenticate"] = "Bearer"
     known_s = row.retry_after_s if error.retry_after_s is None else error.retry_after_s
     if known_s is not None:
-        wait_s = min(max(known_s, 0.0), MAX_RETRY_AFTER_S)
+        is_own = error.kind is ErrorKind.RATE_LIMIT_EXCEEDED
+        wait_s = max(known_s, 0.0) if is_own else min(max(known_s, 0.0), MAX_RETRY_AFTER_S)
         headers["retry-after"] = str(math.ceil(wait_s))
         headers["retry-after-ms"] = str(math.ceil(wait_s * 1000))
     is_hopeless = row.is_exhausted and known_s is None

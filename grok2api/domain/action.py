@@ -17,6 +17,7 @@ class ActionName(StrEnum):
     """Everything that is written down."""
 
     LOGIN = "login"
+    ALLOW_ADDRESS = "login.allow"
     ADD_ACCOUNTS = "account.add"
     IMPORT_ACCOUNTS = "account.import"
     EXPORT_SESSIONS = "account.export_sessions"

@@ -62,6 +62,12 @@ class FinishedRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def is_success(self) -> bool:
         return 200 <= self.status < 400 and not self.error  # noqa: PLR2004 - HTTP's own words
 
+    @property
+    def tokens(self) -> int:
+        """What its key pays: nothing for a prompt that no account was asked to answer."""
+        is_unasked = not (self.is_success or self.attempts or self.output_tokens)
+        return 0 if is_unasked else self.input_tokens + self.output_tokens
+
 
 class UsageCount(Struct, frozen=True, kw_only=True):
     """Sums over requests. Durations in ms; `first_outputs` are those that had one."""

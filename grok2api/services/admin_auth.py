@@ -84,6 +84,14 @@ class AdminAuth:
         if len(password) > MAX_PASSWORD_BYTES or not await self._is_right(password, address):
             raise AuthenticationError("This is not the administrator's password.")
 
+    async def allow(self, address: str) -> None:
+        """Treat `address` as one that has just had the right password.
+
+        Raises:
+            StoreUnavailableError: the store did not answer.
+        """
+        await self._logins.succeed(address)
+
     async def _is_right(self, password: bytes, address: str) -> bool:
         proof = self._digest(password, address.encode())
         if await self._was_right(proof, address):
@@ -97,7 +105,7 @@ class AdminAuth:
                 if lock_ms:
                     log.warning("admin_address_locked", client=address, lock_s=lock_ms // 1000)
                 return False
-            await self._logins.succeed(address)
+            await self.allow(address)
             return True
 
     async def _was_right(self, proof: bytes, address: str) -> bool:
@@ -113,7 +121,8 @@ class AdminAuth:
         if isinstance(reply, Locked):
             wait_s = reply.retry_after_ms / 1000
             raise RateLimitExceededError(
-                f"Too many wrong passwords. Try again in {math.ceil(wait_s)} seconds.",
+                f"Too many wrong passwords. Try again in {math.ceil(wait_s)} seconds, or run "
+                f"`grok2api logins allow {address}` where the gateway runs.",
                 code="too_many_attempts",
                 retry_after_s=wait_s,
             )

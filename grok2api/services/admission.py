@@ -1,15 +1,16 @@
 """Admission: lets calls in within the rules and limits of their client keys."""
 
 import asyncio
+import math
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import assert_never
+from typing import Final, assert_never
 
 import structlog
 
 from grok2api.clock import Clock
-from grok2api.domain.admission import Admission, KeyUse, LimitName, Refusal, Used
+from grok2api.domain.admission import Admission, Edited, KeyUse, LimitName, Refusal, Used
 from grok2api.domain.client_key import ClientKey, KeyLimits
 from grok2api.domain.ids import CallId, ClientKeyId
 from grok2api.errors import AuthenticationError, RateLimitExceededError, StoreUnavailableError
@@ -17,11 +18,19 @@ from grok2api.services.cleanup import Cleanup, end_if_cancelled
 from grok2api.services.endless import Endless
 from grok2api.services.key_rules import require_address, require_good, require_model
 from grok2api.store.admissions import AdmissionStore
+from grok2api.store.client_keys import encode_client_key
 
 log = structlog.get_logger(__name__)
 
 _FREE = Admission(call_id=CallId(""))
 _NO_LIMITS = KeyLimits()
+LIKELY_TOKENS: Final = 1024
+"""Reserved for an answer whose length the client does not bound; what it takes is settled later."""
+MOST_RESERVED: Final = 4096
+"""Clients allow far more than answers take; reserving all of it would refuse the next call."""
+_SHARE: Final = 8
+_LOOK_S: Final = 0.5
+"""Headers are not worth a longer wait."""
 
 
 class CallKeeper(Endless):
@@ -85,7 +94,7 @@ class Admissions:
         self._cleanup = cleanup
         self._clock = clock
 
-    async def admit(
+    async def admit(  # noqa: PLR0913 - all that rules and limits ask of a call
         self,
         key: ClientKey,
         *,
@@ -93,13 +102,15 @@ class Admissions:
         tokens: int,
         units: int,
         client: str,
+        max_output_tokens: int | None = 0,
         requested: str = "",
     ) -> Admission:
         """Let a call in and reserve what it needs; its request's end settles that, or its worker's.
 
-        `requested` is the alias by which the client calls `model`, if it is one; `tokens` is what
-        the call is expected to take at most, `units` its cost in the accounts' quota, `client` the
-        address of the caller. A key without limits takes nothing: its `call_id` is "".
+        `requested` is the alias by which the client calls `model`, if it is one; `tokens` are those
+        of the prompt, `max_output_tokens` is what the client allows, None where it does not say,
+        `units` the cost in the accounts' quota, `client` the address of the caller. A key without
+        limits takes nothing: its `call_id` is "".
 
         Raises:
             AuthenticationError: the key has expired, is disabled, or was revoked meanwhile.
@@ -107,14 +118,24 @@ class Admissions:
             RateLimitExceededError: a limit is reached; its `limits` are for the headers.
             StoreUnavailableError: the limits cannot be asked now.
         """
-        require_good(key, self._clock.now_s())
-        require_address(key, client)
-        require_model(key, model, requested or model)
-        if key.limits == _NO_LIMITS:
-            return _FREE
+        checked = Edited(key, encode_client_key(key))
+        while True:
+            require_good(checked.key, self._clock.now_s())
+            require_address(checked.key, client)
+            require_model(checked.key, model, requested or model)
+            if checked.key.limits == _NO_LIMITS:
+                return _FREE
+            likely = tokens + likely_output(checked.key.limits, tokens, max_output_tokens)
+            answer = await self._ask(checked, tokens=likely, units=units)
+            if not isinstance(answer, Edited):
+                return answer
+            checked = answer
+
+    async def _ask(self, checked: Edited, *, tokens: int, units: int) -> Admission | Edited:
+        """Have the store take what a call needs, if its key is still what was checked."""
         call_id = CallId(secrets.token_hex(8))
         asking = self._store.admit(
-            call_id, key.id, key.limits, tokens=tokens, units=units, ttl_s=self._keeper.ttl_s
+            call_id, checked, tokens=tokens, units=units, ttl_s=self._keeper.ttl_s
         )
         try:
             # Run to its end in any case: what the store took afterwards could not be given back.
@@ -127,8 +148,19 @@ class Admissions:
             raise AuthenticationError("Incorrect API key provided.", code="invalid_api_key")
         if isinstance(answer, Refusal):
             raise _explain(answer)
-        self._keeper.hold(call_id)
+        if isinstance(answer, Admission):
+            self._keeper.hold(call_id)
         return answer
+
+    async def refresh(self, admission: Admission, key_id: ClientKeyId) -> Admission:
+        """Return the same call with what the limits of its key leave now; it never raises."""
+        if not admission.tells_limits:
+            return admission
+        try:
+            async with asyncio.timeout(_LOOK_S):
+                return admission.at(await self._store.look(key_id))
+        except (StoreUnavailableError, TimeoutError):
+            return admission
 
     def leave(self, call_id: CallId) -> None:
         """Renew a call no more, because it is settled with the statistics of its request."""
@@ -137,6 +169,19 @@ class Admissions:
     async def usage(self, key_ids: Sequence[ClientKeyId]) -> dict[ClientKeyId, KeyUse]:
         """Return what up to 1000 keys use of their limits now."""
         return await self._store.usage(key_ids)
+
+
+def likely_output(limits: KeyLimits, prompt_tokens: int, most: int | None) -> int:
+    """Return what is reserved for an answer of `most` tokens, None where the client does not say.
+
+    It is a guess: for a prompt that fits into the limits, it never is what makes a call too large.
+    """
+    budgets = (limits.day.tokens, limits.week.tokens, limits.month.tokens)
+    limit = min(filter(None, (limits.tokens_per_minute, *budgets)), default=None)
+    if limit is None:
+        return 0
+    guess = min(LIKELY_TOKENS, limit // _SHARE) if most is None else min(most, MOST_RESERVED)
+    return max(0, min(guess, limit - prompt_tokens))
 
 
 def _explain(refusal: Refusal) -> RateLimitExceededError:
@@ -166,6 +211,9 @@ def _explain(refusal: Refusal) -> RateLimitExceededError:
                 )
         case _:
             assert_never(refusal.limit)
+    if refusal.retry_after_s is not None:
+        # Codex waits for as long as the text says.
+        text += f" Please try again in {math.ceil(refusal.retry_after_s)}s."
     error = RateLimitExceededError(text, code=code, retry_after_s=refusal.retry_after_s)
     error.limits = limits
     return error

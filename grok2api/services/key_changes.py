@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
-from ipaddress import ip_network
 from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from grok2api.config.networks import read_network
 from grok2api.domain.client_key import MAX_WEIGHT, Budget, ClientKey
 from grok2api.errors import InvalidRequestError
 from grok2api.services.account_actions import clean_tags
@@ -126,7 +126,7 @@ def _check_models(rules: tuple[str, ...], models: Collection[str]) -> tuple[str,
 
 def _parse_network(text: str) -> str:
     try:
-        return str(ip_network(text.strip(), strict=False))
+        return str(read_network(text.strip()))
     except ValueError:
         raise _wrong(
             "networks", f"'{text[:80]}' is no network such as 10.0.0.0/8 or 2001:db8::/32."

@@ -9,6 +9,8 @@ from typing import Final, Protocol
 import msgspec
 import structlog
 
+from grok2api.domain.admission import KeySpending
+from grok2api.domain.ids import CallId
 from grok2api.domain.usage import FinishedRequest
 from grok2api.errors import StoreUnavailableError
 from grok2api.services.backlog import Backlog
@@ -21,6 +23,9 @@ log = structlog.get_logger(__name__)
 
 MAX_WAITING: Final = 4096
 """Requests that one worker remembers while the store does not answer."""
+
+SETTLED_S: Final = 1.0
+"""No client waits longer for the end of its answer while the store does not answer."""
 
 _PAUSE_S: Final = 0.5
 _FLUSH_S: Final = 5.0
@@ -45,7 +50,16 @@ class UsageRecorder(Endless):
     `dropped` and told in the log.
     """
 
-    __slots__ = ("_backlog", "_batch", "_name", "_number", "_sinks", "_store", "dropped")
+    __slots__ = (
+        "_backlog",
+        "_batch",
+        "_name",
+        "_number",
+        "_settling",
+        "_sinks",
+        "_store",
+        "dropped",
+    )
 
     def __init__(
         self, store: UsageStore, sinks: Sequence[RequestSink] = (), *, every_s: float = 0.01
@@ -59,6 +73,7 @@ class UsageRecorder(Endless):
         self._name = secrets.token_hex(8)
         self._number = 0
         self._batch: list[FinishedRequest] = []
+        self._settling: dict[CallId, asyncio.Future[KeySpending | None]] = {}
         self.dropped = 0
 
     def record(self, finished: FinishedRequest) -> None:
@@ -66,8 +81,21 @@ class UsageRecorder(Endless):
         tidy = _tidy(finished)
         if not self._backlog.put(tidy, is_urgent=bool(tidy.call_id)):
             self.dropped += 1
+        elif tidy.call_id:
+            self._settling[tidy.call_id] = asyncio.get_running_loop().create_future()
         for sink in self._sinks:
             sink.record(tidy)
+
+    async def settled(self, call_id: CallId) -> KeySpending | None:
+        """Wait until a call that was recorded has ended; return what its key uses right after.
+
+        None where nobody knows, or it takes longer than `SETTLED_S`: it ends all the same.
+        """
+        settling = self._settling.get(call_id)
+        if settling is None:
+            return None
+        done, _ = await asyncio.wait((settling,), timeout=SETTLED_S)
+        return settling.result() if done else None
 
     async def __aexit__(
         self,
@@ -95,12 +123,17 @@ class UsageRecorder(Endless):
         while self._batch:
             try:
                 # One whose reply got lost keeps its number, and so counts once.
-                await self._store.settle(self._batch, recorder=self._name, batch=self._number)
+                told = await self._store.settle(
+                    self._batch, recorder=self._name, batch=self._number
+                )
             except StoreUnavailableError as error:
                 waiting = len(self._batch) + len(self._backlog)
                 log.warning("usage_not_settled", waiting=waiting, detail=error.detail)
                 await asyncio.sleep(_PAUSE_S)
             else:
+                for one in self._batch:
+                    if (settling := self._settling.pop(one.call_id, None)) is not None:
+                        settling.set_result((told or {}).get(one.call_id))
                 self._batch = []
 
     async def _flush(self) -> None:

@@ -6,17 +6,27 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from grok2api.domain.admission import Admission, KeyUse, LimitName, LimitState, Refusal, Used
-from grok2api.domain.client_key import Budget, KeyLimits
+from grok2api.domain.admission import (
+    Admission,
+    Edited,
+    KeySpending,
+    KeyUse,
+    LimitName,
+    Refusal,
+    Used,
+    tell_limits,
+)
+from grok2api.domain.client_key import Budget
 from grok2api.domain.ids import CallId, ClientKeyId
 from grok2api.store import keys, reads
+from grok2api.store.client_keys import decode_client_key
 from grok2api.store.connection import RedisClient
+from grok2api.store.key_use import read_spending, read_use
 from grok2api.store.script import Script
 
 MAX_COUNT: Final = 1_000_000_000
 """The most tokens and units that one call may be said to take."""
 _RENEWED_AT_ONCE: Final = 500
-_CELL_COUNTS_S: Final = 61
 _ENCODER = msgspec.msgpack.Encoder()
 _CALL_IDS = msgspec.msgpack.Decoder(tuple[CallId, ...])
 
@@ -24,7 +34,7 @@ _CALL_IDS = msgspec.msgpack.Decoder(tuple[CallId, ...])
 class Admitted(Struct, frozen=True, array_like=True, tag="admitted"):
     """The call is open."""
 
-    left: bytes
+    use: bytes
 
 
 class Refused(Struct, frozen=True, array_like=True, tag="refused"):
@@ -33,7 +43,7 @@ class Refused(Struct, frozen=True, array_like=True, tag="refused"):
     limit: LimitName
     which: str
     wait_ms: int
-    left: bytes
+    use: bytes
 
 
 class Unknown(Struct, frozen=True, array_like=True, tag="unknown"):
@@ -60,13 +70,16 @@ class Gone(Struct, frozen=True, array_like=True, tag="gone"):
     """The call had ended before."""
 
 
-class _Left(Struct, frozen=True, array_like=True):
-    """What is left of the limits per minute, and when all of them is."""
+class Changed(Struct, frozen=True, array_like=True, tag="edited"):
+    """The key is another one than that which was checked; nothing was taken."""
 
-    requests: int
-    requests_ms: int
-    tokens: int
-    tokens_ms: int
+    record: bytes
+
+
+class Seen(Struct, frozen=True, array_like=True, tag="seen"):
+    """What the key uses."""
+
+    use: bytes
 
 
 class AdmitRequest(Struct, frozen=True):
@@ -85,28 +98,15 @@ class AdmitRequest(Struct, frozen=True):
     ttl_ms: int
 
 
-class _Usage(Struct, frozen=True):
-    """What is kept of a key's use; see `include/open_calls.lua`."""
-
-    cells: tuple[int, ...]
-    open: int
-    day: tuple[int, int, int, int]
-    week: tuple[int, int, int, int]
-    month: tuple[int, int, int, int]
-
-
-_LEFT = msgspec.msgpack.Decoder(_Left)
-_USAGE = msgspec.msgpack.Decoder(_Usage)
-
-
 class AdmissionStore:
     """Calls of client keys. `now_ms` is for tests: 0 is the server's clock."""
 
     def __init__(self, redis: RedisClient, *, now_ms: int = 0) -> None:
         self._redis = redis
-        self._admit: Script[Admitted | Refused | Unknown] = Script(
-            redis, "client_key/admit", Admitted | Refused | Unknown
+        self._admit: Script[Admitted | Refused | Changed | Unknown] = Script(
+            redis, "client_key/admit", Admitted | Refused | Changed | Unknown
         )
+        self._look: Script[Seen] = Script(redis, "client_key/look", Seen)
         self._renew: Script[Renewed] = Script(redis, "client_key/renew_calls", Renewed)
         self._reap: Script[Reaped] = Script(redis, "client_key/reap_calls", Reaped)
         self._settle: Script[Ended | Gone] = Script(redis, "client_key/settle_call", Ended | Gone)
@@ -115,24 +115,26 @@ class AdmissionStore:
     async def admit(
         self,
         call_id: CallId,
-        key_id: ClientKeyId,
-        limits: KeyLimits,
+        checked: Edited,
         *,
         tokens: int,
         units: int,
         ttl_s: float,
-    ) -> Admission | Refusal | None:
-        """Take one request, `tokens` and `units` of all limits, or nothing; None: no such key.
+    ) -> Admission | Refusal | Edited | None:
+        """Take one request, `tokens` and `units` of all limits of a key, or nothing.
 
-        The call gives itself back after `ttl_s` unless it is renewed or settled. Repeating the call
-        with the same `call_id` takes nothing more.
+        `checked` is the key by whose rules the call was let in so far; where there is another one
+        by now, that is returned instead. None: the key was revoked. The call gives itself back
+        after `ttl_s` unless it is renewed or settled. Repeating it with the same `call_id` takes
+        nothing more.
 
         Raises:
             StoreUnavailableError: Redis did not answer; the call may be open.
         """
+        key, limits = checked.key, checked.key.limits
         request = AdmitRequest(
             call_id=call_id,
-            key_id=key_id,
+            key_id=key.id,
             rpm=limits.requests_per_minute,
             tpm=limits.tokens_per_minute,
             concurrency=limits.concurrency,
@@ -145,20 +147,35 @@ class AdmissionStore:
         )
         reply = await self._admit(
             keys={**keys.call_state(), "records": keys.client_key_records()},
-            args={"request": _ENCODER.encode(request), "now_ms": self.now_ms},
+            args={
+                "request": _ENCODER.encode(request),
+                "record": checked.record,
+                "now_ms": self.now_ms,
+            },
         )
         if isinstance(reply, Unknown):
             return None
-        requests, tokens_left = _states(limits, _LEFT.decode(reply.left))
+        if isinstance(reply, Changed):
+            return Edited(decode_client_key(reply.record), reply.record)
+        left, tokens_left = tell_limits(limits, read_spending(reply.use), units)
         if isinstance(reply, Admitted):
-            return Admission(call_id=call_id, requests=requests, tokens=tokens_left)
+            return Admission(
+                call_id=call_id, requests=left, tokens=tokens_left, limits=limits, units=units
+            )
         return Refusal(
             limit=reply.limit,
             which=reply.which,
             retry_after_s=None if reply.wait_ms < 0 else reply.wait_ms / 1000,
-            requests=requests,
+            requests=left,
             tokens=tokens_left,
         )
+
+    async def look(self, key_id: ClientKeyId) -> KeySpending:
+        """Return what a key uses of its limits now."""
+        reply = await self._look(
+            keys=keys.call_state(), args={"key_id": key_id, "now_ms": self.now_ms}
+        )
+        return read_spending(reply.use)
 
     async def renew(self, call_ids: Sequence[CallId], *, ttl_s: float) -> set[CallId]:
         """Let calls live `ttl_s` seconds from now on; return those that have ended already."""
@@ -203,33 +220,10 @@ class AdmissionStore:
         packed = await reads.hash_get_many(self._redis, keys.client_key_usage(), key_ids)
         now_ms = self.now_ms or await reads.server_time_ms(self._redis)
         return {
-            key_id: KeyUse() if one is None else _use_at(_USAGE.decode(one), now_ms)
+            key_id: KeyUse() if one is None else read_use(one, now_ms)
             for key_id, one in zip(key_ids, packed, strict=True)
         }
 
 
 def _numbers(budget: Budget) -> tuple[int, int, int]:
     return (budget.requests, budget.tokens, budget.units)
-
-
-def _states(limits: KeyLimits, left: _Left) -> tuple[LimitState | None, LimitState | None]:
-    """Return the limits per minute that the key has, for requests and tokens."""
-    requests = LimitState(limits.requests_per_minute, left.requests, left.requests_ms / 1000)
-    tokens = LimitState(limits.tokens_per_minute, left.tokens, left.tokens_ms / 1000)
-    return (requests if requests.limit else None, tokens if tokens.limit else None)
-
-
-def _use_at(usage: _Usage, now_ms: int) -> KeyUse:
-    cells = list(zip(usage.cells[::3], usage.cells[1::3], usage.cells[2::3], strict=True))
-    counting = [cell for cell in cells if (cell[0] + _CELL_COUNTS_S) * 1000 > now_ms]
-
-    def within(sums: tuple[int, int, int, int]) -> Used:
-        return Used(*sums[1:]) if now_ms < sums[0] else Used()
-
-    return KeyUse(
-        open_calls=usage.open,
-        minute=Used(sum(cell[1] for cell in counting), sum(cell[2] for cell in counting)),
-        day=within(usage.day),
-        week=within(usage.week),
-        month=within(usage.month),
-    )

@@ -55,6 +55,11 @@ def encode_client_key(key: ClientKey) -> bytes:
     return _ENCODER.encode(key)
 
 
+def decode_client_key(record: bytes) -> ClientKey:
+    """Return the client key that is stored so."""
+    return _DECODER.decode(record)
+
+
 class ClientKeyStore:
     """Client keys. `digest` is the SHA-256 of the whole key, in hex."""
 
@@ -88,12 +93,12 @@ class ClientKeyStore:
             keys={"records": keys.client_key_records(), "digests": keys.client_key_digests()},
             args={"digest": digest},
         )
-        return _DECODER.decode(reply.record) if isinstance(reply, Found) else None
+        return decode_client_key(reply.record) if isinstance(reply, Found) else None
 
     async def get(self, key_id: ClientKeyId) -> ClientKey | None:
         """Return the key of this id."""
         record = await reads.hash_get(self._redis, keys.client_key_records(), key_id)
-        return None if record is None else _DECODER.decode(record)
+        return None if record is None else decode_client_key(record)
 
     async def edit(
         self, key_id: ClientKeyId, change: Callable[[ClientKey], ClientKey]
@@ -105,7 +110,7 @@ class ClientKeyStore:
         """
         record = await reads.hash_get(self._redis, keys.client_key_records(), key_id)
         while record is not None:
-            after = change(_DECODER.decode(record))
+            after = change(decode_client_key(record))
             reply = await self._edit(
                 keys={"records": keys.client_key_records()},
                 args={"key_id": key_id, "before": record, "after": encode_client_key(after)},
@@ -135,6 +140,6 @@ class ClientKeyStore:
         after = ""
         while ids := await reads.range_after(self._redis, keys.client_key_index(), after, _PAGE):
             records = await reads.hash_get_many(self._redis, keys.client_key_records(), ids)
-            found += [_DECODER.decode(record) for record in records if record is not None]
+            found += [decode_client_key(record) for record in records if record is not None]
             after = ids[-1]
         return sorted(found, key=lambda key: (key.created_at_s, key.id))

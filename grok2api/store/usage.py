@@ -6,6 +6,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from grok2api.domain.admission import KeySpending
+from grok2api.domain.ids import CallId
 from grok2api.domain.statistics import (
     MAX_DAYS,
     MAX_HOURS,
@@ -17,6 +19,7 @@ from grok2api.domain.statistics import (
 from grok2api.domain.usage import FinishedRequest, UsageCount
 from grok2api.store import keys, reads, usage_keys
 from grok2api.store.connection import RedisClient
+from grok2api.store.key_use import read_spendings
 from grok2api.store.script import Script
 
 MAX_AT_ONCE: Final = 32
@@ -32,6 +35,8 @@ _FIELDS: Final = UsageCount.__struct_fields__
 
 class Settled(Struct, frozen=True, array_like=True, tag="settled"):
     """The batch counts."""
+
+    uses: bytes
 
 
 class Known(Struct, frozen=True, array_like=True, tag="known"):
@@ -80,17 +85,17 @@ class UsageStore:
 
     async def settle(
         self, finished: Sequence[FinishedRequest], *, recorder: str, batch: int
-    ) -> bool:
+    ) -> dict[CallId, KeySpending] | None:
         """Count and log up to `MAX_AT_ONCE` requests and end their calls.
 
-        Returns False if this batch was settled before.
-
-        Batches of one `recorder` have rising numbers from 1 on.
+        Returns what the keys of these calls use right after, as far as that is known, and None if
+        this batch was settled before. Batches of one `recorder` have rising numbers from 1 on.
         """
         counted = finished if self._limits.is_enabled else ()
         counts = [_add_up(counted, dimension) for dimension in Dimension] if counted else []
         requests = [word for one in counted for word in (one.id, _encode(one))]
-        calls = [word for one in finished if one.call_id for word in _end_of_call(one)]
+        calling = [one for one in finished if one.call_id]
+        calls = [word for one in calling for word in _end_of_call(one)]
         while True:
             reply = await self._settle(
                 keys={
@@ -112,8 +117,11 @@ class UsageStore:
                     "now_ms": self.now_ms,
                 },
             )
-            if not isinstance(reply, OtherHour):
-                return isinstance(reply, Settled)
+            if isinstance(reply, Settled):
+                told = zip(calling, read_spendings(reply.uses), strict=True)
+                return {one.call_id: use for one, use in told if use is not None}
+            if isinstance(reply, Known):
+                return None
             self._hour = reply.hour
 
     async def reset(self) -> int:
@@ -171,7 +179,7 @@ def _add_up(
 
 
 def _end_of_call(finished: FinishedRequest) -> tuple[str, int, int]:
-    return finished.call_id, finished.input_tokens + finished.output_tokens, finished.units
+    return finished.call_id, finished.tokens, finished.units
 
 
 def _read_cell(packed: bytes) -> UsageCount:

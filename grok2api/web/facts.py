@@ -4,6 +4,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.types import Scope
 
+from grok2api.domain.admission import Admission
 from grok2api.domain.ids import CallId, VideoJobId
 from grok2api.domain.usage import AttemptFact
 from grok2api.error_kinds import LimitsLeft
@@ -24,7 +25,8 @@ class RequestFacts(Struct, kw_only=True):
     conversation, or ""; `error` an `ErrorKind` or "". `is_background`: what was asked for goes on
     after its request; who does it tells its usage. `job` is the video that it began. `units` are
     of the accounts' quota.
-    `limits` are those of its key, as the headers tell them; `call_id` what it holds of them, or "".
+    `limits` are those of its key, as the headers tell them; `call_id` what it holds of them, or "",
+    by its `admission`. `is_recorded`: its usage was told.
     `span` is there where requests are traced.
     """
 
@@ -33,6 +35,7 @@ class RequestFacts(Struct, kw_only=True):
     client: str = ""
     agent: str = ""
     call_id: CallId = CallId("")
+    admission: Admission | None = None
     limits: LimitsLeft | None = None
     span: RequestSpan | None = None
     route: str = ""
@@ -56,6 +59,7 @@ class RequestFacts(Struct, kw_only=True):
     is_client_gone: bool = False
     is_background: bool = False
     job: VideoJobId = VideoJobId("")
+    is_recorded: bool = False
     units: int = 0
     attempts_made: tuple[AttemptFact, ...] = ()
 

@@ -21,7 +21,8 @@ _CORS_MAX_AGE_S = 600
 _LIMIT_WORDS = ("limit", "remaining", "reset")
 _CORS_EXPOSED = (
     *("x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry"),
-    *("x-ignored-parameters", "www-authenticate"),
+    *("x-ignored-parameters", "x-grok2api-warning", "x-grok2api-mode", "www-authenticate"),
+    "openai-poll-after-ms",
     *(f"x-ratelimit-{what}-{of}" for what in _LIMIT_WORDS for of in ("requests", "tokens")),
     *(f"anthropic-ratelimit-{of}-{what}" for of in ("requests", "tokens") for what in _LIMIT_WORDS),
 )

@@ -2,13 +2,13 @@
 
 import secrets
 import string
-from collections.abc import Iterable
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from grok2api.clock import Clock
 from grok2api.dialects.rate_limits import anthropic_limit_headers, openai_limit_headers
+from grok2api.domain.admission import Admission
+from grok2api.domain.ids import ClientKeyId
 from grok2api.error_kinds import LimitsLeft
 from grok2api.telemetry.metrics import OTHER, ServedRequest
 from grok2api.telemetry.trace_context import parse_traceparent
@@ -17,14 +17,15 @@ from grok2api.web.facts import ANTHROPIC, KEY, RequestFacts
 from grok2api.web.graphs import graphs_in
 from grok2api.web.security_headers import FOR_ALL_ELSE, FOR_PAGES, POLICY
 from grok2api.web.state import KEY as STATE_KEY, AppState
-from grok2api.web.usage import CLIENT_CLOSED_REQUEST, describe_served, end_answer
+from grok2api.web.usage import CLIENT_CLOSED_REQUEST, describe_served, end_answer, settle_answer
 
 log = structlog.get_logger(__name__)
 
 SWITCHING_PROTOCOLS = 101
 MAX_ID_LENGTH = 128
 _ID_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-_.:")
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_WEBSOCKET = "WEBSOCKET"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", _WEBSOCKET})
 _QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/health", "/metrics", "/static"})
 
 
@@ -61,31 +62,54 @@ class RequestContext:
         with state.drain.request():
             state.metrics.request_started()
             try:
-                await self._app(scope, receive, _FinishingSend(send, facts, state.clock))
+                await self._app(scope, receive, _FinishingSend(send, facts, state, scope))
             finally:
                 _record(state, facts, scope)
 
 
 class _FinishingSend:
-    """Adds what every answer carries, and remembers its status."""
+    """Adds what every answer carries, and remembers its status.
 
-    __slots__ = ("_clock", "_facts", "_send")
+    A call of a client key ends before its client can know that the answer is over: else the next
+    one might be refused because of it. An answer that is whole tells what is left after it, a
+    stream what is left when it begins; other calls came and went since it was let in.
+    """
 
-    def __init__(self, send: Send, facts: RequestFacts, clock: Clock) -> None:
+    __slots__ = ("_facts", "_scope", "_send", "_state")
+
+    def __init__(self, send: Send, facts: RequestFacts, state: AppState, scope: Scope) -> None:
         self._send = send
-        self._clock = clock
+        self._state = state
+        self._scope = scope
         self._facts = facts
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] in {"http.response.start", "websocket.http.response.start"}:
+        kind = message["type"]
+        if kind in {"http.response.start", "websocket.http.response.start"}:
             self._facts.status = message["status"]
-            message = {**message, "headers": self._complete(message.get("headers", ()))}
-        elif message["type"] == "websocket.accept":
+            given = list(message.get("headers", ()))
+            if self._facts.call_id and any(name == b"content-length" for name, _ in given):
+                await self._settle()
+            elif self._facts.admission is not None:
+                await self._look(self._facts.admission)
+            message = {**message, "headers": self._complete(given)}
+        elif kind == "websocket.accept":
             self._facts.status = SWITCHING_PROTOCOLS
+        elif kind == "http.response.body" and not message.get("more_body", False):
+            await self._settle()
         await self._send(message)
 
-    def _complete(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        given = list(headers)
+    async def _settle(self) -> None:
+        facts = self._facts
+        if facts.call_id and not (facts.is_background or facts.is_recorded):
+            served = _describe(self._state, facts, self._scope, facts.status)
+            await settle_answer(self._state, facts, served)
+
+    async def _look(self, admission: Admission) -> None:
+        key_id = ClientKeyId(self._facts.key_id)
+        self._facts.limits = await self._state.admissions.refresh(admission, key_id)
+
+    def _complete(self, given: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         has_policy = any(name == POLICY for name, _ in given)
         # One id under two names: OpenAI's clients read the first, Anthropic's the second.
         request_id = self._facts.request_id.encode()
@@ -100,7 +124,7 @@ class _FinishingSend:
 
     def _tell_limits(self, left: LimitsLeft) -> list[tuple[bytes, bytes]]:
         is_anthropic = self._facts.dialect == ANTHROPIC
-        now_s = self._clock.now_s()
+        now_s = self._state.clock.now_s()
         told = anthropic_limit_headers(left, now_s) if is_anthropic else openai_limit_headers(left)
         return [(name.encode(), value.encode()) for name, value in told.items()]
 
@@ -158,20 +182,21 @@ def _record(state: AppState, facts: RequestFacts, scope: Scope) -> None:
     status = facts.status
     if facts.is_client_gone or not status:
         status = CLIENT_CLOSED_REQUEST
-    route = facts.route or _route_of(scope)
-    method = scope.get("method", "WEBSOCKET")
-    if method not in _METHODS and method != "WEBSOCKET":
-        method = OTHER
-    served = describe_served(state, facts, route=route, method=method, status=status)
+    served = _describe(state, facts, scope, status)
     state.metrics.request_ended(served)
     if not facts.is_background:
         end_answer(state, facts, served)
     if facts.span is not None:
         _end_trace(facts.span, served, facts)
-    if route in _QUIET_ROUTES and status < CLIENT_CLOSED_REQUEST:
-        log.debug("request_served", route=route, status=status)
+    if served.route in _QUIET_ROUTES and status < CLIENT_CLOSED_REQUEST:
+        log.debug("request_served", route=served.route, status=status)
     else:
         _write_line(served, facts)
+
+
+def _describe(state: AppState, facts: RequestFacts, scope: Scope, status: int) -> ServedRequest:
+    route, method = _route_of(scope, facts), _method_of(scope)
+    return describe_served(state, facts, route=route, method=method, status=status)
 
 
 _SHORT_S = 0.05
@@ -202,8 +227,12 @@ def _write_line(served: ServedRequest, facts: RequestFacts) -> None:
     log.info("request_served", **{name: value for name, value in line.items() if value})
 
 
-def _route_of(scope: Scope) -> str:
+def _route_of(scope: Scope, facts: RequestFacts) -> str:
     """Return the template of the route that served, never the path as the client wrote it."""
-    route = scope.get("route")
-    path: str | None = getattr(route, "path", None)
-    return path or "unmatched"
+    path: str | None = getattr(scope.get("route"), "path", None)
+    return facts.route or path or "unmatched"
+
+
+def _method_of(scope: Scope) -> str:
+    method: str = scope.get("method", _WEBSOCKET)
+    return method if method in _METHODS else OTHER

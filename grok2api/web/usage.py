@@ -46,7 +46,13 @@ def describe_served(
 
 
 def end_answer(state: AppState, facts: RequestFacts, served: ServedRequest) -> None:
-    """Tell metrics and usage of an answer that has ended, with its request or after it."""
+    """Tell metrics and usage of an answer that has ended, with its request or after it.
+
+    Does nothing for one of which that was told before.
+    """
+    if facts.is_recorded:
+        return
+    facts.is_recorded = True
     state.metrics.answer_ended(served)
     if is_usage(served.route, served.method, served.status):
         _record_usage(state, facts, served)
@@ -88,3 +94,15 @@ def _record_usage(state: AppState, facts: RequestFacts, served: ServedRequest) -
             attempts=facts.attempts_made,
         )
     )
+
+
+async def settle_answer(state: AppState, facts: RequestFacts, served: ServedRequest) -> None:
+    """Do the same, and return when its call has ended: what it had is free for the next one.
+
+    Await it before the client learns that the answer is over. Where the store does not answer,
+    that is told after a moment all the same.
+    """
+    end_answer(state, facts, served)
+    spending = await state.usage.settled(facts.call_id)
+    if facts.admission is not None and spending is not None:
+        facts.limits = facts.admission.at(spending)

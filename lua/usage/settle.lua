@@ -16,7 +16,7 @@
 -- @arg  daily_ms    integer  how long a day is kept after its end
 -- @arg  now_ms      integer  ms since epoch; 0 = server clock
 -- @args requests    bytes    id, and record as msgpack, of each request, in turns
--- @reply settled
+-- @reply settled     uses:bytes  (msgpack: what the key of each call uses then, see include/tell_use.lua, or false)
 -- @reply known       (nothing changed)
 -- @reply other_hour  hour:integer  (it is this one; nothing changed)
 -- @repeatable a batch is settled once
@@ -27,6 +27,7 @@
 -- @include load_usage
 -- @include charge
 -- @include end_call
+-- @include tell_use
 -- @include add_usage
 -- @include log_requests
 local log, index, receipt = KEYS[4], KEYS[5], KEYS[6]
@@ -43,10 +44,11 @@ for dimension, added in ipairs(cmsgpack.unpack(ARGV[3])) do
   add_usage(hourly, added, (hour + 1) * 3600000 + ARGV[6])
   add_usage(daily, added, (day + 1) * 86400000 + ARGV[7])
 end
-local store, calls = open_calls(), cmsgpack.unpack(ARGV[4])
+local store, calls, uses = open_calls(), cmsgpack.unpack(ARGV[4]), {}
 for n = 1, #calls, 3 do
-  end_call(store, calls[n], 1, calls[n + 1], calls[n + 2], now)
+  local _, usage = end_call(store, calls[n], 1, calls[n + 1], calls[n + 2], now)
+  uses[#uses + 1] = usage and tell_use(usage, now) or false
 end
 log_requests(log, index, 9, tonumber(ARGV[5]), now)
 redis.call('SET', receipt, ARGV[1], 'PX', 3600000)
-return { 'settled' }
+return { 'settled', cmsgpack.pack(uses) }

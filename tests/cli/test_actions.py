@@ -45,6 +45,8 @@ def test_changes_are_written_down_and_looks_are_not(run: Run, redis_url: str) ->
         ask("keys", "revoke", "nobody"),
         ask("accounts", "import", "--dry-run", text=SESSION),
         ask("accounts", "import", text=SESSION),
+        ask("logins", "allow", "::ffff:203.0.113.7"),
+        ask("logins", "allow", "somewhere"),
         ask("accounts", "disable", ACCOUNT, SESSION),
         ask("accounts", "export", "--output", "-"),
         ask("accounts", "export", "--output", "-", "--with-secrets"),
@@ -52,14 +54,15 @@ def test_changes_are_written_down_and_looks_are_not(run: Run, redis_url: str) ->
 
     actions = read_actions(redis_url)
     here = f"{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}"
-    assert [one.returncode for one in done] == [0, 0, 1, 1, 0, 0, 1, 0, 0]
+    assert [one.returncode for one in done] == [0, 0, 1, 1, 0, 0, 0, 2, 1, 0, 0]
     assert {(one.actor, one.client) for one in actions} == {("command line", here)}
-    [imported] = msgspec.json.decode(done[7].stdout)["accounts"]
+    [imported] = msgspec.json.decode(done[9].stdout)["accounts"]
     assert told(actions) == [
         ("key.create", msgspec.json.decode(done[0].stdout)["id"], "keys create", "ok"),
         ("key.edit", "nobody", "keys edit", "key_not_found"),
         ("key.revoke", "nobody", "keys revoke", "key_not_found"),
         ("account.import", imported["id"], "accounts import: 1 added", "ok"),
+        ("login.allow", "::ffff:203.0.113.7", "logins allow", "ok"),
         ("account.disable", "", "accounts disable: 2 not found", "ok"),
         ("account.export_sessions", "", "accounts export", "ok"),
     ]

@@ -248,6 +248,23 @@ async def test_flood_from_many_addresses_is_bounded_too(
     assert 30 <= slow_hash.calls - 1 <= 35
 
 
+async def test_operator_at_a_new_address_gets_in_through_a_flood_by_command(
+    auth: AdminAuth, first: FirstCredentials, redis: RedisClient
+) -> None:
+    guesses = [auth.check("wrong", f"198.51.100.{n}") for n in range(60)]
+    await asyncio.gather(*guesses, return_exceptions=True)
+    with pytest.raises(RateLimitExceededError, match=f"logins allow {HOME}"):
+        await auth.check(first.admin_password, HOME)
+
+    await AdminAuth(LoginStore(redis), SystemClock()).allow(HOME)
+
+    await auth.check(first.admin_password, HOME)
+    with pytest.raises(AuthenticationError):
+        await auth.check("wrong", HOME)
+    with pytest.raises(RateLimitExceededError):
+        await auth.check(first.admin_password, "203.0.113.6")
+
+
 @pytest.mark.parametrize("password", ["", "the-operators-own"])
 async def test_guessing_locks_the_address_at_every_worker_for_the_right_password_too(
     redis: RedisClient, clock: HandClock, first: FirstCredentials, password: str

@@ -31,8 +31,9 @@ TTL_S = 30.0
 class Door:
     """Admissions of one key, whose time is held."""
 
-    def __init__(self, store: AdmissionStore, cleanup: Cleanup) -> None:
+    def __init__(self, store: AdmissionStore, keys: ClientKeyStore, cleanup: Cleanup) -> None:
         self.store = store
+        self.keys = keys
         self.keeper = CallKeeper(store, ttl_s=TTL_S)
         self.admissions = Admissions(store, self.keeper, cleanup, SystemClock())
 
@@ -43,6 +44,7 @@ class Door:
             "units": 1,
             "client": "10.0.0.7",
         } | call
+        await self.keys.edit(key.id, lambda _: key)
         return await self.admissions.admit(key, **asked)
 
     async def end(self, admission: Admission, used: Used) -> bool:
@@ -58,7 +60,7 @@ class Door:
 async def door(redis: RedisClient) -> AsyncIterator[Door]:
     await ClientKeyStore(redis).save(key(), "d1")
     async with Cleanup() as cleanup:
-        yield Door(AdmissionStore(redis, now_ms=START_MS), cleanup)
+        yield Door(AdmissionStore(redis, now_ms=START_MS), ClientKeyStore(redis), cleanup)
 
 
 def key(limits: KeyLimits | None = None, **facts: Any) -> ClientKey:

@@ -16,6 +16,7 @@ from grok2api.domain.ids import CallId
 from grok2api.store.admissions import AdmissionStore
 from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import open_redis
+from tests.lua.client_key.conftest import checked
 from tests.services.admission_worker import (
     CONCURRENCY,
     KEY,
@@ -128,7 +129,7 @@ async def fill_up(store: AdmissionStore) -> int:
     """Return how many more calls the minute takes."""
     for number in range(PER_MINUTE + 1):
         call_id = CallId(f"last_{number}")
-        answer = await store.admit(call_id, KEY.id, KEY.limits, tokens=0, units=0, ttl_s=60)
+        answer = await store.admit(call_id, checked(KEY), tokens=0, units=0, ttl_s=60)
         if isinstance(answer, Refusal):
             return number
         assert isinstance(answer, Admission)

@@ -17,6 +17,7 @@ from grok2api.store.account_edits import Finding
 from grok2api.store.accounts import AccountStore
 from grok2api.store.admissions import AdmissionStore
 from grok2api.store.connection import RedisClient
+from tests.lua.client_key.conftest import checked
 from tests.services.test_explain import BASIC, FAST, HIGH, NOW_MS, SUPER, Desk
 
 Make = Callable[[Desk], Awaitable[Query]]
@@ -58,7 +59,7 @@ async def key_models(desk: Desk) -> Query:
 async def key_limits(desk: Desk) -> Query:
     key = await make_key(desk, requests_per_minute=1, day=Budget(units=10))
     store = AdmissionStore(desk.redis, now_ms=NOW_MS)
-    await store.admit(CallId("c1"), key.id, key.limits, tokens=1, units=1, ttl_s=60)
+    await store.admit(CallId("c1"), checked(key), tokens=1, units=1, ttl_s=60)
     await desk.accounts.save("a")
     return msgspec.structs.replace(FAST, key="team")
 
@@ -66,7 +67,7 @@ async def key_limits(desk: Desk) -> Query:
 async def key_budget(desk: Desk) -> Query:
     key = await make_key(desk, day=Budget(units=6))
     store = AdmissionStore(desk.redis, now_ms=NOW_MS)
-    await store.admit(CallId("c1"), key.id, key.limits, tokens=1, units=3, ttl_s=60)
+    await store.admit(CallId("c1"), checked(key), tokens=1, units=3, ttl_s=60)
     await desk.accounts.save("a", pool=SUPER)
     return msgspec.structs.replace(HIGH, key="team")
 

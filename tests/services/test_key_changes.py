@@ -28,7 +28,7 @@ async def test_key_is_made_with_all_its_rules(desk: ClientKeys) -> None:
         tags=("red", " red", "blue"),
         expires_at_s=4e9,
         models=("grok-4", "gpt-*", "claude-opus-5"),
-        networks=("10.1.2.3/8", "2001:db8::1"),
+        networks=("10.1.2.3/8", "2001:db8::1", "::ffff:192.0.2.0/120"),
         tokens_per_minute=1000,
         month=Budget(units=9),
     )
@@ -38,7 +38,7 @@ async def test_key_is_made_with_all_its_rules(desk: ClientKeys) -> None:
     assert await desk.admit(plain) == made
     assert (made.name, made.weight, made.tags) == ("team", 3, ("red", "blue"))
     assert made.models == ("grok-4", "gpt-*", "claude-opus-5")
-    assert made.networks == ("10.0.0.0/8", "2001:db8::1/128")
+    assert made.networks == ("10.0.0.0/8", "2001:db8::1/128", "192.0.2.0/24")
     assert made.limits == KeyLimits(tokens_per_minute=1000, month=Budget(units=9))
 
 

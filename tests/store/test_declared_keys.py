@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from grok2api.domain.account import Credentials, Mode, Outcome, Pool, ProviderKind, Status, Tier
 from grok2api.domain.action import AdminAction
-from grok2api.domain.admission import Used
+from grok2api.domain.admission import Edited, Used
 from grok2api.domain.batch import BatchKind, BatchParams
 from grok2api.domain.client_key import Budget, ClientKey, KeyLimits
 from grok2api.domain.ids import (
@@ -64,6 +64,7 @@ from grok2api.store.usage import UsageLimits, UsageStore
 from grok2api.store.video_replies import Created, Finished, Going
 from grok2api.store.videos import DeadClaim, NewVideo, VideoLimits, VideoStore
 from tests.conftest import BASIC, AccountMaker
+from tests.lua.client_key.conftest import checked
 from tests.store.conftest import ServerBench
 
 SUPER = Pool(ProviderKind.GROK_WEB, Tier.SUPER)
@@ -208,24 +209,28 @@ async def use_leadership(redis: RedisClient) -> None:
 async def use_client_keys(redis: RedisClient) -> None:
     """Take every path of the scripts for keys and the first start."""
     store, setup = ClientKeyStore(redis), SetupStore(redis)
-    key = ClientKey(ClientKeyId("key_1"), "x", 1.0)
+    limits = KeyLimits(requests_per_minute=1, day=Budget(tokens=9))
+    key = ClientKey(ClientKeyId("key_1"), "x", 1.0, limits=limits)
     assert await setup.claim(ClientKey(ClientKeyId("key_0"), "x", 1.0), "d0", "hash")
     assert await store.save(key, "d1")
     assert await store.find("d1") == key
     assert await store.edit(key.id, lambda found: found) == key
-    await use_calls(AdmissionStore(redis, now_ms=1_800_000_000_000), key.id)
+    await use_calls(AdmissionStore(redis, now_ms=1_800_000_000_000), key)
     assert await store.revoke(key.id)
 
 
-async def use_calls(store: AdmissionStore, key_id: ClientKeyId) -> None:
+async def use_calls(store: AdmissionStore, key: ClientKey) -> None:
     """Take every path of the scripts for calls of client keys."""
-    limits = KeyLimits(requests_per_minute=1, day=Budget(tokens=9))
+    other = ClientKey(key.id, "y", 1.0, limits=key.limits)
     calls = [CallId("c1"), CallId("c2"), CallId("c3")]
     for call_id in calls:
-        await store.admit(call_id, key_id, limits, tokens=5, units=1, ttl_s=9)
+        await store.admit(call_id, checked(key), tokens=5, units=1, ttl_s=9)
+    edited = await store.admit(CallId("c4"), checked(other), tokens=5, units=1, ttl_s=9)
+    assert isinstance(edited, Edited)
+    await store.look(key.id)
     assert await store.renew(calls, ttl_s=9) == {"c2", "c3"}
     assert await store.settle(calls[0], Used(0, 5))
-    await store.admit(calls[1], key_id, limits, tokens=1, units=1, ttl_s=9)
+    await store.admit(calls[1], checked(key), tokens=1, units=1, ttl_s=9)
     store.now_ms += 100_000
     assert await store.reap() == 1
 
@@ -368,17 +373,17 @@ async def use_media(redis: RedisClient) -> None:
 
 async def use_usage(redis: RedisClient) -> None:
     """Take every path of the scripts of statistics and logs."""
-    key, limits = ClientKey(ClientKeyId("key_2"), "x", 1.0), KeyLimits(concurrency=1)
+    key = ClientKey(ClientKeyId("key_2"), "x", 1.0, limits=KeyLimits(concurrency=1))
     assert await ClientKeyStore(redis).save(key, "d2")
     store = UsageStore(redis, UsageLimits(log_max_entries=2))
     call = CallId("call_1")
-    await AdmissionStore(redis).admit(call, key.id, limits, tokens=1, units=1, ttl_s=60)
+    await AdmissionStore(redis).admit(call, checked(key), tokens=1, units=1, ttl_s=60)
     finished = [
         FinishedRequest(id=f"req_{n}", at_s=1.0, route="/", status=200, call_id=call)
         for n in range(4)
     ]
-    assert await store.settle(finished, recorder="w", batch=1)
-    assert not await store.settle(finished, recorder="w", batch=1)
+    assert await store.settle(finished, recorder="w", batch=1) is not None
+    assert await store.settle(finished, recorder="w", batch=1) is None
     assert await store.reset() == 8
     assert await RequestLogStore(redis).clear() == 2
     actions = ActionLogStore(redis, max_entries=1)

@@ -1,22 +1,29 @@
 """Limits of client keys over HTTP: what they refuse, what clients are told, what is counted."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
 import msgspec
 import pytest
 
+from grok2api.config.media import VideoSettings
 from grok2api.config.schema import ModelSettings
+from grok2api.domain.account import Status
+from grok2api.domain.admission import KeyUse, Used
+from grok2api.domain.chat import EventBatch, TextDelta
 from grok2api.domain.client_key import Budget
-from grok2api.domain.ids import ClientKeyId
+from grok2api.domain.ids import AccountId, ClientKeyId
 from grok2api.domain.usage import FinishedRequest
 from grok2api.services.key_changes import KeyChanges
 from grok2api.services.request_log import RequestFilter
-from tests.web.conftest import TEST_SETTINGS, WAIT_S, Edge, EdgeMaker
+from tests.web.conftest import TEST_SETTINGS, WAIT_S, Edge, EdgeMaker, wait_until
 
 CHAT = "/v1/chat/completions"
 MESSAGES = "/v1/messages"
+RESPONSES = "/v1/responses"
+VIDEOS = "/v1/videos"
 
 
 async def client_of(edge: Edge, **fields: Any) -> httpx2.AsyncClient:
@@ -71,45 +78,117 @@ async def test_messages_have_headers_of_their_own(edge: Edge) -> None:
     assert "x-ratelimit-limit-requests" not in good.headers
 
 
-async def test_streams_tell_limits_in_their_head_and_end_their_call(edge: Edge) -> None:
-    async with await client_of(edge, concurrency=1) as client:
-        for _ in range(3):
-            answer = await client.post(CHAT, json=chat(stream=True))
-            assert answer.status_code == 200
-            await logged(edge, 1)
-            await calls_are_over(edge, client)
+async def use_of(edge: Edge, client: httpx2.AsyncClient) -> KeyUse:
+    key_id = ClientKeyId(client.headers["x-key-id"])
+    return (await edge.state.admissions.usage([key_id]))[key_id]
 
 
 async def calls_are_over(edge: Edge, client: httpx2.AsyncClient) -> None:
-    key_id = ClientKeyId(client.headers["x-key-id"])
-    async with asyncio.timeout(WAIT_S):
-        while True:
-            use = await edge.state.admissions.usage([key_id])
-            if not use[key_id].open_calls:
-                return
-            await asyncio.sleep(0.02)
+    async def is_over() -> bool:
+        return not (await use_of(edge, client)).open_calls
+
+    await wait_until(is_over)
 
 
 async def test_reserved_tokens_are_settled_with_those_that_were_used(edge: Edge) -> None:
     async with await client_of(edge, tokens_per_minute=5000) as client:
-        first = await client.post(CHAT, json=chat(max_tokens=4000))
-        await calls_are_over(edge, client)
+        first = await client.post(CHAT, json=chat(max_tokens=4000, stream=True))
         second = await client.post(CHAT, json=chat(max_tokens=4000))
 
     assert int(first.headers["x-ratelimit-remaining-tokens"]) < 1001
     assert second.status_code == 200
+    assert int(second.headers["x-ratelimit-remaining-tokens"]) > 4900
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES, RESPONSES])
+async def test_client_that_leaves_pays_for_what_it_was_sent(edge: Edge, path: str) -> None:
+    async def talk_on() -> AsyncIterator[EventBatch]:
+        yield [TextDelta("word " * 500)]
+        await asyncio.Event().wait()
+
+    edge.script.play = talk_on
+    body = {CHAT: chat(), MESSAGES: chat(max_tokens=900), RESPONSES: {"input": "Hi"}}[path]
+    body |= {"model": "grok-chat-fast", "stream": True}
+    async with await client_of(edge, day=Budget(tokens=100_000)) as client:
+        async with client.stream("POST", path, json=body) as response:
+            async for _ in response.aiter_raw():
+                break
+        await calls_are_over(edge, client)
+        used = await use_of(edge, client)
+
+    (told,) = await logged(edge, 1)
+    assert told.status == 499
+    assert used.day.tokens == told.input_tokens + told.output_tokens > 100
+
+
+async def test_prompt_that_no_account_was_asked_costs_no_tokens(edge: Edge) -> None:
+    await edge.store.set_status(AccountId("acc_1"), Status.DISABLED, for_s=0, reason="operator")
+    async with await client_of(edge, tokens_per_minute=5000, day=Budget(tokens=9000)) as client:
+        answer = await client.post(CHAT, json=chat("word " * 500))
+        used = await use_of(edge, client)
+
+    assert answer.status_code == 503
+    assert (used.minute, used.day) == (Used(1), Used(1))
+    assert answer.headers["x-ratelimit-remaining-tokens"] == "5000"
 
 
 async def test_budget_in_units_counts_pictures(edge: Edge) -> None:
     async with await client_of(edge, day=Budget(units=3)) as client:
         asked = {"model": "grok-imagine-image", "prompt": "a cat", "response_format": "b64_json"}
         two = await client.post("/v1/images/generations", json=asked | {"n": 2})
-        await calls_are_over(edge, client)
         refused = await client.post("/v1/images/generations", json=asked | {"n": 2})
 
     assert two.status_code == 200
     assert code_of(refused) == (429, "insufficient_quota")
     assert len(edge.painter.requests) == 1
+
+
+async def test_budget_in_units_counts_videos_however_they_are_asked_for(edge: Edge) -> None:
+    asked = chat(model="grok-imagine-video", video_config={"seconds": 16})
+    async with await client_of(edge, day=Budget(units=5)) as client:
+        by_chat = await client.post(CHAT, json=asked)
+        used = await use_of(edge, client)
+        once = {"idempotency-key": "one"}
+        jobs = [
+            await client.post(VIDEOS, json={"prompt": "dunes", "seconds": "16"}, headers=once)
+            for _ in range(2)
+        ]
+        refused = await client.post(CHAT, json=asked)
+        after = await use_of(edge, client)
+
+    assert by_chat.status_code == 200
+    assert used.day.units == 2
+    assert [job.status_code for job in jobs] == [200, 429]
+    assert code_of(refused) == (429, "insufficient_quota")
+    assert after.day.units == 4
+    assert len(edge.filmer.requests) == 4
+
+
+async def test_video_that_is_asked_for_again_is_paid_for_once(edge: Edge) -> None:
+    edge.filmer.gate.clear()
+    once = {"idempotency-key": "one"}
+    async with await client_of(edge, day=Budget(units=9)) as client:
+        jobs = [await client.post(VIDEOS, json={"prompt": "dunes"}, headers=once) for _ in range(3)]
+        used = await use_of(edge, client)
+
+    assert len({job.json()["id"] for job in jobs}) == 1
+    assert used.day == Used(3, used.day.tokens, 1)
+    units = [one.units for one in await logged(edge, 3)]
+    assert sorted(units) == [0, 0, 1]
+
+
+async def test_video_that_is_refused_is_not_paid_for(make_edge: EdgeMaker) -> None:
+    settings = msgspec.structs.replace(TEST_SETTINGS, video=VideoSettings(max_jobs_per_key=1))
+    async with (
+        make_edge(settings) as edge,
+        await client_of(edge, day=Budget(units=9)) as client,
+    ):
+        edge.filmer.gate.clear()
+        jobs = [await client.post(VIDEOS, json={"prompt": "dunes"}) for _ in range(3)]
+        used = await use_of(edge, client)
+
+    assert [job.status_code for job in jobs] == [200, 429, 429]
+    assert used.day.units == 1
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """Who is calling: one function for every route and both headers."""
 
-from typing import Final
-
 from starlette.requests import Request
 
 from grok2api.domain.client_key import ClientKey
@@ -10,11 +8,6 @@ from grok2api.services.key_rules import require_address
 from grok2api.telemetry.tracing import begin_span
 from grok2api.web.facts import facts_of
 from grok2api.web.state import state_of
-
-LIKELY_TOKENS: Final = 1024
-"""Reserved for an answer whose length the client does not bound; what it takes is settled later."""
-MOST_RESERVED: Final = 4096
-"""Clients allow far more than answers take; reserving all of it would refuse the next call."""
 
 
 def presented_key(request: Request) -> str | None:
@@ -67,13 +60,13 @@ async def take(
     if caller is None:
         return
     facts = facts_of(request)
-    output = LIKELY_TOKENS if max_output_tokens is None else min(max_output_tokens, MOST_RESERVED)
     admission = await state_of(request).admissions.admit(
         caller,
         model=facts.model,
-        tokens=facts.input_tokens + output,
+        tokens=facts.input_tokens,
+        max_output_tokens=max_output_tokens,
         units=units,
         client=facts.client,
         requested=facts.requested_model,
     )
-    facts.call_id, facts.limits = admission.call_id, admission
+    facts.call_id, facts.admission, facts.limits = admission.call_id, admission, admission

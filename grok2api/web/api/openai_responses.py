@@ -17,6 +17,7 @@ from grok2api.dialects.openai_responses_request import RESPONSES_DECODER, wants_
 from grok2api.domain.response import EventSlice, ResponseState
 from grok2api.errors import GatewayError, InternalError, ShuttingDownError
 from grok2api.services.background import Ending, Tell
+from grok2api.telemetry.metrics import ServedRequest
 from grok2api.web.api.auth import admit
 from grok2api.web.api.openai_response_follow import follow
 from grok2api.web.api.openai_response_turn import ResponseTurn, prepare
@@ -25,7 +26,7 @@ from grok2api.web.body import read_json
 from grok2api.web.facts import facts_of
 from grok2api.web.presence import client_present
 from grok2api.web.streaming import EventStreamResponse, Write
-from grok2api.web.usage import CLIENT_CLOSED_REQUEST, describe_served, end_answer
+from grok2api.web.usage import CLIENT_CLOSED_REQUEST, describe_served, end_answer, settle_answer
 
 ROUTE: Final = "/v1/responses"
 
@@ -117,14 +118,21 @@ async def _produce_aside(turn: ResponseTurn, tell: Tell) -> Ending:
             tell(EventSlice(told, log.written - 1, data))
             told = log.written
 
+    def served(status: int) -> ServedRequest:
+        return describe_served(turn.state, turn.facts, route=ROUTE, method="POST", status=status)
+
+    async def settle(status: int) -> None:
+        # Before the end is told: who waits for it may send the next request at once.
+        await settle_answer(turn.state, turn.facts, served(status))
+
     status = CLIENT_CLOSED_REQUEST
     try:
         await tell_more(turn.renderer.render([]))
         await turn.run(turn.renderer, tell_more)
         ending = _ending(turn, told, turn.finish())
-        status = int(HTTPStatus.OK)
+        await settle(int(HTTPStatus.OK))
     except GatewayError as error:
-        status = _note_failure(turn, error)
+        await settle(_note_failure(turn, error))
         raise
     except asyncio.CancelledError:
         if turn.state.drain.is_draining:
@@ -134,8 +142,7 @@ async def _produce_aside(turn: ResponseTurn, tell: Tell) -> Ending:
         status = _note_failure(turn, InternalError("The server made a mistake."))
         raise
     finally:
-        served = describe_served(turn.state, turn.facts, route=ROUTE, method="POST", status=status)
-        end_answer(turn.state, turn.facts, served)
+        end_answer(turn.state, turn.facts, served(status))
     return ending
 
 

@@ -153,9 +153,9 @@ async def _create(
     is_older = state.settings.video.protocol == "older"
     order = parse_video(options, route, has_references=bool(given), is_older=is_older)
     token = _idempotency_key(request)
-    facts = facts_of(request)
+    facts, units = facts_of(request), len(order.request.segments) * route.model.cost
     facts.input_tokens = estimate_tokens(order.request.prompt)
-    owner, units = owner_of(caller), len(order.request.segments) * route.model.cost
+    owner = owner_of(caller)
     is_known = await state.videos.is_known(owner, token)
     await take(request, caller, units=0 if is_known else units)
     async with client_present(request.receive, state.drain):
@@ -170,7 +170,7 @@ async def _create(
             call_id=facts.call_id,
         )
     if not begun.is_new:
-        facts.units = 0
+        facts.units = facts.input_tokens = 0  # it has been paid for
     facts.job = begun.job.id
     response = _answer(request, begun.job)
     response.headers.update(_notes(order, unknown))

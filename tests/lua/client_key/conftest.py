@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from grok2api.domain.admission import Admission, KeyUse, Refusal, Used
+from grok2api.domain.admission import Admission, Edited, KeyUse, Refusal, Used
 from grok2api.domain.client_key import ClientKey, KeyLimits
 from grok2api.domain.ids import CallId, ClientKeyId
 from grok2api.store.admissions import AdmissionStore
-from grok2api.store.client_keys import ClientKeyStore
+from grok2api.store.client_keys import ClientKeyStore, encode_client_key
 from grok2api.store.connection import RedisClient
 from tests.lua.conftest import NOW_MS
 
@@ -21,6 +21,7 @@ class CallMaker:
     """Shorthand: calls of `KEY`, named by numbers."""
 
     store: AdmissionStore
+    keys: ClientKeyStore
     made: int = 0
 
     def wait(self, seconds: float) -> None:
@@ -35,15 +36,19 @@ class CallMaker:
         call_id: str = "",
         key: ClientKeyId = KEY,
     ) -> Admission | Refusal | None:
+        """Ask for a call of a key that has these limits."""
         self.made += 1
-        return await self.store.admit(
+        limited = ClientKey(key, "laptop", 5.0, limits=limits)
+        await self.keys.edit(key, lambda _: limited)
+        answer = await self.store.admit(
             CallId(call_id or f"call_{self.made}"),
-            key,
-            limits,
+            checked(limited),
             tokens=tokens,
             units=units,
             ttl_s=TTL_S,
         )
+        assert not isinstance(answer, Edited)
+        return answer
 
     async def admit(self, limits: KeyLimits, **what: int) -> CallId:
         """Admit a call that must be let in."""
@@ -68,7 +73,12 @@ class CallMaker:
         return (await self.store.usage([KEY]))[KEY]
 
 
+def checked(key: ClientKey) -> Edited:
+    """Return a key whose rules let a call in."""
+    return Edited(key, encode_client_key(key))
+
+
 @pytest.fixture
 async def calls(redis: RedisClient) -> CallMaker:
     await ClientKeyStore(redis).save(ClientKey(KEY, "laptop", 5.0), "d1")
-    return CallMaker(AdmissionStore(redis, now_ms=NOW_MS))
+    return CallMaker(AdmissionStore(redis, now_ms=NOW_MS), ClientKeyStore(redis))

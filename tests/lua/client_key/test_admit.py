@@ -4,15 +4,23 @@ import random
 from calendar import monthrange
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
-from grok2api.domain.admission import Admission, LimitName, LimitState, Refusal, Used
+from grok2api.domain.admission import (
+    Admission,
+    Edited,
+    LimitName,
+    LimitState,
+    Refusal,
+    Used,
+)
 from grok2api.domain.client_key import Budget, ClientKey, KeyLimits
-from grok2api.domain.ids import ClientKeyId
+from grok2api.domain.ids import CallId, ClientKeyId
 from grok2api.store import keys
 from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import RedisClient
-from tests.lua.client_key.conftest import KEY, CallMaker
+from tests.lua.client_key.conftest import KEY, CallMaker, checked
 from tests.lua.conftest import NOW_MS, KeyView
 
 PER_MINUTE = KeyLimits(requests_per_minute=2)
@@ -142,6 +150,40 @@ async def test_revoked_key_admits_nothing_and_leaves_nothing(
     assert await calls.ask(PER_MINUTE) is None
     assert await calls.end(call)
     assert await view.account_keys() == set()
+
+
+async def test_key_that_was_edited_meanwhile_is_checked_anew_and_nothing_is_taken(
+    calls: CallMaker, redis: RedisClient, view: KeyView
+) -> None:
+    old = await ClientKeyStore(redis).get(KEY)
+    assert old is not None
+    disabled = await ClientKeyStore(redis).edit(
+        KEY, lambda key: msgspec.structs.replace(key, is_enabled=False)
+    )
+
+    answer = await calls.store.admit(CallId("c"), checked(old), tokens=5, units=1, ttl_s=60)
+
+    assert isinstance(answer, Edited)
+    assert answer.key == disabled
+    assert await view.hash(keys.client_key_usage()) == {}
+    again = await calls.store.admit(CallId("c"), answer, tokens=5, units=1, ttl_s=60)
+    assert isinstance(again, Admission)
+
+
+async def test_record_of_another_version_is_known_by_how_it_is_stored(
+    calls: CallMaker, redis: RedisClient
+) -> None:
+    """A member that this version does not know must not have calls checked for ever."""
+    record = b'{"id":"key_1","name":"laptop","created_at_s":5.0,"of_a_later_version":1}'
+    await redis.execute_command("HSET", keys.client_key_records(), KEY, record)
+    key = await ClientKeyStore(redis).get(KEY)
+    assert key is not None
+
+    answer = await calls.store.admit(CallId("c"), checked(key), tokens=5, units=1, ttl_s=60)
+
+    assert answer == Edited(key, record)
+    again = await calls.store.admit(CallId("c"), answer, tokens=5, units=1, ttl_s=60)
+    assert isinstance(again, Admission)
 
 
 async def test_limits_of_one_key_are_not_those_of_another(

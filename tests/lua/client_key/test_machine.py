@@ -2,20 +2,28 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from grok2api.domain.admission import Admission, KeyUse, Refusal, Used
+from grok2api.domain.admission import (
+    Admission,
+    KeyUse,
+    LimitState,
+    Refusal,
+    Used,
+    tell_limits,
+)
 from grok2api.domain.client_key import Budget, ClientKey, KeyLimits
 from grok2api.domain.ids import CallId, ClientKeyId
 from grok2api.store import keys
 from grok2api.store.admissions import AdmissionStore
 from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.connection import open_redis
+from tests.lua.client_key.conftest import checked
 from tests.lua.conftest import NOW_MS
 
 LIMITS = {
@@ -26,6 +34,7 @@ LIMITS = {
         tokens_per_minute=40, week=Budget(tokens=90), month=Budget(units=12)
     ),
 }
+KEYS = {key: ClientKey(key, "x", 0.0, limits=limits) for key, limits in LIMITS.items()}
 TTL_MS = 30_000
 KEY_IDS = st.sampled_from(sorted(LIMITS))
 NUMBERS = st.integers(0, 9)
@@ -77,6 +86,34 @@ class Model:
             month=self.period(key, "month", now_ms),
         )
 
+    def left(
+        self, key: ClientKeyId, units: int, now_ms: int
+    ) -> tuple[LimitState | None, LimitState | None]:
+        """Return what is told of requests and tokens: the least, and of the same the latest."""
+        limits, minute, use = LIMITS[key], self.minute(key, now_ms), self.use(key, now_ms)
+        found: tuple[list[LimitState], list[LimitState]] = ([], [])
+
+        def note(at: int, limit: int, used: int, ends_ms: float, each: int = 1) -> None:
+            wait_s = (ends_ms - now_ms) / 1000 if used else 0.0
+            if limit and each:
+                state = LimitState(limit // each, max(0, limit - used) // each, wait_s)
+                found[at].append(state)
+
+        for at, limit in enumerate((limits.requests_per_minute, limits.tokens_per_minute)):
+            used = [part for part in minute if part[at + 1]]
+            last_ms = max(((part[0] + 61) * 1000 for part in used), default=now_ms)
+            note(at, limit, sum(part[at + 1] for part in used), last_ms)
+        for name in ("day", "week", "month"):
+            budget, taken, ends_ms = getattr(limits, name), getattr(use, name), end(name, now_ms)
+            note(0, budget.requests, taken.requests, ends_ms)
+            note(1, budget.tokens, taken.tokens, ends_ms)
+            note(0, budget.units, taken.units, ends_ms, units)
+        requests, tokens = (
+            sorted(states, key=lambda state: (state.remaining, -state.resets_in_s))
+            for states in found
+        )
+        return requests[0] if requests else None, tokens[0] if tokens else None
+
     def fits(self, key: ClientKeyId, tokens: int, units: int, now_ms: int) -> bool:
         limits, use = LIMITS[key], self.use(key, now_ms)
         checks = [
@@ -117,6 +154,14 @@ def marks(at_ms: int) -> dict[str, tuple[int, ...]]:
     }
 
 
+def end(period: str, at_ms: int) -> float:
+    """Return when a period ends, in ms since epoch."""
+    moment = datetime.fromtimestamp(at_ms // 86_400_000 * 86_400, UTC)
+    while marks(round(moment.timestamp() * 1000))[period] == marks(at_ms)[period]:
+        moment += timedelta(days=1)
+    return moment.timestamp() * 1000
+
+
 class CallMachine(RuleBasedStateMachine):
     """Random calls of every script by several workers, some of which die."""
 
@@ -130,8 +175,8 @@ class CallMachine(RuleBasedStateMachine):
         self.redis: Any = self.runner.run(self.opened.__aenter__())
         self.run(self.redis.execute_command("FLUSHALL"))
         self.store = AdmissionStore(self.redis, now_ms=NOW_MS)
-        for key in LIMITS:
-            self.run(ClientKeyStore(self.redis).save(ClientKey(key, "x", 0.0), f"digest {key}"))
+        for key in KEYS.values():
+            self.run(ClientKeyStore(self.redis).save(key, f"digest {key.id}"))
 
     def run(self, call: Any) -> Any:
         return self.runner.run(call)
@@ -147,7 +192,7 @@ class CallMachine(RuleBasedStateMachine):
     def ask(self, call_id: CallId, key: ClientKeyId, tokens: int, units: int) -> Any:
         return self.run(
             self.store.admit(
-                call_id, key, LIMITS[key], tokens=tokens, units=units, ttl_s=TTL_MS / 1000
+                call_id, checked(KEYS[key]), tokens=tokens, units=units, ttl_s=TTL_MS / 1000
             )
         )
 
@@ -165,17 +210,15 @@ class CallMachine(RuleBasedStateMachine):
 
         if not fits:
             assert isinstance(answer, Refusal)
+            assert (answer.requests, answer.tokens) == self.model.left(key, units, self.now_ms)
             self.told_wait_is_exact(answer, key, tokens, units)
             return
         assert isinstance(answer, Admission)
         call = Call(key, self.now_ms, tokens, units, self.now_ms + TTL_MS)
         self.model.calls[call_id] = call
-        limits, minute = LIMITS[key], self.model.minute(key, self.now_ms)
-        assert answer.tokens is not None
-        left = limits.tokens_per_minute - sum(part[2] for part in minute)
-        whole_ms = max(((part[0] + 61) * 1000 for part in minute if part[2]), default=self.now_ms)
-        assert answer.tokens.remaining == max(0, left)
-        assert answer.tokens.resets_in_s == (whole_ms - self.now_ms) / 1000
+        assert (answer.requests, answer.tokens) == self.model.left(key, units, self.now_ms)
+        seen = self.run(self.store.look(key))
+        assert tell_limits(LIMITS[key], seen, units) == (answer.requests, answer.tokens)
 
     def told_wait_is_exact(
         self, refusal: Refusal, key: ClientKeyId, tokens: int, units: int

@@ -58,7 +58,7 @@ class UsageBench:
 
     async def settle(self, *finished: FinishedRequest) -> None:
         self.batch += 1
-        assert await self.store.settle(finished, recorder="w", batch=self.batch)
+        assert await self.store.settle(finished, recorder="w", batch=self.batch) is not None
 
     def wait(self, ms: int) -> None:
         self.store.now_ms += ms

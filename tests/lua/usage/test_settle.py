@@ -10,6 +10,7 @@ from grok2api.store import keys, usage_keys
 from grok2api.store.admissions import AdmissionStore
 from grok2api.store.client_keys import ClientKeyStore
 from grok2api.store.usage import UsageStore
+from tests.lua.client_key.conftest import checked
 from tests.lua.conftest import NOW_MS
 from tests.lua.usage.conftest import HOUR_MS, LIMITS, ONE, request
 
@@ -61,18 +62,18 @@ async def test_refused_request_counts_without_model_key_and_account(usage):
 
 async def test_batch_that_is_sent_again_counts_once(usage):
     sent = [request("a"), request("b")]
-    assert await usage.store.settle(sent, recorder="w", batch=1)
+    assert await usage.store.settle(sent, recorder="w", batch=1) is not None
 
-    assert not await usage.store.settle(sent, recorder="w", batch=1)
+    assert await usage.store.settle(sent, recorder="w", batch=1) is None
 
     assert (await usage.hour(Dimension.STATUS))["200"].requests == 2
     assert await usage.logged() == ["a", "b"]
 
 
 async def test_recorders_have_numbers_of_their_own(usage):
-    assert await usage.store.settle([request("a")], recorder="one", batch=1)
+    await usage.store.settle([request("a")], recorder="one", batch=1)
 
-    assert await usage.store.settle([request("b")], recorder="two", batch=1)
+    await usage.store.settle([request("b")], recorder="two", batch=1)
 
     assert (await usage.hour(Dimension.STATUS))["200"].requests == 2
 
@@ -195,9 +196,10 @@ KEY_LIMITS = KeyLimits(tokens_per_minute=1000, concurrency=1)
 
 @pytest.fixture
 async def admissions(redis):
-    await ClientKeyStore(redis).save(ClientKey(KEY, "laptop", 5.0), "d1")
+    key = ClientKey(KEY, "laptop", 5.0, limits=KEY_LIMITS)
+    await ClientKeyStore(redis).save(key, "d1")
     store = AdmissionStore(redis, now_ms=NOW_MS)
-    admitted = await store.admit(CALL, KEY, KEY_LIMITS, tokens=900, units=4, ttl_s=60)
+    admitted = await store.admit(CALL, checked(key), tokens=900, units=4, ttl_s=60)
     assert isinstance(admitted, Admission)
     return store
 
@@ -223,7 +225,7 @@ async def test_call_ends_where_nothing_is_counted(usage, admissions, redis):
     off = msgspec.structs.replace(LIMITS, is_enabled=False)
     store = UsageStore(redis, off, now_ms=NOW_MS)
 
-    assert await store.settle([request("a", call_id=CALL)], recorder="w", batch=1)
+    await store.settle([request("a", call_id=CALL)], recorder="w", batch=1)
 
     assert (await admissions.usage([KEY]))[KEY].open_calls == 0
     assert await usage.hour(Dimension.KEY) == {}

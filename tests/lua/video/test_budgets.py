@@ -4,20 +4,21 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from grok2api.domain.admission import Used
+from grok2api.domain.admission import Edited, Used
 from grok2api.domain.client_key import Budget, ClientKey, KeyLimits
 from grok2api.domain.ids import CallId
 from grok2api.domain.video import VideoState
 from grok2api.domain.video_job import VideoJob
 from grok2api.store import keys
 from grok2api.store.admissions import AdmissionStore
-from grok2api.store.client_keys import ClientKeyStore
+from grok2api.store.client_keys import ClientKeyStore, encode_client_key
 from grok2api.store.connection import RedisClient
 from tests.lua.conftest import NOW_MS
 from tests.lua.video.conftest import ASKED, MINE, NOTHING, ONE, TTL_S, VideoMaker, ending
 
 CALL = CallId("call_1")
 UNITS = 2
+KEY = ClientKey(MINE, "laptop", 5.0, limits=KeyLimits(day=Budget(units=9)))
 DAY_S = 86_400
 
 
@@ -32,10 +33,13 @@ class Till:
         self.videos.wait(seconds)
         self.calls.now_ms = self.videos.store.now_ms
 
+    async def admit(self, call_id: CallId, units: int) -> None:
+        checked = Edited(KEY, encode_client_key(KEY))
+        await self.calls.admit(call_id, checked, tokens=0, units=units, ttl_s=TTL_S)
+
     async def ask(self, *, dies: bool = False) -> None:
         """Create a job; its call is settled, or its worker dies before that."""
-        limits = KeyLimits(day=Budget(units=9))
-        await self.calls.admit(CALL, MINE, limits, tokens=0, units=UNITS, ttl_s=TTL_S)
+        await self.admit(CALL, UNITS)
         await self.videos.create(ONE, call_id=CALL)
         if dies:
             self.wait(TTL_S)
@@ -51,7 +55,7 @@ class Till:
 
 @pytest.fixture
 async def till(videos: VideoMaker, redis: RedisClient) -> Till:
-    await ClientKeyStore(redis).save(ClientKey(MINE, "laptop", 5.0), "d1")
+    await ClientKeyStore(redis).save(KEY, "d1")
     return Till(videos, redis)
 
 
@@ -118,9 +122,7 @@ async def test_what_was_asked_for_is_paid(till: Till, end: End) -> None:
 async def test_it_is_given_back_to_the_periods_that_paid(till: Till) -> None:
     await till.ask()
     till.wait(DAY_S)
-    await till.calls.admit(
-        CallId("call_2"), MINE, KeyLimits(day=Budget(units=9)), tokens=0, units=3, ttl_s=TTL_S
-    )
+    await till.admit(CallId("call_2"), 3)
 
     await is_cancelled(till.videos)
 

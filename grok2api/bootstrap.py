@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from msgspec import structs
+
 from grok2api.assembly import (
     join_chat,
     join_cluster,
@@ -23,6 +25,7 @@ from grok2api.assembly import (
 from grok2api.clock import SystemClock
 from grok2api.config.loader import load_boot, load_sources, prepare
 from grok2api.config.schema import BootSettings, Settings
+from grok2api.config.sources import Sources
 from grok2api.domain.admission import KeyUse
 from grok2api.domain.catalogue import CATALOGUE
 from grok2api.domain.ids import ClientKeyId
@@ -48,6 +51,7 @@ from grok2api.services.rate_limits import RateLimits
 from grok2api.services.records import Records, build_records
 from grok2api.services.sessions import Sessions
 from grok2api.services.settings import SettingsDesk
+from grok2api.services.settings_check import check_settings
 from grok2api.services.settings_watch import SettingsWatch
 from grok2api.services.setup import Setup
 from grok2api.store.account_edits import AccountEdits
@@ -127,7 +131,7 @@ async def _open_shared(
     Raises:
         SettingsError: a setting does not hold.
     """
-    sources = load_sources(boot.data_dir)
+    sources = _load_judged(boot)
     base = sources.compose().settings
     size = pool_size or base.performance.redis_connections
     async with (
@@ -229,13 +233,10 @@ async def open_maintenance(boot: BootSettings) -> AsyncIterator[FollowingRunner]
         open_redis(boot.redis_url, pool_size=1) as for_leader,
         _open_shared(boot) as shared,
     ):
-        yield FollowingRunner(shared.watch, partial(_open_runner, shared, for_leader))
+        yield FollowingRunner(shared.watch, partial(_build_runner, shared, for_leader))
 
 
-@asynccontextmanager
-async def _open_runner(
-    shared: _Shared, for_leader: RedisClient, settings: Settings
-) -> AsyncIterator[Runner]:
+def _build_runner(shared: _Shared, for_leader: RedisClient, settings: Settings) -> Runner:
     """Build the jobs that the settings ask for."""
     redis, cache = shared.redis, settings.cache.local
     operator = join_operator(shared.boot, redis, shared.transport, settings)
@@ -247,7 +248,7 @@ async def _open_runner(
         build_quota_totals(AccountStore(redis, shared.cipher), QuotaLeftStore(redis)),
         *build_media_jobs(build_media_upkeep(redis, shared.boot.data_dir, settings), cache),
     ]
-    yield Runner(leader, jobs)
+    return Runner(leader, jobs)
 
 
 @asynccontextmanager
@@ -286,4 +287,8 @@ async def open_config(boot: BootSettings) -> AsyncIterator[SettingsDesk]:
     """
     async with open_redis(boot.redis_url, pool_size=1) as redis:
         store = SettingsStore(redis, SecretCipher(list(boot.secret_keys)))
-        yield SettingsDesk(store, load_sources(boot.data_dir), boot)
+        yield SettingsDesk(store, _load_judged(boot), boot)
+
+
+def _load_judged(boot: BootSettings) -> Sources:
+    return structs.replace(load_sources(boot.data_dir), judge=check_settings)

@@ -47,6 +47,7 @@ from grok2api.services.images import ImageService
 from grok2api.services.media_upkeep import build_media_upkeep
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import Operator
+from grok2api.services.process import Shared
 from grok2api.services.rate_limits import RateLimits
 from grok2api.services.records import Records, build_records
 from grok2api.services.sessions import Sessions
@@ -72,7 +73,6 @@ from grok2api.store.setup import SetupStore
 from grok2api.telemetry.metrics import Metrics, open_metrics
 from grok2api.telemetry.tracing import Tracing, open_tracing
 from grok2api.upstream.curl import open_transport
-from grok2api.upstream.transport import Transport
 from grok2api.web.client_address import TrustedProxies
 from grok2api.web.drain import Drain
 from grok2api.web.following import Following
@@ -108,22 +108,10 @@ def load_boot_settings() -> BootSettings:
     return prepare(load_boot())
 
 
-@dataclass(frozen=True, slots=True)
-class _Shared:
-    """What one process has once, whatever the settings are."""
-
-    boot: BootSettings
-    redis: RedisClient
-    cipher: SecretCipher
-    transport: Transport
-    watch: SettingsWatch
-    config: SettingsDesk
-
-
 @asynccontextmanager
 async def _open_shared(
     boot: BootSettings, *, pool_size: int | None = None, metrics: Metrics | None = None
-) -> AsyncIterator[_Shared]:
+) -> AsyncIterator[Shared]:
     """Open what a process needs before it knows all settings, and read them.
 
     With `metrics`, calls of the store are measured.
@@ -144,7 +132,7 @@ async def _open_shared(
         watch = SettingsWatch(store, sources, base)
         await watch.begin()
         desk = SettingsDesk(store, sources, boot)
-        yield _Shared(boot, redis, cipher, transport, watch, desk)
+        yield Shared(boot, redis, cipher, transport, watch, desk, metrics)
 
 
 @asynccontextmanager
@@ -175,19 +163,20 @@ async def open_gateway(
 
 @asynccontextmanager
 async def _open_state(
-    shared: _Shared, metrics: Metrics, tracing: Tracing | None, drain: Drain, settings: Settings
+    shared: Shared, metrics: Metrics, tracing: Tracing | None, drain: Drain, settings: Settings
 ) -> AsyncIterator[AppState]:
     """Build what the settings shape."""
-    boot, redis, cipher, transport = shared.boot, shared.redis, shared.cipher, shared.transport
+    boot, redis = shared.boot, shared.redis
     clock = SystemClock()
+    shared.bounds.resize(settings)
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         media = await enter(join_media(boot, redis, settings))
-        parts = await enter(join_dispatch(boot, redis, transport, settings, media, metrics=metrics))
+        parts = await enter(join_dispatch(shared, settings, media))
         accounts = parts.accounts
         images = ImageService(Dispatcher(parts), patience_s=settings.image.timeout_s)
         models = join_models(accounts, settings)
-        videos = await enter(join_videos(redis, cipher, parts, media, models, settings))
+        videos = await enter(join_videos(shared, parts, media, models, settings))
         usage = await enter(join_usage(boot, redis, settings, parts.cleanup))
         keys = join_keys(redis, settings)
         yield AppState(
@@ -200,11 +189,11 @@ async def _open_state(
             records=usage.records,
             models=models,
             keys=keys,
-            responses=await enter(join_responses(redis, cipher, settings)),
+            responses=await enter(join_responses(shared, settings)),
             admin_auth=AdminAuth(LoginStore(redis), clock, password=settings.app.app_key),
             rate_limits=RateLimits(RateLimitStore(redis), settings.security),
             overview=join_overview(redis, accounts, settings),
-            operator=join_operator(boot, redis, transport, settings),
+            operator=join_operator(boot, redis, shared.transport, settings),
             explainer=join_explainer(redis, accounts, models, keys, settings),
             sessions=Sessions(SessionStore(redis)),
             config=shared.config,
@@ -236,7 +225,7 @@ async def open_maintenance(boot: BootSettings) -> AsyncIterator[FollowingRunner]
         yield FollowingRunner(shared.watch, partial(_build_runner, shared, for_leader))
 
 
-def _build_runner(shared: _Shared, for_leader: RedisClient, settings: Settings) -> Runner:
+def _build_runner(shared: Shared, for_leader: RedisClient, settings: Settings) -> Runner:
     """Build the jobs that the settings ask for."""
     redis, cache = shared.redis, settings.cache.local
     operator = join_operator(shared.boot, redis, shared.transport, settings)

@@ -70,6 +70,7 @@ from grok2api.store.server_facts import ServerFacts, read_server_facts
 from grok2api.store.sessions import SessionStore
 from grok2api.store.settings import SettingsStore
 from grok2api.store.setup import SetupStore
+from grok2api.telemetry.logging import configure_process_logging, follow_logging
 from grok2api.telemetry.metrics import Metrics, open_metrics
 from grok2api.telemetry.tracing import Tracing, open_tracing
 from grok2api.upstream.curl import open_transport
@@ -106,6 +107,15 @@ def load_boot_settings() -> BootSettings:
         SettingsError: a setting does not hold, or the folder cannot be used.
     """
     return prepare(load_boot())
+
+
+def begin_logging(boot: BootSettings) -> None:
+    """Log as file and environment say; what the store says of it counts once that is read.
+
+    Raises:
+        SettingsError: a setting does not hold.
+    """
+    configure_process_logging(boot, load_sources(boot.data_dir).compose().settings.logging)
 
 
 @asynccontextmanager
@@ -169,6 +179,7 @@ async def _open_state(
     boot, redis = shared.boot, shared.redis
     clock = SystemClock()
     shared.bounds.resize(settings)
+    follow_logging(settings.logging)
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         media = await enter(join_media(boot, redis, settings))
@@ -228,6 +239,7 @@ async def open_maintenance(boot: BootSettings) -> AsyncIterator[FollowingRunner]
 def _build_runner(shared: Shared, for_leader: RedisClient, settings: Settings) -> Runner:
     """Build the jobs that the settings ask for."""
     redis, cache = shared.redis, settings.cache.local
+    follow_logging(settings.logging)
     operator = join_operator(shared.boot, redis, shared.transport, settings)
     leader = Leader(LeaderStore(for_leader), ttl_s=settings.maintenance.leader_ttl_s)
     jobs = [

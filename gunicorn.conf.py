@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from grok2api.config.loader import load_boot, prepare
+from grok2api.config.loader import load_boot, load_settings, prepare
 from grok2api.processes import end_with_parent
 from grok2api.telemetry.logging import configure_process_logging
 
@@ -40,7 +40,8 @@ proc_name = "grok2api"
 
 def on_starting(_server: Any) -> None:
     """Begin with empty metrics, log as the workers do, and never outlive the supervisor."""
-    configure_process_logging(_boot)
+    logs = load_settings(_boot.data_dir).settings.logging
+    configure_process_logging(_boot, logs, needs_file=True)
     shutil.rmtree(_metrics, ignore_errors=True)
     _metrics.mkdir(mode=0o700, exist_ok=True)
     supervisor = os.environ.get("GROK2API_SUPERVISOR_PID", "")

@@ -4,9 +4,8 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 
-from grok2api.bootstrap import load_boot_settings, open_gateway
+from grok2api.bootstrap import begin_logging, load_boot_settings, open_gateway
 from grok2api.config.schema import BootSettings
-from grok2api.telemetry.logging import configure_process_logging
 from grok2api.web.application import build_app
 
 
@@ -21,5 +20,5 @@ def create_app(metrics_folder: str = "", boot: BootSettings | None = None) -> St
     """
     settings = load_boot_settings() if boot is None else boot
     folder = Path(metrics_folder) if metrics_folder else None
-    configure_process_logging(settings)
+    begin_logging(settings)
     return build_app(lambda: open_gateway(settings, metrics_folder=folder))

@@ -30,12 +30,15 @@ from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import Operator, build_operator
 from grok2api.services.overview import Overview
 from grok2api.services.pictures import Pictures
+from grok2api.services.process import Bounds, Shared
 from grok2api.services.reaper import Reaper
 from grok2api.services.records import Records, build_records, open_recorder
 from grok2api.services.responses import Responses, open_responses
 from grok2api.services.summaries import Summaries
 from grok2api.services.usage import UsageRecorder
 from grok2api.services.video_chat import VideoChat
+from grok2api.services.video_parts import VideoParts
+from grok2api.services.video_references import VideoReferences
 from grok2api.services.videos import Videos, open_videos
 from grok2api.store.account_edits import AccountEdits
 from grok2api.store.account_timers import AccountTimers
@@ -49,8 +52,8 @@ from grok2api.store.lanes import LaneStore
 from grok2api.store.leader import LeaderStore
 from grok2api.store.quota_left import QuotaLeftStore
 from grok2api.store.responses import ResponseStore
+from grok2api.store.videos import VideoStore
 from grok2api.store.wakeups import Wakeups
-from grok2api.telemetry.metrics import Metrics
 from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.upstream.fetch import open_fetcher
 from grok2api.upstream.guard import GuardRules
@@ -87,19 +90,14 @@ async def join_media(
 
 @asynccontextmanager
 async def join_dispatch(
-    boot: BootSettings,
-    redis: RedisClient,
-    transport: Transport,
-    settings: Settings,
-    media: MediaParts,
-    *,
-    metrics: Metrics | None = None,
+    shared: Shared, settings: Settings, media: MediaParts
 ) -> AsyncIterator[DispatchParts]:
     """Open all that serving a request with an account needs."""
-    accounts = AccountStore(redis, SecretCipher(list(boot.secret_keys)))
+    boot, redis, metrics = shared.boot, shared.redis, shared.metrics
+    accounts = AccountStore(redis, shared.cipher)
     interval_s = settings.maintenance.lease_reap_interval_s
     async with (
-        join_files(settings) as files,
+        join_files(settings, shared.bounds) as files,
         LeaseKeeper(accounts, ttl_s=settings.account.lease_ttl_s, gauge=metrics) as keeper,
         Reaper(AccountTimers(redis), interval_s=interval_s),
         join_lender(boot.redis_url, accounts, keeper, media.cleanup, settings) as lender,
@@ -107,7 +105,7 @@ async def join_dispatch(
         yield DispatchParts(
             accounts=accounts,
             lender=lender,
-            providers=join_providers(transport, settings),
+            providers=join_providers(shared.transport, settings),
             keeper=keeper,
             cleanup=media.cleanup,
             clock=SystemClock(),
@@ -140,14 +138,15 @@ async def join_lender(
 
 
 @asynccontextmanager
-async def join_files(settings: Settings) -> AsyncIterator[FileDesk]:
+async def join_files(settings: Settings, bounds: Bounds) -> AsyncIterator[FileDesk]:
     """Open what takes in the files of requests."""
     async with open_fetcher(
         settings.performance.upstream_connections,
         GuardRules(),
         timeout_s=settings.files.fetch_timeout_s,
     ) as fetcher:
-        yield FileDesk(fetcher, settings.files)
+        budget, uploads = bounds.file_bytes, bounds.uploads
+        yield FileDesk(fetcher, settings.files, budget=budget, uploads=uploads)
 
 
 def join_models(accounts: AccountStore, settings: Settings) -> ModelCatalog:
@@ -179,11 +178,10 @@ def join_explainer(
     )
 
 
-def join_responses(
-    redis: RedisClient, cipher: SecretCipher, settings: Settings
-) -> AbstractAsyncContextManager[Responses]:
+def join_responses(shared: Shared, settings: Settings) -> AbstractAsyncContextManager[Responses]:
     """Return what keeps responses; it is to be opened."""
-    return open_responses(ResponseStore(redis, cipher), Summaries(cipher), settings.responses)
+    store, summaries = ResponseStore(shared.redis, shared.cipher), Summaries(shared.cipher)
+    return open_responses(store, summaries, settings.responses, shared.bounds.background)
 
 
 def join_overview(redis: RedisClient, accounts: AccountStore, settings: Settings) -> Overview:
@@ -258,15 +256,18 @@ def join_chat(
 
 
 def join_videos(
-    redis: RedisClient,
-    cipher: SecretCipher,
+    shared: Shared,
     parts: DispatchParts,
     media: MediaParts,
     models: ModelCatalog,
     settings: Settings,
 ) -> AbstractAsyncContextManager[Videos]:
     """Return what makes videos; it is to be opened."""
-    return open_videos(redis, cipher, parts, media.library, models, settings.video)
+    library, cipher, workers = media.library, shared.cipher, shared.bounds.videos
+    store, references = VideoStore(shared.redis, cipher), VideoReferences(library, cipher)
+    return open_videos(
+        VideoParts(parts, store, library, references, settings.video, workers), models
+    )
 
 
 @dataclass(frozen=True, slots=True)

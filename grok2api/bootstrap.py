@@ -1,6 +1,6 @@
 """The object graph: the one place that loads settings and joins the parts."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,11 +24,8 @@ from grok2api.clock import SystemClock
 from grok2api.config.loader import load_boot, load_sources, prepare
 from grok2api.config.schema import BootSettings, Settings
 from grok2api.config.stats import MOST_ACTIONS
-from grok2api.domain.admission import KeyUse
 from grok2api.domain.catalogue import CATALOGUE
-from grok2api.domain.ids import ClientKeyId, VideoJobId
 from grok2api.domain.model import OPERATIONS
-from grok2api.domain.video_job import VideoJob
 from grok2api.maintenance.following import FollowingRunner
 from grok2api.maintenance.jobs.batches import build_batch_job
 from grok2api.maintenance.jobs.lease_reaper import build_lease_reaper
@@ -41,16 +38,18 @@ from grok2api.services.action_log import ActionLog
 from grok2api.services.admin_auth import AdminAuth
 from grok2api.services.client_keys import ClientKeys
 from grok2api.services.dispatch import Dispatcher
-from grok2api.services.explain import Explainer
+from grok2api.services.explain import Explainer, UseOfKeys
 from grok2api.services.health import Health
 from grok2api.services.images import ImageService
 from grok2api.services.media_upkeep import build_media_upkeep
 from grok2api.services.models import ModelCatalog
 from grok2api.services.operator import Operator
+from grok2api.services.process import Shared
 from grok2api.services.rate_limits import RateLimits
 from grok2api.services.records import Records, build_records
 from grok2api.services.sessions import Sessions
 from grok2api.services.settings import ConfigTools, SettingsDesk
+from grok2api.services.settings_check import load_judged
 from grok2api.services.settings_watch import SettingsWatch
 from grok2api.services.setup import Setup
 from grok2api.store.account_edits import AccountEdits
@@ -70,10 +69,10 @@ from grok2api.store.sessions import SessionStore
 from grok2api.store.settings import SettingsStore
 from grok2api.store.setup import SetupStore
 from grok2api.store.videos import VideoStore
+from grok2api.telemetry.logging import configure_process_logging, follow_logging
 from grok2api.telemetry.metrics import Metrics, open_metrics
 from grok2api.telemetry.tracing import Tracing, open_tracing
 from grok2api.upstream.curl import open_transport
-from grok2api.upstream.transport import Transport
 from grok2api.web.client_address import TrustedProxies
 from grok2api.web.drain import Drain
 from grok2api.web.following import Following
@@ -90,14 +89,14 @@ class AdminTools:
     operator: Operator
     max_concurrency: int
     keys: ClientKeys
-    use_of_keys: Callable[[Sequence[ClientKeyId]], Awaitable[dict[ClientKeyId, KeyUse]]]
+    use_of_keys: UseOfKeys
     models: ModelCatalog
     setup: Setup
     health: Health
     explainer: Explainer
     sessions: Sessions
     records: Records
-    find_video: Callable[[ClientKeyId, VideoJobId], Awaitable[VideoJob | None]]
+    videos: VideoStore
     admin_auth: AdminAuth
     read_server_facts: Callable[[], Awaitable[ServerFacts]]
 
@@ -111,22 +110,19 @@ def load_boot_settings() -> BootSettings:
     return prepare(load_boot())
 
 
-@dataclass(frozen=True, slots=True)
-class _Shared:
-    """What one process has once, whatever the settings are."""
+def begin_logging(boot: BootSettings) -> None:
+    """Log as file and environment say; what the store says of it counts once that is read.
 
-    boot: BootSettings
-    redis: RedisClient
-    cipher: SecretCipher
-    transport: Transport
-    watch: SettingsWatch
-    config: SettingsDesk
+    Raises:
+        SettingsError: a setting does not hold.
+    """
+    configure_process_logging(boot, load_sources(boot.data_dir).compose().settings.logging)
 
 
 @asynccontextmanager
 async def _open_shared(
     boot: BootSettings, *, pool_size: int | None = None, metrics: Metrics | None = None
-) -> AsyncIterator[_Shared]:
+) -> AsyncIterator[Shared]:
     """Open what a process needs before it knows all settings, and read them.
 
     With `metrics`, calls of the store are measured.
@@ -134,7 +130,7 @@ async def _open_shared(
     Raises:
         SettingsError: a setting does not hold.
     """
-    sources = load_sources(boot.data_dir)
+    sources = load_judged(boot.data_dir)
     base = sources.compose().settings
     size = pool_size or base.performance.redis_connections
     async with (
@@ -147,7 +143,7 @@ async def _open_shared(
         watch = SettingsWatch(store, sources, base)
         await watch.begin()
         desk = SettingsDesk(store, sources, boot)
-        yield _Shared(boot, redis, cipher, transport, watch, desk)
+        yield Shared(boot, redis, cipher, transport, watch, desk, metrics)
 
 
 @asynccontextmanager
@@ -178,19 +174,21 @@ async def open_gateway(
 
 @asynccontextmanager
 async def _open_state(
-    shared: _Shared, metrics: Metrics, tracing: Tracing | None, drain: Drain, settings: Settings
+    shared: Shared, metrics: Metrics, tracing: Tracing | None, drain: Drain, settings: Settings
 ) -> AsyncIterator[AppState]:
     """Build what the settings shape."""
-    boot, redis, cipher, transport = shared.boot, shared.redis, shared.cipher, shared.transport
+    boot, redis = shared.boot, shared.redis
     clock = SystemClock()
+    shared.bounds.resize(settings)
+    follow_logging(settings.logging)
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         media = await enter(join_media(boot, redis, settings))
-        parts = await enter(join_dispatch(boot, redis, transport, settings, media, metrics=metrics))
+        parts = await enter(join_dispatch(shared, settings, media))
         accounts = parts.accounts
         images = ImageService(Dispatcher(parts), patience_s=settings.image.timeout_s)
         models = join_models(accounts, settings)
-        videos = await enter(join_videos(redis, cipher, parts, media, models, settings))
+        videos = await enter(join_videos(shared, parts, media, models, settings))
         usage = await enter(join_usage(boot, redis, settings, parts.cleanup))
         keys = join_keys(redis, settings)
         yield AppState(
@@ -203,11 +201,11 @@ async def _open_state(
             records=usage.records,
             models=models,
             keys=keys,
-            responses=await enter(join_responses(redis, cipher, settings)),
+            responses=await enter(join_responses(shared, settings)),
             admin_auth=AdminAuth(LoginStore(redis), clock, password=settings.app.app_key),
             rate_limits=RateLimits(RateLimitStore(redis), settings.security),
             overview=join_overview(redis, accounts, settings),
-            operator=join_operator(boot, redis, transport, settings),
+            operator=join_operator(boot, redis, shared.transport, settings),
             explainer=join_explainer(redis, accounts, models, keys, settings),
             sessions=Sessions(SessionStore(redis)),
             config=shared.config,
@@ -236,15 +234,13 @@ async def open_maintenance(boot: BootSettings) -> AsyncIterator[FollowingRunner]
         open_redis(boot.redis_url, pool_size=1) as for_leader,
         _open_shared(boot) as shared,
     ):
-        yield FollowingRunner(shared.watch, partial(_open_runner, shared, for_leader))
+        yield FollowingRunner(shared.watch, partial(_build_runner, shared, for_leader))
 
 
-@asynccontextmanager
-async def _open_runner(
-    shared: _Shared, for_leader: RedisClient, settings: Settings
-) -> AsyncIterator[Runner]:
+def _build_runner(shared: Shared, for_leader: RedisClient, settings: Settings) -> Runner:
     """Build the jobs that the settings ask for."""
     redis, cache = shared.redis, settings.cache.local
+    follow_logging(settings.logging)
     operator = join_operator(shared.boot, redis, shared.transport, settings)
     leader = Leader(LeaderStore(for_leader), ttl_s=settings.maintenance.leader_ttl_s)
     jobs = [
@@ -254,7 +250,7 @@ async def _open_runner(
         build_quota_totals(AccountStore(redis, shared.cipher), QuotaLeftStore(redis)),
         *build_media_jobs(build_media_upkeep(redis, shared.boot.data_dir, settings), cache),
     ]
-    yield Runner(leader, jobs)
+    return Runner(leader, jobs)
 
 
 @asynccontextmanager
@@ -280,7 +276,7 @@ async def open_admin(boot: BootSettings) -> AsyncIterator[AdminTools]:
             explainer=join_explainer(redis, store, models, keys, settings),
             sessions=Sessions(SessionStore(redis)),
             records=build_records(redis, settings.stats),
-            find_video=VideoStore(redis, shared.cipher).find,
+            videos=VideoStore(redis, shared.cipher),
             admin_auth=AdminAuth(LoginStore(redis), SystemClock(), password=settings.app.app_key),
             read_server_facts=partial(read_server_facts, redis),
         )
@@ -297,4 +293,4 @@ async def open_config(boot: BootSettings) -> AsyncIterator[ConfigTools]:
         store = SettingsStore(redis, SecretCipher(list(boot.secret_keys)))
         # How many actions are kept may be what cannot be read: a note of here drives out none.
         actions = ActionLog(ActionLogStore(redis, max_entries=MOST_ACTIONS))
-        yield ConfigTools(SettingsDesk(store, load_sources(boot.data_dir), boot), actions)
+        yield ConfigTools(SettingsDesk(store, load_judged(boot.data_dir), boot), actions)

@@ -39,7 +39,7 @@ from grok2api.config.loader import (
     load_shown,
     prepare,
 )
-from grok2api.config.schema import BootSettings
+from grok2api.config.schema import BootSettings, Settings
 from grok2api.config_commands import (
     config_history,
     config_rollback,
@@ -61,6 +61,7 @@ from grok2api.inspection import accounts_explain, sessions_clear, sessions_list
 from grok2api.key_commands import keys_create, keys_edit, keys_list, keys_revoke
 from grok2api.login_commands import logins_allow
 from grok2api.processes import end_with_parent
+from grok2api.services.settings_check import check_settings
 from grok2api.simulator.options import SimulatorOptions
 from grok2api.simulator.server import run_simulator
 from grok2api.store.header import expand_all
@@ -171,7 +172,7 @@ def config_show(arguments: Namespace) -> int:
 def config_check(arguments: Namespace) -> int:
     """Check the settings; unknown ones are named but do no harm."""
     boot = load_boot(flags_of(arguments))
-    _remark_settings(boot)
+    check_settings(_remark_settings(boot))
     say(f"The settings for {boot.data_dir} are fine.")
     return _DONE
 
@@ -187,6 +188,7 @@ def doctor(arguments: Namespace) -> int:
     try:
         boot = load_boot(flags_of(arguments))
         loaded = load_settings(boot.data_dir)
+        check_settings(loaded.settings)
     except SettingsError as error:
         say(f"{Grade.BROKEN} settings: {error.message}")
         return _BROKEN
@@ -256,9 +258,10 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
 }
 
 
-def _remark_settings(boot: BootSettings) -> None:
+def _remark_settings(boot: BootSettings) -> Settings:
     loaded = load_settings(boot.data_dir)
     for name in loaded.unknown:
         remark(f"not known to this version, ignored: {name}")
     if loaded.settings.security.allow_anonymous_api:
         remark("security.allow_anonymous_api is on: whoever reaches the port may use your accounts")
+    return loaded.settings

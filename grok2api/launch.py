@@ -11,13 +11,12 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec import structs
 
-from grok2api.bootstrap import AdminTools, open_admin, open_maintenance
+from grok2api.bootstrap import AdminTools, begin_logging, open_admin, open_maintenance
 from grok2api.config.schema import BootSettings
 from grok2api.domain.account import Tier
 from grok2api.errors import InternalError, SettingsError
 from grok2api.processes import run_until_stopped
 from grok2api.supervisor import Plan, Say, check_port, local_url, running_store, supervise
-from grok2api.telemetry.logging import configure_process_logging
 
 _DEMO_SESSIONS = {
     Tier.BASIC: ("basic-1", "basic-2", "basic-3"),
@@ -132,7 +131,7 @@ def maintain(boot: BootSettings) -> None:
         async with open_maintenance(boot) as runner:
             await run_until_stopped(runner.run())
 
-    configure_process_logging(boot)
+    begin_logging(boot)
     with running_store(boot) as with_store:
         asyncio.run(work(with_store))
 

@@ -79,7 +79,7 @@ def explain(arguments: Namespace) -> int:
         found = (await admin.records.requests.find(arguments.id)).finished
         if not found.job:
             return found, None
-        return found, await admin.find_video(found.key_id or ANONYMOUS, found.job)
+        return found, await admin.videos.find(found.key_id or ANONYMOUS, found.job)
 
     finished, video = administer(arguments, find)
     if arguments.json:

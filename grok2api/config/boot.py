@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "json", "console"]
 
 
@@ -101,18 +100,6 @@ class BootSettings(Struct, frozen=True, kw_only=True):
             extra={"secret": True, "key": "", "env": ("GROK2API_SECRET_KEY",)},
         ),
     ] = ()
-    log_level: Annotated[
-        LogLevel,
-        Meta(
-            title="Log level",
-            description="Least important lines that are still written.",
-            extra={
-                "key": "logging.level",
-                "env": ("LOG_LEVEL",),
-                "synonyms": {"warn": "warning", "critical": "error", "trace": "debug"},
-            },
-        ),
-    ] = "info"
     log_format: Annotated[
         LogFormat,
         Meta(
@@ -132,26 +119,6 @@ class BootSettings(Struct, frozen=True, kw_only=True):
             extra={"key": "logging.file", "env": ("LOG_FILE",)},
         ),
     ] = ""
-    log_file_max_mb: Annotated[
-        int,
-        Meta(
-            title="Log file size",
-            description="A new log file is begun when one has this size.",
-            ge=1,
-            le=10_240,
-            extra={"key": "logging.file_max_mb", "env": ()},
-        ),
-    ] = 50
-    log_file_backups: Annotated[
-        int,
-        Meta(
-            title="Old log files",
-            description="Log files that are kept besides the newest.",
-            ge=1,
-            le=1000,
-            extra={"key": "logging.file_backups", "env": ()},
-        ),
-    ] = 5
     tracing_endpoint: Annotated[
         str,
         Meta(

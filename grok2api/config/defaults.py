@@ -26,7 +26,6 @@ _HEAD = """\
 _BOOT_SECTIONS = (
     Section("server", "Where and how the gateway listens. Read at start."),
     Section("store", "Where state is kept. Read at start."),
-    Section("logging", "What is logged. Read at start."),
     Section("tracing", "Spans for OpenTelemetry. Read at start."),
 )
 

@@ -147,6 +147,8 @@ ALIASES = (
     Alias("security.cors_allow_origins", "security.cors_origins"),
     Alias("security.max_body_size_mb", "security.max_body_mb"),
     Alias("security.trusted_proxy_ips", "server.forwarded_allow_ips"),
+    Alias("logging.file_level", "logging.level"),
+    Alias("logging.max_files", "logging.file_backups"),
     Alias("logs.max_len", "stats.log_max_entries"),
     Alias("stats.hourly_keep", "stats.hourly_retention_h"),
     Alias("stats.hourly_retention", "stats.hourly_retention_h"),

@@ -138,7 +138,6 @@ def child_environment(
         "FORWARDED_ALLOW_IPS": ",".join(boot.forwarded_allow_ips),
         "DATA_DIR": str(boot.data_dir),
         "GROK2API_REDIS_URL": boot.redis_url,
-        "LOG_LEVEL": boot.log_level,
         "LOG_FORMAT": boot.log_format,
     }
 

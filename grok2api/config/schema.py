@@ -12,6 +12,7 @@ from grok2api.config.accounts import AccountSettings, RefreshSettings, Selection
 from grok2api.config.attachments import FileSettings
 from grok2api.config.boot import BootSettings
 from grok2api.config.features import FeatureSettings
+from grok2api.config.logs import LoggingSettings
 from grok2api.config.media import CacheSettings, ImageSettings, MediaSettings, VideoSettings
 from grok2api.config.responses import ResponsesSettings
 from grok2api.config.security import SecuritySettings
@@ -28,6 +29,7 @@ __all__ = [
     "FeatureSettings",
     "FileSettings",
     "ImageSettings",
+    "LoggingSettings",
     "MaintenanceSettings",
     "MediaSettings",
     "ModelSettings",
@@ -220,6 +222,7 @@ class BatchSettings(Struct, frozen=True, kw_only=True):
 class Settings(Struct, frozen=True, kw_only=True):
     """Everything that shapes behaviour; a request takes it once and uses it to its end."""
 
+    logging: LoggingSettings = field(default_factory=LoggingSettings)
     app: AppSettings = field(default_factory=AppSettings)
     features: FeatureSettings = field(default_factory=FeatureSettings)
     models: ModelSettings = field(default_factory=ModelSettings)

@@ -1,6 +1,6 @@
 """What the file and the environment say, and what is in force with changes laid between them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -30,12 +30,21 @@ class LoadedSettings(Struct, frozen=True):
     sources: dict[str, str]
 
 
+def _accept(_: Settings) -> None:
+    """Find nothing wrong."""
+
+
 class Sources(Struct, frozen=True):
-    """What the file and the environment of this process say, by key; read once at its start."""
+    """What the file and the environment of this process say, by key; read once at its start.
+
+    `judge` raises SettingsError for settings whose values are fine, but which no process could
+    work with: only the parts that they are for know that.
+    """
 
     file: dict[str, Found] = {}
     environment: dict[str, Found] = {}
     unknown: list[str] = []
+    judge: Callable[[Settings], None] = _accept
 
     def compose(self, stored: Mapping[str, Any] | None = None) -> LoadedSettings:
         """Lay the sources over each other: defaults, file, `stored` by key, environment.
@@ -43,7 +52,7 @@ class Sources(Struct, frozen=True):
         What is stored for a key that this version does not know is ignored, and told.
 
         Raises:
-            SettingsError: a value is wrong, or does not go with another one.
+            SettingsError: a value is wrong, does not go with another one, or cannot be used.
         """
         stored = stored or {}
         changes = {
@@ -55,6 +64,7 @@ class Sources(Struct, frozen=True):
         _refuse_placeholders(found)
         settings = _build(found)
         _check_statsig(settings, found)
+        self.judge(settings)
         unknown = self.unknown + [f"{STORE}: {key}" for key in sorted(stored.keys() - changes)]
         sources = {key: found[key].source if key in found else DEFAULT for key in BY_KEY}
         return LoadedSettings(settings, unknown, sources)

@@ -6,11 +6,9 @@ An object appears whole or not at all, and never changes once it is there.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import obstore
 import structlog
@@ -22,13 +20,13 @@ from grok2api.clock import Clock, SystemClock
 from grok2api.config.media import MediaSettings
 from grok2api.domain.media import MediaKind, parse_place
 from grok2api.errors import MediaStoreError, SettingsError
+from grok2api.media.bucket import open_bucket
 from grok2api.media.failure import explained
 from grok2api.media.local_file import read_file
 from grok2api.media.spool import SpoolFile, sweep
 
 if TYPE_CHECKING:
     from obstore import GetOptions
-    from obstore.store import S3Config
 
 log = structlog.get_logger(__name__)
 
@@ -237,41 +235,12 @@ def open_object_store(
     build = partial(ObjectStore, spool=spool, clock=clock)
     if not settings.url:
         return build(LocalStore(folder), folder=folder)
-    try:
-        return build(_open_s3(settings), folder=None)
-    except (BaseError, ValueError) as error:
-        raise SettingsError("media.url and media.s3_* do not name a bucket.") from error
+    return build(open_bucket(settings), folder=None)
 
 
 def write_limit_s(size_bytes: int) -> float:
     """Return how long writing an object may take."""
     return _SHORT_S + size_bytes / _SLOWEST_BYTES_PER_S
-
-
-def _open_s3(settings: MediaSettings) -> S3Store:
-    parts = urlsplit(settings.url)
-    config: S3Config = {"region": settings.s3_region, "virtual_hosted_style_request": False}
-    if settings.s3_access_key:  # else those of the host that we run on
-        config["access_key_id"] = settings.s3_access_key
-        config["secret_access_key"] = settings.s3_secret_key
-    if settings.s3_endpoint:
-        config["endpoint"] = settings.s3_endpoint
-    return S3Store(
-        parts.netloc,
-        prefix=parts.path.strip("/") or None,
-        config=config,
-        client_options={
-            "allow_http": settings.s3_endpoint.startswith("http://"),
-            "connect_timeout": timedelta(seconds=5),
-            "read_timeout": timedelta(seconds=_SHORT_S),
-            "timeout": timedelta(days=1),  # of a whole stream, however slow its reader is
-        },
-        retry_config={
-            "max_retries": 3,
-            "retry_timeout": timedelta(seconds=_SHORT_S),
-            "backoff": {"max_backoff": timedelta(seconds=2)},
-        },
-    )
 
 
 def _check(place: str) -> str:

@@ -50,7 +50,6 @@ def read_options(settings: Settings) -> GrokWebOptions:
         total_timeout_s=chat.total_timeout_s,
         upload_form=settings.files.upload_form,
         upload_timeout_s=settings.files.upload_timeout_s,
-        upload_concurrency=settings.files.upload_concurrency,
         image_timeouts=Timeouts(
             connect_s=chat.connect_timeout_s,
             header_s=image.first_event_timeout_s,

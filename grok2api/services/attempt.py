@@ -148,11 +148,8 @@ class Attempt(Generic[Event]):
         self._span = begin_attempt(held.lease, route)
         lease = held.lease
         self._session = UpstreamSession(lease.credentials, lease.user_id, self._remember_user_id)
-        self._uploads = Uploads(
-            parts.providers[lease.pool.kind].files,
-            parts.cleanup,
-            deletes=parts.files.deletes_after_use,
-        )
+        files = parts.providers[lease.pool.kind].files
+        self._uploads = Uploads(files, parts.cleanup, parts.files)
 
     async def batches(self) -> AsyncGenerator[list[Event], None]:
         """Yield the answer; the first batch holds all that came up to the first visible event.

@@ -22,6 +22,7 @@ from grok2api.errors import (
     ShuttingDownError,
     StoreUnavailableError,
 )
+from grok2api.services.budget import Headcount
 from grok2api.store.responses import Limits, ResponseStore
 
 log = structlog.get_logger(__name__)
@@ -48,11 +49,28 @@ Fail = Callable[[GatewayError], Ending]
 
 
 class Background:
-    """The background responses of one process; use it as an async context manager."""
+    """Background responses that one process makes; use it as an async context manager."""
 
-    __slots__ = ("_is_draining", "_is_over", "_limits", "_max_running", "_running", "_store")
+    __slots__ = (
+        "_is_draining",
+        "_is_over",
+        "_limits",
+        "_max_running",
+        "_running",
+        "_store",
+        "_workers",
+    )
 
-    def __init__(self, store: ResponseStore, limits: Limits, *, max_running: int) -> None:
+    def __init__(
+        self,
+        store: ResponseStore,
+        limits: Limits,
+        *,
+        max_running: int,
+        workers: Headcount | None = None,
+    ) -> None:
+        """`workers` are those of the whole process, whoever else counts there."""
+        self._workers = workers or Headcount()
         self._store = store
         self._limits = limits
         self._max_running = max_running
@@ -102,7 +120,7 @@ class Background:
         """
         if self._is_draining:
             raise _shutting_down()
-        if self.running >= self._max_running:
+        if self._workers.count >= self._max_running:
             raise RateLimitExceededError(
                 "Too many responses are being made in the background now.",
                 code="too_many_background_responses",
@@ -111,10 +129,15 @@ class Background:
         # Its place is taken before the store is asked, or many at once would go over the limit.
         saved: asyncio.Future[GatewayError | None] = asyncio.get_running_loop().create_future()
         task = asyncio.get_running_loop().create_task(self._run(kept, produce, fail, saved))
+        self._workers.count += 1
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._forget)
         if (error := await asyncio.shield(saved)) is not None:
             raise error
+
+    def _forget(self, task: "asyncio.Task[None]") -> None:
+        self._running.discard(task)
+        self._workers.count -= 1
 
     async def _run(
         self,

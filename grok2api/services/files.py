@@ -14,7 +14,7 @@ from grok2api.domain.chat import ChatRequest, ContentPart, FilePart, ImagePart, 
 from grok2api.domain.data_url import DataUrl, DataUrlError, is_data_url, parse_data_url
 from grok2api.domain.files import IMAGE_TYPES, InputFile, clean_name, find_type
 from grok2api.errors import InvalidRequestError
-from grok2api.services.file_budget import BYTES_PER_MB, INLINE_BYTES, ByteBudget, reserve
+from grok2api.services.budget import BYTES_PER_MB, INLINE_BYTES, Budget, reserve
 from grok2api.services.given_images import GivenImage, ImageIntake, ImageTaker, Spool
 from grok2api.upstream.fetch import Fetched, Fetcher, FetchError
 
@@ -53,7 +53,7 @@ class Intake:
 
     __slots__ = ("_budget", "_held_bytes", "request")
 
-    def __init__(self, request: ChatRequest, budget: ByteBudget, held_bytes: int) -> None:
+    def __init__(self, request: ChatRequest, budget: Budget, held_bytes: int) -> None:
         self.request = request
         self._budget = budget
         self._held_bytes = held_bytes
@@ -82,12 +82,22 @@ class Intake:
 class FileDesk:
     """Takes in the files of requests, within the limits of one process."""
 
-    __slots__ = ("_budget", "_fetcher", "_settings")
+    __slots__ = ("_budget", "_fetcher", "_settings", "uploads")
 
-    def __init__(self, fetcher: Fetcher, settings: FileSettings) -> None:
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        settings: FileSettings,
+        *,
+        budget: Budget | None = None,
+        uploads: Budget | None = None,
+    ) -> None:
+        """`budget` and `uploads` are of the whole process; without them, this desk's own."""
         self._fetcher = fetcher
         self._settings = settings
-        self._budget = ByteBudget(settings.memory_mb * BYTES_PER_MB)
+        self._budget = budget or Budget(settings.memory_mb * BYTES_PER_MB)
+        self.uploads = uploads or Budget(settings.upload_concurrency)
+        """The turns to upload."""
 
     @property
     def deletes_after_use(self) -> bool:
@@ -97,7 +107,7 @@ class FileDesk:
     @property
     def free_bytes(self) -> int:
         """Memory for files that no request holds."""
-        return self._budget.free_bytes
+        return self._budget.free
 
     async def take_in(self, request: ChatRequest) -> Intake:
         """Return `request` with its files.

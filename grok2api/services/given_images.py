@@ -13,7 +13,7 @@ from grok2api.domain.data_url import DataUrl, DataUrlError, is_data_url, parse_d
 from grok2api.domain.files import IMAGE_TYPES, InputFile, clean_name, find_type
 from grok2api.domain.image_size import read_image_size
 from grok2api.errors import InvalidRequestError
-from grok2api.services.file_budget import BYTES_PER_MB, INLINE_BYTES, ByteBudget, reserve
+from grok2api.services.budget import BYTES_PER_MB, INLINE_BYTES, Budget, reserve
 from grok2api.upstream.fetch import Fetcher, FetchError
 
 MAX_SIDE_PIXELS: Final = 16_384
@@ -69,7 +69,7 @@ class ImageIntake:
 
     __slots__ = ("_budget", "_held_bytes", "files")
 
-    def __init__(self, files: tuple[InputFile, ...], budget: ByteBudget, held_bytes: int) -> None:
+    def __init__(self, files: tuple[InputFile, ...], budget: Budget, held_bytes: int) -> None:
         self.files = files
         self._budget = budget
         self._held_bytes = held_bytes
@@ -113,7 +113,7 @@ class _Source(Struct, frozen=True):
 class ImageTaker(Struct, frozen=True):
     """Takes in pictures, within the limits of `settings` and the memory of `budget`."""
 
-    budget: ByteBudget
+    budget: Budget
     fetcher: Fetcher
     settings: FileSettings
 

@@ -1,6 +1,6 @@
 """Public model names: what they stand for, and which can be served now."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -13,6 +13,7 @@ from grok2api.store.accounts import AccountStore
 
 _INSTEAD_OF_AUTO = (Mode.AUTO, Mode.FAST, Mode.EXPERT)
 _ANYTHING = "*"
+_NAMES = frozenset(model.name for model in CATALOGUE)
 MAX_SHOWN = 80
 """How much of an unknown name is repeated to the client."""
 
@@ -44,9 +45,8 @@ class ModelCatalog:
         self._models = {model.name: model for model in models}
         self._aliases: dict[str, Model] = {}
         self._beginnings: list[tuple[str, Model]] = []
+        check_aliases(aliases or {}, self._models)
         for alias, name in (aliases or {}).items():
-            if name not in self._models:
-                raise SettingsError(f"models.aliases: '{alias}' stands for '{name}', no model here")
             if alias.endswith(_ANYTHING):
                 self._beginnings.append((alias.removesuffix(_ANYTHING), self._models[name]))
             else:
@@ -100,6 +100,20 @@ class ModelCatalog:
         for alias, model in self._aliases.items():
             if alias not in self._models:
                 yield msgspec.structs.replace(model, name=alias)
+
+
+def check_aliases(aliases: Mapping[str, str], models: Container[str] = _NAMES) -> None:
+    """Return if every alias stands for a model.
+
+    Raises:
+        SettingsError: one does not.
+    """
+    for alias, name in aliases.items():
+        if name not in models:
+            raise SettingsError(
+                f"models.aliases: '{alias[:MAX_SHOWN]}' stands for '{name[:MAX_SHOWN]}', "
+                "no model here"
+            )
 
 
 def model_not_found(name: str) -> ModelNotFoundError:

@@ -12,6 +12,7 @@ from grok2api.domain.ids import ClientKeyId, ResponseId
 from grok2api.domain.response import CancelResult, EventSlice, KeptResponse, ResponseState
 from grok2api.errors import InvalidRequestError, NotFoundError, StoreUnavailableError
 from grok2api.services.background import Background
+from grok2api.services.budget import Headcount
 from grok2api.services.summaries import Summaries
 from grok2api.store.responses import Limits, ResponseStore
 
@@ -139,11 +140,15 @@ class Responses:
 
 @asynccontextmanager
 async def open_responses(
-    store: ResponseStore, summaries: Summaries, settings: ResponsesSettings
+    store: ResponseStore,
+    summaries: Summaries,
+    settings: ResponsesSettings,
+    workers: Headcount | None = None,
 ) -> AsyncIterator[Responses]:
     """Build what keeps the responses of one process; leaving ends those it makes."""
     limits = Limits(settings.keep_s, settings.max_count, settings.max_mb * BYTES_PER_MB)
-    async with Background(store, limits, max_running=settings.max_background) as background:
+    most = settings.max_background
+    async with Background(store, limits, max_running=most, workers=workers) as background:
         yield Responses(store, limits, background, summaries)
 
 

@@ -10,7 +10,9 @@ from grok2api.domain.files import InputFile
 from grok2api.errors import GatewayError, InvalidRequestError, UpstreamError
 from grok2api.providers.base import FileBackend
 from grok2api.providers.session import UploadedFile, UpstreamSession
+from grok2api.services.budget import Budget
 from grok2api.services.cleanup import Cleanup
+from grok2api.services.files import FileDesk
 
 log = structlog.get_logger(__name__)
 
@@ -20,12 +22,13 @@ DISCARD_TIMEOUT_S: Final = 30.0
 class Uploads:
     """Knows what was uploaded to one account for one attempt, also of an upload that failed."""
 
-    __slots__ = ("_backend", "_cleanup", "_deletes", "_ids", "_session")
+    __slots__ = ("_backend", "_cleanup", "_deletes", "_ids", "_session", "_turns")
 
-    def __init__(self, backend: FileBackend | None, cleanup: Cleanup, *, deletes: bool) -> None:
+    def __init__(self, backend: FileBackend | None, cleanup: Cleanup, files: FileDesk) -> None:
         self._backend = backend
         self._cleanup = cleanup
-        self._deletes = deletes
+        self._deletes = files.deletes_after_use
+        self._turns = files.uploads
         self._session: UpstreamSession | None = None
         self._ids: list[str] = []
 
@@ -68,7 +71,7 @@ class Uploads:
         """Have what was uploaded deleted, if that is wanted; returns at once."""
         ids, self._ids = self._ids, []
         if self._deletes and ids and self._backend is not None and self._session is not None:
-            self._cleanup.start(_delete_all(self._backend, ids, self._session))
+            self._cleanup.start(_delete_all(self._backend, ids, self._session, self._turns))
 
     async def _put_one(
         self, backend: FileBackend, file: InputFile, session: UpstreamSession, *, for_media: bool
@@ -76,20 +79,24 @@ class Uploads:
         # An error is told as a value: before Python 3.13 a TaskGroup whose task fails leaves its
         # own task marked as cancelled.
         try:
-            uploaded = await backend.upload(file, session, for_media=for_media)
+            async with self._turns.hold(1):
+                uploaded = await backend.upload(file, session, for_media=for_media)
         except UpstreamError as error:
             return error
         self._ids.append(uploaded.id)
         return uploaded
 
 
-async def _delete_all(backend: FileBackend, ids: list[str], session: UpstreamSession) -> None:
+async def _delete_all(
+    backend: FileBackend, ids: list[str], session: UpstreamSession, turns: Budget
+) -> None:
     """Delete what can be deleted in time; what cannot stays with the account, and is logged."""
     left = list(ids)
     try:
         async with asyncio.timeout(DISCARD_TIMEOUT_S):
             for file_id in ids:
-                await backend.delete(file_id, session)
+                async with turns.hold(1):
+                    await backend.delete(file_id, session)
                 left.remove(file_id)
     except TimeoutError:
         log.warning("uploads_not_deleted", count=len(left), error="timeout")

@@ -66,11 +66,7 @@ class VideoAttempt:
         self._verdict = Verdict.cancelled()
         self._videos = parts.videos_of(lease.pool.kind)
         self._session = fetcher.build_session(lease.account_id, lease.credentials, lease.user_id)
-        self._uploads = Uploads(
-            provider.files,
-            parts.dispatch.cleanup,
-            deletes=parts.dispatch.files.deletes_after_use,
-        )
+        self._uploads = Uploads(provider.files, parts.dispatch.cleanup, parts.dispatch.files)
 
     async def make(self) -> UpstreamSession:
         """Make the video; the job is `storing` then. Return the session that it lies with.

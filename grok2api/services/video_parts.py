@@ -1,6 +1,6 @@
 """What making videos needs, joined once per process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from grok2api.config.media import VideoSettings
 from grok2api.domain.account import ProviderKind
@@ -10,6 +10,7 @@ from grok2api.domain.video import VideoRequest
 from grok2api.errors import InvalidRequestError
 from grok2api.providers.media import AssetBackend, VideoBackend
 from grok2api.services.attempt import DispatchParts
+from grok2api.services.budget import Headcount
 from grok2api.services.media import MediaLibrary
 from grok2api.services.video_references import VideoReferences
 from grok2api.store.videos import VideoStore
@@ -19,13 +20,14 @@ _MODELS = {model.name: model for model in CATALOGUE}
 
 @dataclass(frozen=True, slots=True)
 class VideoParts:
-    """What making videos needs."""
+    """What making videos needs. `workers` are those of the whole process."""
 
     dispatch: DispatchParts
     store: VideoStore
     library: MediaLibrary
     references: VideoReferences
     settings: VideoSettings
+    workers: Headcount = field(default_factory=Headcount)
 
     def videos_of(self, kind: ProviderKind) -> VideoBackend:
         """Return what makes videos at this kind of upstream.

@@ -144,7 +144,9 @@ class VideoRunner(Endless):
 
     async def _take_on(self) -> None:
         """Claim jobs until there are none, or enough."""
-        while not self._is_draining and self.running < self._parts.settings.concurrency:
+        while (
+            not self._is_draining and self._parts.workers.count < self._parts.settings.concurrency
+        ):
             found = await self._parts.store.claim(ttl_s=self._claim_s)
             if found is None:
                 return
@@ -155,10 +157,12 @@ class VideoRunner(Endless):
                 continue
             task = asyncio.get_running_loop().create_task(self._serve(found))
             self._running.add(task)
+            self._parts.workers.count += 1
             task.add_done_callback(self._forget)
 
     def _forget(self, task: "asyncio.Task[None]") -> None:
         self._running.discard(task)
+        self._parts.workers.count -= 1
         self.nudge()  # its place is free
 
     async def _serve(self, job: VideoJob) -> None:

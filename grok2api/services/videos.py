@@ -10,7 +10,6 @@ from typing import Final
 
 import msgspec
 
-from grok2api.config.media import VideoSettings
 from grok2api.domain.client_key import ClientKey
 from grok2api.domain.ids import CallId, ClientKeyId, VideoJobId
 from grok2api.domain.video import VideoRequest
@@ -22,14 +21,10 @@ from grok2api.errors import (
     RateLimitExceededError,
     StoreUnavailableError,
 )
-from grok2api.services.attempt import DispatchParts
-from grok2api.services.media import MediaLibrary
 from grok2api.services.models import ModelCatalog
 from grok2api.services.video_parts import VideoParts
 from grok2api.services.video_references import VideoReferences, fingerprint_of
 from grok2api.services.video_runner import VideoRunner
-from grok2api.store.cipher import SecretCipher
-from grok2api.store.connection import RedisClient
 from grok2api.store.video_records import VideoPage
 from grok2api.store.video_replies import (
     Busy,
@@ -200,19 +195,12 @@ class Videos:
 
 
 @asynccontextmanager
-async def open_videos(
-    redis: RedisClient,
-    cipher: SecretCipher,
-    parts: DispatchParts,
-    library: MediaLibrary,
-    models: ModelCatalog,
-    settings: VideoSettings,
-) -> AsyncIterator[Videos]:
-    """Build what makes the videos of one process; leaving it gives its jobs back."""
-    store, references = VideoStore(redis, cipher), VideoReferences(library, cipher)
+async def open_videos(parts: VideoParts, models: ModelCatalog) -> AsyncIterator[Videos]:
+    """Build what makes videos; leaving it gives its jobs back."""
+    settings = parts.settings
     limits = VideoLimits(max_open=settings.max_jobs_per_key, keep_s=settings.keep_s)
-    async with VideoRunner(VideoParts(parts, store, library, references, settings)) as runner:
-        yield Videos(store, references, models, limits, runner)
+    async with VideoRunner(parts) as runner:
+        yield Videos(parts.store, parts.references, models, limits, runner)
 
 
 def _digest(idempotency_key: str) -> str:

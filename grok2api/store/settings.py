@@ -14,6 +14,7 @@ from grok2api.store.script import Script
 
 MAX_REVISIONS: Final = 50
 _CURRENT: Final = "current"
+_DIGEST: Final = "digest"
 _CONTEXT: Final = b"settings"
 
 
@@ -22,6 +23,16 @@ class StoredSettings(Struct, frozen=True):
 
     revision: int
     values: dict[str, Any]
+
+
+class Edition(Struct, frozen=True):
+    """Which settings are the newest.
+
+    A store that lost its last second may give a revision twice; never with the same `digest`.
+    """
+
+    revision: int
+    digest: bytes = b""
 
 
 class SettingsChange(Struct, frozen=True):
@@ -93,8 +104,14 @@ class SettingsStore:
 
     async def revision(self) -> int:
         """Return the newest revision, 0 where nothing was ever stored."""
-        found = await reads.hash_get(self._redis, keys.settings_revisions(), _CURRENT)
-        return int(found or 0)
+        return (await self.edition()).revision
+
+    async def edition(self) -> Edition:
+        """Return which settings are the newest, without reading them."""
+        revision, digest = await reads.hash_get_many(
+            self._redis, keys.settings_revisions(), (_CURRENT, _DIGEST)
+        )
+        return Edition(int(revision or 0), digest or b"")
 
     async def load(self) -> StoredSettings:
         """Return the newest settings.
@@ -153,8 +170,8 @@ class SettingsStore:
     async def history(self) -> list[SettingsChange]:
         """Return the revisions that are kept, the newest first."""
         found = await reads.hash_all(self._redis, keys.settings_revisions())
-        found.pop(_CURRENT, None)
-        entries = map(_DECODE_ENTRY.decode, found.values())
+        kept = (value for name, value in found.items() if name.isdecimal())
+        entries = map(_DECODE_ENTRY.decode, kept)
         return [_read(entry) for entry in sorted(entries, key=lambda e: e.revision, reverse=True)]
 
 

@@ -20,36 +20,45 @@ CAPACITY: Final = 10_000
 _AT_ONCE_BYTES: Final = 64 * 1024
 _CLOSE_S: Final = 5.0
 _MODE: Final = 0o600
+_NONE: Final = -1
 
 
 class LogFile:
-    """The file at `path`, as one process writes it. `backups` older ones are kept."""
+    """The file at `path`, as one process writes it. `backups` older ones are kept.
+
+    `max_bytes` and `backups` may be set at any time.
+    """
 
     __slots__ = (
-        "_backups",
         "_dropped",
         "_fd",
+        "_is_torn",
         "_lines",
         "_lock",
-        "_max_bytes",
         "_path",
         "_pid",
         "_thread",
+        "backups",
+        "max_bytes",
     )
 
     def __init__(self, path: Path, *, max_bytes: int, backups: int) -> None:
-        """Open it.
+        """Begin; a file that cannot be opened is tried again with every line."""
+        self._path = path
+        self.max_bytes = max_bytes
+        self.backups = backups
+        self._is_torn = False
+        self._fd = _NONE
+        self._start()
+        atexit.register(self.close)
+
+    def check(self) -> None:
+        """Return if the file can be written.
 
         Raises:
             OSError: its folder cannot be made, or it cannot be written.
         """
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._path = path
-        self._max_bytes = max_bytes
-        self._backups = backups
-        self._fd = self._open()
-        self._start()
-        atexit.register(self.close)
+        os.close(self._open())
 
     def write(self, line: str) -> None:
         """Have a line written soon; never waits. Where too many wait already, it is dropped."""
@@ -101,11 +110,15 @@ class LogFile:
             data += msgspec.json.encode(note) + b"\n"
         try:
             self._follow(len(data))
+            if self._is_torn:  # a line that found no room must not spoil the next one
+                os.write(self._fd, b"\n")
             while data:
-                data = data[os.write(self._fd, data) :]
+                done = os.write(self._fd, data)
+                self._is_torn = data[done - 1 : done] != b"\n"
+                data = data[done:]
         except OSError:
             # The same lines are on the standard output; they tell of a full disk, if anything does.
-            self._count_dropped(dropped + data.count(b"\n"))
+            self._count_dropped(dropped - bool(dropped) + data.count(b"\n"))
 
     def _count_dropped(self, lines: int) -> None:
         with self._lock:
@@ -113,9 +126,9 @@ class LogFile:
 
     def _follow(self, coming: int) -> None:
         """Write where the path leads, not to a file that was moved aside or removed."""
-        if not self._is_current():
+        if self._fd == _NONE or not self._is_current():
             self._reopen()
-        if os.fstat(self._fd).st_size and os.fstat(self._fd).st_size + coming > self._max_bytes:
+        if os.fstat(self._fd).st_size and os.fstat(self._fd).st_size + coming > self.max_bytes:
             with (self._path.parent / f"{self._path.name}.lock").open("ab") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if self._is_current():  # else another process was first
@@ -130,17 +143,24 @@ class LogFile:
         return (named.st_ino, named.st_dev) == (held.st_ino, held.st_dev)
 
     def _move_aside(self) -> None:
-        for number in range(self._backups - 1, 0, -1):
+        for number in range(self.backups - 1, 0, -1):
             with suppress(FileNotFoundError):
                 self._aside(number).replace(self._aside(number + 1))
         self._path.replace(self._aside(1))
+        older = self.backups + 1  # there were to be more before
+        while self._aside(older).exists():
+            self._aside(older).unlink()
+            older += 1
 
     def _aside(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}")
 
     def _reopen(self) -> None:
         held, self._fd = self._fd, self._open()
-        os.close(held)
+        self._is_torn = False
+        if held != _NONE:
+            os.close(held)
 
     def _open(self) -> int:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _MODE)

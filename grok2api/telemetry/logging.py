@@ -3,7 +3,10 @@
 import asyncio
 import logging
 import sys
+import threading
 from collections.abc import MutableMapping
+from contextlib import suppress
+from types import TracebackType
 from typing import Any, TextIO
 
 import msgspec
@@ -11,6 +14,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from grok2api.config.boot import BootSettings
+from grok2api.config.logs import LoggingSettings
 from grok2api.errors import SettingsError
 from grok2api.telemetry.log_file import LogFile
 from grok2api.telemetry.redaction import redact
@@ -25,6 +29,8 @@ _FOREIGN_LOGGERS = (
 _REPLACED_LOGGERS = ("uvicorn.access", "gunicorn.access")
 _CHATTY_LOGGERS = ("uvicorn.error", "httpx", "httpcore", "asyncio", "websockets", "multipart")
 _BYTES_PER_MB = 1024 * 1024
+_file: LogFile | None = None
+_is_ours = False
 _ENCODER = msgspec.json.Encoder(enc_hook=str)
 
 
@@ -38,28 +44,55 @@ class LineLogger:
         self._stream = stream
 
     def msg(self, line: str) -> None:
-        """Write one line, in one call, so that lines of several processes do not mix."""
-        self._stream.write(line + "\n")
-        self._stream.flush()
+        """Write one line, in one call, so that lines of several processes do not mix.
+
+        One that cannot be written is lost: no request may fail for it.
+        """
+        with suppress(OSError, ValueError):  # nobody reads any more, a full disk, a closed stream
+            try:
+                self._stream.write(line + "\n")
+            except UnicodeEncodeError:
+                self._stream.write(f"{line.encode('ascii', 'backslashreplace').decode()}\n")
+            self._stream.flush()
 
     log = debug = info = warning = warn = error = critical = fatal = exception = failure = msg
 
 
-def configure_process_logging(boot: BootSettings) -> None:
+def configure_process_logging(
+    boot: BootSettings, settings: LoggingSettings, *, needs_file: bool = False
+) -> None:
     """Log as the settings say: to the standard output, and to their file if they name one.
 
     Raises:
-        SettingsError: the file cannot be written.
+        SettingsError: with `needs_file`, the file cannot be written.
     """
-    file = None
+    global _file, _is_ours  # noqa: PLW0603 - a process has one log
+    _file, path = None, boot.data_dir / boot.log_file
     if boot.log_file:
-        path = boot.data_dir / boot.log_file
-        max_bytes = boot.log_file_max_mb * _BYTES_PER_MB
+        max_bytes = settings.file_max_mb * _BYTES_PER_MB
+        _file = LogFile(path, max_bytes=max_bytes, backups=settings.file_backups)
+    configure_logging(settings.level, boot.log_format, file=_file)
+    sys.excepthook, threading.excepthook = _log_crash, _log_thread_crash
+    logging.captureWarnings(capture=True)
+    if _file is not None:
         try:
-            file = LogFile(path, max_bytes=max_bytes, backups=boot.log_file_backups)
+            _file.check()
         except OSError as error:
-            raise SettingsError(f"logging.file: {path}: {error.strerror}") from None
-    configure_logging(boot.log_level, boot.log_format, file=file)
+            problem = f"logging.file: {path}: {error.strerror}"
+            if needs_file:
+                raise SettingsError(problem) from None
+            structlog.get_logger(__name__).warning("log_file_not_opened", detail=problem)
+    _is_ours = True
+
+
+def follow_logging(settings: LoggingSettings) -> None:
+    """Log as changed settings say, where this process logs as settings say."""
+    if not _is_ours:
+        return
+    if _file is not None:
+        _file.max_bytes = settings.file_max_mb * _BYTES_PER_MB
+        _file.backups = settings.file_backups
+    _set_level(logging.getLevelNamesMapping()[settings.level.upper()])
 
 
 def configure_logging(
@@ -92,7 +125,6 @@ def configure_logging(
     tail += [*([_copy_to(file)] if file else []), *render]
     structlog.configure(
         processors=[*stamp, *tail],
-        wrapper_class=structlog.make_filtering_bound_logger(minimum),
         logger_factory=lambda *names: LineLogger(names[0] if names else "grok2api", output),
         cache_logger_on_first_use=False,
     )
@@ -100,16 +132,26 @@ def configure_logging(
         foreign_pre_chain=[*stamp, structlog.stdlib.ExtraAdder()],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *tail],
     )
-    _route_stdlib(formatter, minimum, output)
+    _route_stdlib(formatter, output)
+    _set_level(minimum)
 
 
-def _route_stdlib(formatter: logging.Formatter, minimum: int, output: TextIO) -> None:
+def _set_level(minimum: int) -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(minimum))
+    logging.getLogger().setLevel(minimum)
+    for name in _CHATTY_LOGGERS:
+        # At info these tell of every step, and some print whole URLs with their queries.
+        logging.getLogger(name).setLevel(max(minimum, logging.WARNING))
+
+
+def _route_stdlib(formatter: logging.Formatter, output: TextIO) -> None:
+    # What a library says wrongly would be printed with all its arguments, past our formatter.
+    logging.raiseExceptions = False
     handler = logging.StreamHandler(output)
     handler.addFilter(_is_worth_a_line)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(minimum)
     for name in _FOREIGN_LOGGERS:
         foreign = logging.getLogger(name)
         foreign.handlers.clear()
@@ -119,9 +161,6 @@ def _route_stdlib(formatter: logging.Formatter, minimum: int, output: TextIO) ->
         replaced = logging.getLogger(name)
         replaced.handlers.clear()
         replaced.propagate = False
-    for name in _CHATTY_LOGGERS:
-        # At info these tell of every step, and some print whole URLs with their queries.
-        logging.getLogger(name).setLevel(max(minimum, logging.WARNING))
 
 
 def _is_worth_a_line(record: logging.LogRecord) -> bool:
@@ -164,4 +203,29 @@ def _console_renderer(output: TextIO) -> list[Processor]:
 
 
 def _encode_json(event: EventDict, **_: Any) -> str:
-    return _ENCODER.encode(event).decode()
+    try:
+        return _ENCODER.encode(event).decode()
+    except UnicodeEncodeError:  # half a character: clients may send that in JSON
+        return _ENCODER.encode(_mended(event)).decode()
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_mended(name): _mended(item) for name, item in value.items()}
+    return [_mended(item) for item in value] if isinstance(value, list) else value
+
+
+def _log_crash(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        structlog.get_logger(__name__).critical("crashed", exc_info=(kind, error, trace))
+
+
+def _log_thread_crash(crash: threading.ExceptHookArgs) -> None:
+    if crash.exc_value is not None:
+        _log_crash(crash.exc_type, crash.exc_value, crash.exc_traceback)

@@ -32,22 +32,40 @@ _SECRET_SHAPES = re.compile(
     r"|\bbearer\s+[^\s\"',;]{6,}"
     r"|\bbasic\s+[A-Za-z0-9+/=]{8,}"
     # Cookies and headers, in every notation: a=b, a: b, "a": "b"
-    r"|\b(?:sso(?:-rw)?|cf_clearance|sessionid|__cf_bm|x-api-key)[\"']?\s*[=:]\s*[\"']?[^;,\s\"']{4,}"
+    r"|\b(?:sso(?:-rw)?|cf_clearance|sessionid|__cf_bm|x-(?:api-key|statsig-id)"
+    r"|(?:access|refresh|id)_token|(?:api|app)[-_]key|client_secret|password)"
+    r"[\"']?\s*[=:]\s*[\"']?[^;,\s\"']{4,}"
     r"|(?<=://)[^/\s:@]*:[^/\s]+(?=@)"  # user:password@ in URLs (Redis, proxies)
-    r"|[?&](?:key|api_key|token|access_token)=[^&\s\"']+",
+    r"|[?&](?:key|token|sig|view|secret)=[^&\s\"']+",
     re.IGNORECASE,
 )
 
+_BREAKS = " \t\r\n\"';,<>{}()[]"
+_LONGEST_WORD = 2048
+
 
 def redact_text(text: str) -> str:
-    """Return `text` without what looks like a secret, cut to `MAX_TEXT_CHARS`."""
-    if len(text) > MAX_TEXT_CHARS:
-        # Cut first, so that a huge text costs no more than a long one. The cut may halve a secret
-        # and so hide its shape: the last word goes with it.
-        head = text[:MAX_TEXT_CHARS].rsplit(None, 1)[0]
-        kept = head if len(head) > MAX_TEXT_CHARS // 2 else head[: MAX_TEXT_CHARS // 2]
-        return f"{_SECRET_SHAPES.sub(REDACTED, kept)}…[{len(text)} characters]"
-    return _SECRET_SHAPES.sub(REDACTED, text)
+    """Return `text` without what looks like a secret, of a long one only beginning and end."""
+    if len(text) <= MAX_TEXT_CHARS:
+        return _SECRET_SHAPES.sub(REDACTED, text)
+    # Cut first, so that a huge text costs no more than a long one. The cut may halve a secret and
+    # so hide its shape: what touches it goes too. The end of a traceback says what went wrong.
+    half = MAX_TEXT_CHARS // 2
+    head, tail = _without_last_word(text[:half]), _without_first_word(text[-half:])
+    head, tail = (_SECRET_SHAPES.sub(REDACTED, part) for part in (head, tail))
+    return f"{head}…[{len(text)} characters]…{tail}"
+
+
+def _without_last_word(text: str) -> str:
+    last = max(map(text.rfind, _BREAKS))
+    return text[: max(last + 1, len(text) - _LONGEST_WORD)]
+
+
+def _without_first_word(text: str) -> str:
+    """Also without breaks before it: what they part it from may be the name of a secret."""
+    text = text.lstrip(_BREAKS + "=:")
+    found = [place for mark in _BREAKS if (place := text.find(mark)) >= 0]
+    return text[min([*found, _LONGEST_WORD]) :]
 
 
 def redact(value: Any, depth: int = 0) -> Any:
@@ -60,7 +78,10 @@ def redact(value: Any, depth: int = 0) -> Any:
         return f"<{len(value)} bytes>"
     if isinstance(value, Mapping | list | tuple | set | frozenset):
         return _redact_items(value, depth) if depth < MAX_DEPTH else "…"
-    return redact_text(str(value))
+    try:
+        return redact_text(str(value))
+    except Exception:  # noqa: BLE001 - a line with less is better than a request that fails
+        return f"<{type(value).__name__}>"
 
 
 def _redact_items(value: Mapping[Any, Any] | Iterable[Any], depth: int) -> Any:

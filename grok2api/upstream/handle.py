@@ -67,6 +67,15 @@ def open_handle(exit_: Exit, *, ca_file: str, is_websocket: bool) -> Handle:
     return handle
 
 
+def check_exit(exit_: Exit) -> None:
+    """Return if calls can be made through an exit.
+
+    Raises:
+        SettingsError: as `open_handle`.
+    """
+    open_handle(exit_, ca_file="", is_websocket=False).close()
+
+
 def _impersonate(handle: Handle, profile: str) -> None:
     target = REAL_TARGET_MAP.get(profile, profile)
     if handle.impersonate(target, default_headers=False):

@@ -1,18 +1,16 @@
 """Brings changes of settings to the requests of this worker."""
 
-import structlog
-
-from grok2api.errors import GatewayError
 from grok2api.services.cleanup import end_if_cancelled
 from grok2api.services.endless import Endless
 from grok2api.services.settings_watch import SettingsWatch
 from grok2api.web.graphs import Graphs
 
-log = structlog.get_logger(__name__)
-
 
 class Following(Endless):
-    """Opens a new object graph whenever settings change; one that cannot be opened changes none."""
+    """Opens a new object graph whenever settings change.
+
+    One that cannot be opened changes nothing, and is tried again: what it lacked may come back.
+    """
 
     __slots__ = ("_graphs", "_watch")
 
@@ -23,13 +21,12 @@ class Following(Endless):
 
     async def _run_for_ever(self) -> None:
         while True:
+            before = self._watch.settings
             settings = await self._watch.next()
             try:
                 await self._graphs.replace(settings)
-            except GatewayError as error:
-                log.warning("settings_not_taken", detail=error.detail or error.message)
-            except Exception as error:
-                log.exception("settings_not_taken", exc_info=error)
+            except Exception as error:  # noqa: BLE001 - told by `refuse`; the worker goes on
+                self._watch.refuse(before, error)
             else:
                 self._graphs.is_unread = False
             end_if_cancelled()

@@ -167,8 +167,8 @@ class Graphs:
                 opened.set_exception(error)
             elif isinstance(error, GatewayError):
                 log.warning("graph_not_closed", detail=error.detail or error.message)
-            else:
-                raise
+            else:  # raised, it would end the graph that serves requests too
+                log.exception("graph_not_closed", exc_info=error)
         finally:
             if graph is not None:
                 self._graphs.discard(graph)

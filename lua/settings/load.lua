@@ -1,6 +1,6 @@
 --- Find the settings of a revision; one that is current stays so while it is read.
 --
--- @key  revisions  HASH     "current" -> the newest revision, revision -> what changed, msgpack
+-- @key  revisions  HASH     "current" -> the newest one, "digest" -> SHA-1 of its document, revision -> change, msgpack
 -- @key  documents  HASH     revision -> all settings, sealed
 -- @arg  revision   integer  0 = the newest one
 -- @reply found    revision:integer document:bytes

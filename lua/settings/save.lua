@@ -1,6 +1,6 @@
 --- Keep settings as a new revision, if nobody has changed them since the one they were made from.
 --
--- @key  revisions  HASH     "current" -> the newest revision, revision -> what changed, msgpack
+-- @key  revisions  HASH     "current" -> the newest one, "digest" -> SHA-1 of its document, revision -> change, msgpack
 -- @key  documents  HASH     revision -> all settings, sealed
 -- @arg  expected   integer  the revision they were made from; 0 = none yet
 -- @arg  document   bytes    all settings, sealed; no two are alike
@@ -25,7 +25,8 @@ end
 local revision = current + 1
 local change = cmsgpack.pack({ revision, now, ARGV[3] })
 redis.call('HSET', documents, revision, document)
-redis.call('HSET', revisions, revision, change, 'current', revision)
+redis.call('HSET', revisions, revision, change, 'current', revision,
+  'digest', redis.sha1hex(document))
 local oldest = revision - ARGV[4]
 redis.call('HDEL', documents, oldest)
 redis.call('HDEL', revisions, oldest)

@@ -195,21 +195,6 @@ async def test_deletion_leaves_nothing_and_may_be_repeated(counterpart: Counterp
     assert (page["files"], page["deletes"], page["violations"]) == ({}, 1, [])
 
 
-async def test_no_more_uploads_at_once_than_allowed(counterpart: Counterpart) -> None:
-    await counterpart.site.script("fault=hang", target="upload")
-    files = files_of(counterpart, upload_concurrency=1)
-    async with asyncio.timeout(WAIT_S), asyncio.TaskGroup() as group:
-        first = group.create_task(files.upload(FILE, upstream_session()))
-        while not counterpart.transport.sessions.active:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-        second = group.create_task(files.upload(FILE, upstream_session()))
-        await asyncio.sleep(0.05)
-        assert counterpart.transport.sessions.active == 1
-        first.cancel()
-
-    assert second.result().id in (await counterpart.site.page("one"))["files"]
-
-
 class Gateway(Struct):
     """The services in front of the site, with two accounts."""
 

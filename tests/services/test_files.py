@@ -32,10 +32,10 @@ from grok2api.errors import (
     UpstreamUnavailableError,
 )
 from grok2api.providers.session import UploadedFile, UpstreamSession
+from grok2api.services.budget import Budget
 from grok2api.services.chat import ChatService
 from grok2api.services.cleanup import Cleanup
 from grok2api.services.dispatch import Dispatcher, TurnRecord
-from grok2api.services.file_budget import ByteBudget
 from grok2api.services.files import BYTES_PER_MB, FileDesk
 from grok2api.services.models import ModelCatalog
 from grok2api.upstream.fetch import open_fetcher
@@ -205,7 +205,7 @@ async def test_requests_wait_for_memory_and_are_told_when_it_takes_too_long() ->
 
 
 async def test_budget_is_shared_out_in_order_and_survives_those_who_leave() -> None:
-    budget, order = ByteBudget(10), list[str]()
+    budget, order = Budget(10), list[str]()
 
     async def take(name: str, amount: int) -> None:
         await budget.take(amount)
@@ -223,14 +223,14 @@ async def test_budget_is_shared_out_in_order_and_survives_those_who_leave() -> N
         await large
         await small
     assert order == ["large", "small"]
-    assert budget.free_bytes == 0
+    assert budget.free == 0
     budget.give(10)
 
     assert await budget.take(1000) == 10
 
 
 async def test_cancelled_turn_gives_its_bytes_back() -> None:
-    budget = ByteBudget(10)
+    budget = Budget(10)
     await budget.take(10)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(budget.take(5))
@@ -238,7 +238,27 @@ async def test_cancelled_turn_gives_its_bytes_back() -> None:
         budget.give(10)  # it is its turn, but it has not heard yet
         task.cancel()
 
-    assert budget.free_bytes == 10
+    assert budget.free == 10
+
+
+async def test_resized_budget_serves_who_waits_and_takes_back_what_comes_back() -> None:
+    budget = Budget(10)
+    await budget.take(10)
+    async with asyncio.timeout(WAIT_S), asyncio.TaskGroup() as group:
+        waiting = group.create_task(budget.take(8))
+        await asyncio.sleep(0)
+        budget.resize(4)
+        budget.give(5)
+        await asyncio.sleep(0)
+        assert (budget.free, waiting.done()) == (-1, False)
+        budget.give(5)
+        assert await waiting == 4  # there is no more
+        second = group.create_task(budget.take(3))
+        await asyncio.sleep(0)
+        budget.resize(7)
+        assert await second == 3
+
+    assert budget.free == 0
 
 
 @dataclass
@@ -318,6 +338,23 @@ async def test_files_are_uploaded_before_the_question_names_them(bench: Bench) -
         assert files.files.uploads == [("a", "image.png"), ("a", "report.pdf")]
         assert files.attached == [("id-1", "id-2")]
         assert files.desk.free_bytes == 256 * BYTES_PER_MB
+
+
+async def test_no_more_uploads_at_once_than_allowed(bench: Bench) -> None:
+    await bench.add("a")
+    async with open_bench(bench, upload_concurrency=1) as files:
+        bench.script.plays = [files.says]
+        async with files.desk.uploads.hold(1):
+            asking = asyncio.get_running_loop().create_task(
+                files.chat.complete(ask(IMAGE, PDF), TurnRecord())
+            )
+            while files.desk.free_bytes == 256 * BYTES_PER_MB:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
+            assert not files.files.began.is_set()
+        await asyncio.wait_for(asking, WAIT_S)
+
+    assert len(files.files.uploads) == 2
 
 
 async def test_next_account_gets_its_own_uploads(bench: Bench) -> None:

@@ -8,8 +8,14 @@ from hypothesis import HealthCheck, given, settings as examples, strategies as s
 from grok2api.config.layers import Found
 from grok2api.config.schema import BootSettings, RetrySettings, Settings
 from grok2api.config.sources import Sources
-from grok2api.errors import ConflictError, InvalidRequestError, SettingsError
+from grok2api.errors import (
+    ConflictError,
+    InvalidRequestError,
+    SettingsError,
+    StoreUnavailableError,
+)
 from grok2api.services.settings import SettingsDesk
+from grok2api.services.settings_check import check_settings
 from grok2api.services.settings_watch import SettingsWatch
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import RedisClient, open_redis
@@ -82,6 +88,65 @@ async def test_what_cannot_be_used_changes_nothing_and_the_next_that_can_is_take
 
     await put(store, retry__max_attempts=8)
     assert await next_of(watch) == with_attempts(8)
+
+
+async def test_what_could_not_be_put_in_force_is_told_again(
+    store: SettingsStore, desk: SettingsDesk
+) -> None:
+    watch = await begun(store)
+    await desk.save({ATTEMPTS: 7}, by="x")
+    before = watch.settings
+    for _ in range(3):
+        assert await next_of(watch) == with_attempts(7)
+        watch.refuse(before, StoreUnavailableError("away"))
+        assert watch.settings == before
+
+    assert await next_of(watch) == with_attempts(7)
+
+
+async def test_first_reading_that_could_not_be_put_in_force_is_told_again(
+    store: SettingsStore,
+) -> None:
+    watch = SettingsWatch(store, Sources(), Settings())
+    assert await next_of(watch) == Settings()
+    watch.refuse(Settings(), StoreUnavailableError("away"))
+
+    assert await next_of(watch) == Settings()
+
+
+async def test_revision_that_is_given_twice_is_noticed(
+    store: SettingsStore, redis: RedisClient
+) -> None:
+    await put(store, retry__max_attempts=7)
+    watch = await begun(store)
+    await redis.execute_command("FLUSHALL")  # as a store that lost its last second
+
+    await put(store, retry__max_attempts=8)
+
+    assert await store.revision() == 1
+    assert await next_of(watch) == with_attempts(8)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"models.aliases": {"mine": "no-such-model"}},
+        {"upstream.browser": "netscape4"},
+        {"media.url": "s3://bucket/../other"},
+    ],
+)
+async def test_what_no_process_could_be_built_from_is_refused(
+    store: SettingsStore, changes: dict[str, object]
+) -> None:
+    sources = Sources(judge=check_settings)
+    with pytest.raises(InvalidRequestError):
+        await SettingsDesk(store, sources, BootSettings()).save(changes, by="x")
+    assert await store.revision() == 0
+
+    await store.save(changes, 0, by="x", changed=())  # by a host that could
+
+    with pytest.raises(SettingsError):
+        await begun(store, sources)
 
 
 async def test_change_under_the_environment_is_no_change(store: SettingsStore) -> None:

@@ -68,6 +68,8 @@ from grok2api.services.sessions import Sessions
 from grok2api.services.settings import SettingsDesk
 from grok2api.services.summaries import Summaries
 from grok2api.services.video_chat import VideoChat
+from grok2api.services.video_parts import VideoParts
+from grok2api.services.video_references import VideoReferences
 from grok2api.services.videos import Videos, open_videos
 from grok2api.store.account_edits import AccountEdits
 from grok2api.store.account_timers import AccountTimers
@@ -83,6 +85,7 @@ from grok2api.store.rate_limits import RateLimitStore
 from grok2api.store.responses import ResponseStore
 from grok2api.store.sessions import SessionStore
 from grok2api.store.settings import SettingsStore
+from grok2api.store.videos import VideoStore
 from grok2api.store.wakeups import Wakeups
 from grok2api.telemetry.logging import configure_logging
 from grok2api.telemetry.metrics import open_metrics
@@ -397,7 +400,14 @@ class EdgeMaker:
                 admission_store = AdmissionStore(redis)
                 async with (
                     open_videos(
-                        redis, self._cipher, parts, media, models, settings.video
+                        VideoParts(
+                            parts,
+                            VideoStore(redis, self._cipher),
+                            media,
+                            VideoReferences(media, self._cipher),
+                            settings.video,
+                        ),
+                        models,
                     ) as videos,
                     CallKeeper(admission_store, ttl_s=60.0) as calls,
                     open_recorder(redis, self._data_dir, settings.stats) as recorder,

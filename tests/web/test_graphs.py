@@ -1,7 +1,8 @@
 """Graphs of one worker: a request sees one to its end, and nothing of an old one is left."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -9,17 +10,29 @@ import httpx2
 import msgspec
 import pytest
 
-from grok2api.bootstrap import open_gateway
-from grok2api.config.schema import BootSettings, FeatureSettings, PerformanceSettings, Settings
+from grok2api.bootstrap import open_gateway, open_maintenance
+from grok2api.config.fields import FieldSpec, Kind
+from grok2api.config.schema import (
+    BootSettings,
+    FeatureSettings,
+    FileSettings,
+    PerformanceSettings,
+    ResponsesSettings,
+    Settings,
+)
+from grok2api.config.sources import SPECS, Sources
 from grok2api.domain.ids import ClientKeyId, ResponseId
 from grok2api.domain.response import EventSlice, KeptResponse, ResponseState
 from grok2api.errors import (
     GatewayError,
+    RateLimitExceededError,
     SettingsError,
     ShuttingDownError,
     StoreUnavailableError,
 )
 from grok2api.services.background import Ending, Tell
+from grok2api.services.budget import BYTES_PER_MB
+from grok2api.services.settings_check import check_settings
 from grok2api.store.cipher import SecretCipher
 from grok2api.store.connection import open_redis
 from grok2api.store.settings import SettingsStore
@@ -123,6 +136,65 @@ async def test_graph_that_cannot_be_built_changes_nothing() -> None:
         assert graphs.count == 0
 
 
+TEXTS = (
+    "",
+    "x",
+    "a/b",
+    "../a",
+    "chrome",
+    "chrome999",
+    "http://h",
+    "http://h:1/x",
+    "s3://b/..",
+    "*",
+)
+
+
+def values_of(spec: FieldSpec) -> Iterator[object]:
+    """Yield values that a setting might be given: its limits, its choices, texts of all sorts."""
+    yield spec.default
+    yield from spec.choices
+    numbers = [float(word) for word in re.findall(r"\d+(?:\.\d+)?", spec.allowed)]
+    match spec.kind:
+        case Kind.BOOL:
+            yield from (True, False)
+        case Kind.INT:
+            yield from map(int, numbers)
+        case Kind.FLOAT:
+            yield from numbers
+        case Kind.MAPPING:
+            yield from ({"a": "grok-chat-fast"}, {"a*": "no-such-model"}, {"": ""})
+        case Kind.LIST:
+            yield from ([text] for text in TEXTS)
+        case _:
+            yield from TEXTS
+
+
+def may_be_saved(sources: Sources, key: str, value: object) -> bool:
+    try:
+        sources.compose({key: value})
+    except SettingsError:
+        return False
+    return True
+
+
+async def test_a_graph_and_jobs_can_be_built_from_whatever_may_be_saved(
+    tmp_path: Path, redis_url: str
+) -> None:
+    boot = BootSettings(data_dir=tmp_path, redis_url=redis_url, secret_keys=(b"k" * 32,))
+    sources, tried = Sources(judge=check_settings), set[str]()
+    async with open_gateway(boot) as graphs, open_maintenance(boot) as runner:
+        for spec in SPECS:
+            for value in values_of(spec):
+                if may_be_saved(sources, spec.key, value):
+                    settings = sources.compose({spec.key: value}).settings
+                    await graphs.replace(settings)
+                    runner._build_runner(settings)
+                    tried.add(spec.key)
+
+    assert tried == {spec.key for spec in SPECS}
+
+
 async def test_thousand_changes_under_load_leave_one_graph(graphs: Graphs) -> None:
     await graphs.replace(settings_of(0))
     await settle(graphs)
@@ -199,6 +271,54 @@ async def test_background_response_keeps_its_graph_open(graphs: Graphs) -> None:
     await settle(graphs)
     found = await graphs.current.responses.find(kept.owner, kept.id)
     assert (found.state, found.body) == (ResponseState.COMPLETED, b"whole")
+
+
+async def test_limits_of_a_worker_hold_over_all_its_graphs(graphs: Graphs) -> None:
+    go_on = asyncio.Event()
+
+    async def produce(_: Tell) -> Ending:
+        await go_on.wait()
+        return Ending(ResponseState.COMPLETED, b"whole", EventSlice(1, 1, b"x"))
+
+    def fail(error: GatewayError) -> Ending:
+        raise AssertionError(error)
+
+    def limited(most: int) -> Settings:
+        return Settings(
+            responses=ResponsesSettings(max_background=most), files=FileSettings(memory_mb=most)
+        )
+
+    async def start(name: str) -> None:
+        kept = KeptResponse(
+            id=ResponseId(name),
+            owner=ClientKeyId("key_1"),
+            body=b"begun",
+            state=ResponseState.IN_PROGRESS,
+        )
+        await graphs.current.responses.background.start(kept, produce, fail)
+
+    await graphs.replace(limited(2))
+    old = graphs.current
+    await start("resp_1")
+    async with old.files.uploads.hold(3):
+        await graphs.replace(limited(1))
+        with pytest.raises(RateLimitExceededError):
+            await start("resp_2")
+        assert graphs.current.files.uploads.free == FileSettings().upload_concurrency - 3
+        assert old.files.free_bytes == graphs.current.files.free_bytes == BYTES_PER_MB
+
+    await graphs.replace(limited(2))
+    await start("resp_3")
+    go_on.set()
+    await settle(graphs)
+
+
+async def test_videos_of_older_graphs_count(graphs: Graphs) -> None:
+    old = graphs.current.videos.runner._parts.workers
+
+    await graphs.replace(settings_of(1))
+
+    assert graphs.current.videos.runner._parts.workers is old
 
 
 async def test_end_of_the_worker_ends_what_old_graphs_still_do(

@@ -27,14 +27,13 @@ _BOUNDARY_BYTES: Final = 16
 
 
 class GrokWebFiles:
-    """Uploads and deletes files at grok.com, so many at a time as the operator allows."""
+    """Uploads and deletes files at grok.com."""
 
-    __slots__ = ("_assets_url", "_caller", "_deletions", "_form", "_slots", "_uploads")
+    __slots__ = ("_assets_url", "_caller", "_deletions", "_form", "_uploads")
 
     def __init__(self, transport: Transport, options: GrokWebOptions, clock: Clock) -> None:
         self._caller = Caller(options)
         self._form = options.upload_form
-        self._slots = asyncio.Semaphore(options.upload_concurrency)
         connect_s = options.timeouts.connect_s
         self._assets_url = options.assets_url
         self._uploads = Calls(
@@ -50,26 +49,22 @@ class GrokWebFiles:
         self, file: InputFile, session: UpstreamSession, *, for_media: bool = False
     ) -> UploadedFile:
         """Upload one file; see `FileBackend.upload`."""
-        async with self._slots:
-            is_direct = self._form == "direct"
-            boundary = _BOUNDARY + secrets.token_hex(_BOUNDARY_BYTES) if is_direct else ""
-            encode = (
-                partial(encode_form, file, boundary, for_media=for_media)
-                if is_direct
-                else partial(encode_json, file)
-            )
-            is_small = len(file.content) < _INLINE_BYTES
-            body = encode() if is_small else await asyncio.to_thread(encode)
-            read = read_direct_answer if is_direct else read_json_answer
-            naming = Naming(
-                assets_url=self._assets_url, user_id=session.user_id, for_media=for_media
-            )
-            return await self._uploads.ask(
-                partial(self._caller.upload, session, body, boundary, for_media=for_media),
-                lambda answer: read(answer.body, naming),
-            )
+        is_direct = self._form == "direct"
+        boundary = _BOUNDARY + secrets.token_hex(_BOUNDARY_BYTES) if is_direct else ""
+        encode = (
+            partial(encode_form, file, boundary, for_media=for_media)
+            if is_direct
+            else partial(encode_json, file)
+        )
+        is_small = len(file.content) < _INLINE_BYTES
+        body = encode() if is_small else await asyncio.to_thread(encode)
+        read = read_direct_answer if is_direct else read_json_answer
+        naming = Naming(assets_url=self._assets_url, user_id=session.user_id, for_media=for_media)
+        return await self._uploads.ask(
+            partial(self._caller.upload, session, body, boundary, for_media=for_media),
+            lambda answer: read(answer.body, naming),
+        )
 
     async def delete(self, file_id: str, session: UpstreamSession) -> None:
         """Delete one file; see `FileBackend.delete`."""
-        async with self._slots:
-            await self._deletions.delete(file_id, session)
+        await self._deletions.delete(file_id, session)

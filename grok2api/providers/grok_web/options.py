@@ -19,7 +19,7 @@ class GrokWebOptions(Struct, frozen=True, kw_only=True):
     `chat_transport` is `auto` for the gateway, and HTTP where an account's user id cannot be had.
     `cf_cookies` serve accounts that bring no clearance cookies of their own. `quota_timeout_s`,
     `settings_timeout_s` and `upload_timeout_s` are for one call as a whole. `upload_form` is the
-    page's own, `direct`, or the older `json`; at most `upload_concurrency` uploads run at a time.
+    page's own, `direct`, or the older `json`.
 
     `public_url` is where pictures lie that need no session. `image_timeout_s` is for all pictures
     of a request; `image_final_chars` and `image_final_timeout_s` decide what is finished and what
@@ -49,7 +49,6 @@ class GrokWebOptions(Struct, frozen=True, kw_only=True):
     settings_timeout_s: float = 15.0
     upload_form: UploadForm = "direct"
     upload_timeout_s: float = 60.0
-    upload_concurrency: int = 10
     image_timeouts: Timeouts = Timeouts(connect_s=10.0, header_s=60.0, idle_s=60.0)
     image_timeout_s: float = 180.0
     image_final_chars: int = 100_000

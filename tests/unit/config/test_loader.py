@@ -94,7 +94,6 @@ def test_flag_wins_over_environment_and_file(tmp_path: Path) -> None:
         ({"PORT": "9000"}, "port", 9000),
         ({"SERVER_WORKERS": "4", "WEB_CONCURRENCY": "2"}, "workers", 4),
         ({"WEB_CONCURRENCY": "2"}, "workers", 2),
-        ({"LOG_LEVEL": "WARN"}, "log_level", "warning"),
         ({"LOG_FORMAT": "JSON"}, "log_format", "json"),
         ({"LOG_FILE": "/var/log/g.log"}, "log_file", "/var/log/g.log"),
         ({"LOG_DIR": "/logs"}, "log_file", "/logs/grok2api.log"),

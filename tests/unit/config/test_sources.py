@@ -74,7 +74,17 @@ def test_default_of_every_setting_can_be_stored_and_read_again(key: str) -> None
 
 
 def test_what_a_process_is_made_of_is_read_at_its_start() -> None:
-    for key in ("server.port", "data_dir", "logging.level", "performance.redis_connections"):
+    for key in ("server.port", "data_dir", "logging.file", "performance.redis_connections"):
         assert is_read_at_start(key), key
-    for key in ("retry.max_attempts", "security.max_body_mb", "no.such"):
+    for key in ("retry.max_attempts", "logging.level", "no.such"):
         assert not is_read_at_start(key), key
+
+
+def test_log_level_comes_from_the_variable_and_from_older_files(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[logging]\nfile_level = "ERROR"\nmax_files = 7\n')
+
+    logs = load_sources(tmp_path, {}).compose().settings.logging
+    assert (logs.level, logs.file_backups) == ("error", 7)
+    assert (
+        load_sources(tmp_path, {"LOG_LEVEL": "WARN"}).compose().settings.logging.level == "warning"
+    )

@@ -3,7 +3,10 @@
 import asyncio
 import io
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -125,3 +128,99 @@ def test_servers_write_no_second_line_for_a_request(output: io.StringIO) -> None
 
     assert output.getvalue() == ""
     assert not logging.getLogger("uvicorn.access").hasHandlers()
+
+
+class Unprintable:
+    """A value that says nothing of itself."""
+
+    def __str__(self) -> str:
+        raise ValueError
+
+
+class FullDisk(io.StringIO):
+    """An output that takes nothing."""
+
+    def write(self, _: str) -> int:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_value_that_cannot_be_written_down_costs_no_line(output: io.StringIO) -> None:
+    structlog.get_logger("t").info("x", half="a\ud800b", odd=Unprintable(), deep=[{"\udc00": 1}])
+
+    [row] = rows(output)
+    assert (row["half"], row["odd"]) == ("a\\ud800b", "<Unprintable>")
+    assert row["deep"] == [{"\\udc00": 1}]
+
+
+def test_an_output_that_takes_nothing_breaks_nothing(output: io.StringIO) -> None:
+    configure_logging("info", "json", FullDisk())
+    structlog.get_logger("t").info("x")
+    logging.getLogger("third.party").warning("x")
+    configure_logging("info", "console", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    structlog.get_logger("t").info("x", text="für Elise")
+
+    assert output.getvalue() == ""
+
+
+def test_what_a_library_logs_wrongly_is_printed_nowhere(
+    output: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logging.getLogger("third.party").warning("%d", API_KEY)
+
+    assert API_KEY not in output.getvalue() + "".join(capsys.readouterr())
+
+
+CRASHER = """
+import sys, threading, warnings
+from pathlib import Path
+from grok2api.config.boot import BootSettings
+from grok2api.config.logs import LoggingSettings
+from grok2api.telemetry.logging import configure_process_logging
+configure_process_logging(BootSettings(data_dir=Path(sys.argv[1]), log_format="json"), LoggingSettings())
+def fail():
+    raise RuntimeError("Bearer abcdefghijklmnop")
+thread = threading.Thread(target=fail); thread.start(); thread.join()
+warnings.warn("Bearer abcdefghijklmnop")
+fail()
+"""  # noqa: E501
+
+
+def test_crashes_and_warnings_take_the_same_way(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "default", "-c", CRASHER, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    found = [msgspec.json.decode(line) for line in done.stdout.splitlines()]
+    assert [row["level"] for row in found] == ["critical", "warning", "critical"]
+    assert done.stderr == ""
+    assert "abcdefghijklmnop" not in done.stdout
+    assert done.returncode == 1
+
+
+FOLLOWER = """
+import logging, sys
+from pathlib import Path
+import structlog
+from grok2api.config.boot import BootSettings
+from grok2api.config.logs import LoggingSettings
+from grok2api.telemetry.logging import configure_process_logging, follow_logging
+boot = BootSettings(data_dir=Path(sys.argv[1]), log_format="json", log_file="g.log")
+log, theirs = structlog.get_logger("ours"), logging.getLogger("redis")
+def say(word):
+    log.debug(word); theirs.debug(word); logging.getLogger("httpx").info("url")
+follow_logging(LoggingSettings(level="debug"))
+configure_process_logging(boot, LoggingSettings()); say("quiet")
+follow_logging(LoggingSettings(level="debug", file_max_mb=1, file_backups=1)); say("loud")
+for _ in range(400):
+    log.debug("x" * 8000)
+follow_logging(LoggingSettings(level="error")); say("quiet again"); theirs.warning("quiet again")
+"""
+
+
+def test_level_and_file_follow_changed_settings(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FOLLOWER, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+
+    found = [msgspec.json.decode(line) for line in done.stdout.splitlines()]
+    assert [(r["logger"], r["msg"]) for r in found[:2]] == [("ours", "loud"), ("redis", "loud")]
+    assert len(found) == 402
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["g.log", "g.log.1", "g.log.lock"]

@@ -38,6 +38,10 @@ NAMED = st.tuples(
             "Basic ",
             "/v1/models?key=",
             "?a=b&token=",
+            "/v1/files/image?id=1&sig=",
+            '{"access_token": "',
+            "'app_key': '",
+            "password=",
         ]
     ),
     body(string.ascii_letters + string.digits, 12),
@@ -85,10 +89,29 @@ def test_what_a_secret_name_holds_is_not_looked_into(name: str, value: object) -
     assert redact({name: value}) == {name: "[redacted]"}
 
 
-@given(st.integers(0, 400), SHAPES)
-def test_no_cut_of_a_long_text_leaves_half_a_secret(shift: int, secret: str) -> None:
-    text = "word " * 1590 + "x" * shift + " " + secret * 5
+@given(st.integers(0, 400), SHAPES, st.sampled_from([" ", '"', "; "]))
+def test_no_cut_of_a_long_text_leaves_half_a_secret(shift: int, secret: str, parting: str) -> None:
+    around = "word " * 790 + "x" * shift + parting
+    text = around + secret + (parting + secret) * 99 + parting + around
 
     shown = redact_text(text)
 
     assert secret[:14] not in shown
+    assert secret[-14:] not in shown
+
+
+@given(st.integers(0, 200), NAMED)
+def test_no_cut_parts_a_secret_from_its_name(shift: int, named: tuple[str, str]) -> None:
+    name, secret = named
+    assume("word" not in secret)
+    tail = "word " * 790 + "y" * shift
+    text = "word " * 2000 + name + secret + " " + tail
+
+    assert secret not in redact_text(text)
+
+
+def test_of_a_long_traceback_the_end_stays() -> None:
+    shown = redact_text("Traceback\n" + "  line\n" * 5000 + "ValueError: the reason")
+
+    assert shown.startswith("Traceback")
+    assert shown.endswith("ValueError: the reason")

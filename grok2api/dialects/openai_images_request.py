@@ -256,8 +256,6 @@ def _choose_ratio(wire: ImageOptions, way: ImageWay, warnings: list[str]) -> str
     if way is ImageWay.LITE and found.ratio:
         warnings.append(f"{param}: this model chooses the aspect ratio itself")
         return ""
-    if not found.is_exact:
-        # Digits and a sign by now, so that a header can hold it.
-        shown = (named or "").strip().replace("\u00d7", "x")
-        warnings.append(f"{param}: {shown} became the aspect ratio {found.ratio}")
+    if found.warning:
+        warnings.append(found.warning)
     return found.ratio

@@ -183,16 +183,14 @@ def is_reference_field(name: str) -> bool:
     return _REFERENCE_FIELD.fullmatch(name) is not None
 
 
-def parse_form_references(fields: Mapping[str, str]) -> tuple[NamedImage, ...]:
+def parse_form_references(texts: Iterable[tuple[str, str]]) -> tuple[NamedImage, ...]:
     """Return the pictures that a form gives as text: addresses, data URLs or base64.
 
     Raises:
         InvalidRequestError: one is only named by an id.
     """
     given = [
-        NamedImage(name, text)
-        for name, text in fields.items()
-        if is_reference_field(name) and text.strip()
+        NamedImage(name, text) for name, text in texts if is_reference_field(name) and text.strip()
     ]
     for named in given:
         if named.param.endswith(_BY_ID):
@@ -247,10 +245,8 @@ def _choose_ratio(wire: VideoOptions | VideoConfig, prefix: str, warnings: list[
     if which == "size" and named.lower() in _RATIO_OF_SIZE:
         return _RATIO_OF_SIZE[named.lower()]
     found = find_ratio(named, f"{prefix}{which}")
-    if not found.is_exact:
-        # Digits and a sign by now, so that a header can hold it.
-        shown = named.replace("\u00d7", "x")
-        warnings.append(f"{which}: {shown} became the aspect ratio {found.ratio}")
+    if found.warning:
+        warnings.append(found.warning)
     return found.ratio or DEFAULT_RATIO
 
 

@@ -36,11 +36,15 @@ class ImageRequest(Struct, frozen=True, kw_only=True):
 
 
 class ImageWish(Struct, frozen=True):
-    """What a chat wants of its pictures; `is_inline`: in the answer itself, not behind links."""
+    """What a chat wants of its pictures; `is_inline`: in the answer itself, not behind links.
+
+    `warning` says in one line what is served otherwise than asked.
+    """
 
     n: int = 1
     aspect_ratio: str = ""
     is_inline: bool = False
+    warning: str = ""
 
 
 class ImageStep(Struct, frozen=True, tag="step", gc=False):

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from grok2api.config.features import FeatureSettings
 from grok2api.domain.chat import (
     ChatRequest,
     EventBatch,
@@ -41,15 +42,15 @@ _DONE: Final = 100
 class ImageChat:
     """Answers chats with models of pictures: progress as reasoning, pictures as text."""
 
-    __slots__ = ("_files", "_images", "_is_sensitive", "_pictures")
+    __slots__ = ("_features", "_files", "_images", "_pictures")
 
     def __init__(
-        self, images: ImageService, files: FileDesk, pictures: Pictures, *, is_sensitive: bool
+        self, images: ImageService, files: FileDesk, pictures: Pictures, features: FeatureSettings
     ) -> None:
         self._images = images
         self._files = files
         self._pictures = pictures
-        self._is_sensitive = is_sensitive
+        self._features = features
 
     async def stream(
         self,
@@ -69,10 +70,17 @@ class ImageChat:
         with await self._files.take_images(given) as intake:
             order = msgspec.structs.replace(order, references=intake.files)
             progress = _Progress(order.n)
-            source = self._images.stream(order, route, record, caller)
+            source = self._images.stream(
+                order, route, record, caller, shows_steps=self._shows_steps(request)
+            )
             async with aclosing(source) as batches:
                 async for batch in batches:
                     yield await self._show(batch, progress, request)
+
+    def _shows_steps(self, request: ChatRequest) -> bool:
+        """Whether the client sees progress as it comes; if not, another account may be tried."""
+        shows = request.show_reasoning
+        return request.stream is True and (self._features.thinking if shows is None else shows)
 
     async def _show(
         self, batch: ImageBatch, progress: "_Progress", request: ChatRequest
@@ -129,8 +137,8 @@ class ImageChat:
             way=way,
             prompt=prompt,
             n=wish.n,
-            aspect_ratio="" if way is ImageWay.LITE else wish.aspect_ratio,
-            is_sensitive=self._is_sensitive,
+            aspect_ratio=wish.aspect_ratio,
+            is_sensitive=self._features.enable_nsfw,
         )
 
 

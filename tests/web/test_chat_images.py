@@ -1,7 +1,7 @@
 """Models of pictures through the chat APIs: progress, links, edits, and what is refused."""
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx2
@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from grok2api.config.features import FeatureSettings
+from grok2api.domain.account import Credentials, Pool, ProviderKind, Tier
+from grok2api.domain.ids import AccountId
 from grok2api.domain.images import (
     ImageBatch,
     ImageMade,
@@ -17,7 +19,9 @@ from grok2api.domain.images import (
     ImageStep,
     ImageWay,
 )
-from grok2api.errors import ContentRejectedError
+from grok2api.errors import ContentRejectedError, UpstreamUnavailableError
+from grok2api.store.accounts import NewAccount
+from grok2api.web.api.turn import WARNING_HEADER
 from grok2api.wire.sse import SSEParser
 from tests.web.conftest import TEST_SETTINGS, Edge, EdgeMaker
 from tests.web.painter import png
@@ -169,6 +173,85 @@ async def test_what_cannot_be_drawn_is_refused_before_anybody_is_asked(
     status, _, named = error_of(response)
     assert (status, named) == (400, param)
     assert not edge.painter.requests
+
+
+@pytest.mark.parametrize(
+    ("model", "size", "expected"),
+    [
+        ("grok-imagine-image", "512x512", "image_config.size: 512x512 became the aspect ratio 1:1"),
+        (
+            "grok-imagine-image-lite",
+            "1280x720",
+            "image_config: this model chooses the aspect ratio itself",
+        ),
+        ("grok-imagine-image", "1280x720", None),
+        ("grok-3", "512x512", None),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_size_that_is_served_otherwise_is_told(
+    edge: Edge, model: str, size: str, expected: str | None, *, stream: bool
+) -> None:
+    body = asks(model=model, image_config={"size": size}, stream=stream)
+
+    response = await edge.client.post(CHAT, json=body)
+
+    assert response.status_code == 200
+    assert response.headers.get(WARNING_HEADER) == expected
+
+
+def breaks_once(percent: int) -> Callable[[ImageRequest], AsyncIterator[ImageBatch]]:
+    """Break off after one step, and make the picture when asked again."""
+    asked = 0
+
+    async def play(request: ImageRequest) -> AsyncIterator[ImageBatch]:
+        nonlocal asked
+        asked += 1
+        yield [ImageStep(0, percent)]
+        if asked == 1:
+            raise UpstreamUnavailableError("The socket broke.", status=503)
+        yield [ImageMade(0, png()), ImagesDone()]
+
+    return play
+
+
+async def add_second_account(edge: Edge) -> None:
+    account = NewAccount(
+        AccountId("acc_2"), Pool(ProviderKind.GROK_WEB, Tier.BASIC), Credentials("two"), mask="…"
+    )
+    await edge.store.save(account)
+
+
+@pytest.mark.parametrize(
+    ("percent", "more"),
+    [
+        (50, {}),
+        (50, {"stream": True, "reasoning_effort": "none"}),
+        (0, {"stream": True}),
+    ],
+)
+async def test_picture_is_tried_elsewhere_while_nothing_of_it_was_shown(
+    edge: Edge, percent: int, more: dict[str, Any]
+) -> None:
+    await add_second_account(edge)
+    edge.painter.play = breaks_once(percent)
+
+    response = await edge.client.post(CHAT, json=asks(**more))
+
+    assert response.status_code == 200
+    assert "![image](" in response.text
+    assert len(edge.painter.requests) == 2
+
+
+async def test_progress_that_was_shown_binds_the_answer_to_its_account(edge: Edge) -> None:
+    await add_second_account(edge)
+    edge.painter.play = breaks_once(50)
+
+    response = await edge.client.post(CHAT, json=asks(stream=True))
+
+    assert "50 % (0 of 1 done)" in response.text
+    assert "The socket broke" in response.text
+    assert len(edge.painter.requests) == 1
 
 
 async def test_withheld_picture_is_an_error_of_its_own(edge: Edge) -> None:

@@ -8,6 +8,7 @@ import msgspec
 from starlette.requests import Request
 
 from grok2api.dialects.json_body import find_unknown
+from grok2api.dialects.openai_chat_media import fit_images
 from grok2api.domain.answer import Answer
 from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.client_key import ANONYMOUS, ClientKey
@@ -27,6 +28,8 @@ JSON: Final = "application/json"
 OPENAI: Final = "openai"
 MS_PER_S: Final = 1000
 IGNORED_HEADER: Final = "x-ignored-parameters"
+WARNING_HEADER: Final = "x-grok2api-warning"
+"""Says in one line what was served otherwise than asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +44,10 @@ class Turn:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Tell which parameters had no effect, so that nobody wonders."""
-        return {IGNORED_HEADER: ", ".join(self.ignored)} if self.ignored else {}
+        """Tell which parameters had no effect, and what was served otherwise than asked."""
+        warning = self.request.images.warning
+        lines = {IGNORED_HEADER: ", ".join(self.ignored), WARNING_HEADER: warning}
+        return {name: line for name, line in lines.items() if line}
 
     @property
     def answer_headers(self) -> dict[str, str]:
@@ -120,7 +125,9 @@ async def list_ignored(
 
 
 def note_request(request: Request, parsed: ChatRequest, caller: ClientKey | None) -> ChatRequest:
-    """Find out which model and conversation a request is for; return it with the latter.
+    """Find out which model and conversation a request is for, and whether it is streamed.
+
+    Returns it with all of that.
 
     Raises:
         ModelNotFoundError: there is no such model.
@@ -129,8 +136,14 @@ def note_request(request: Request, parsed: ChatRequest, caller: ClientKey | None
     affinity = find_affinity(request.headers, parsed, salt=caller.id if caller else ANONYMOUS)
     facts.affinity = affinity.rule.value
     facts.is_stream = state.settings.features.stream if parsed.stream is None else parsed.stream
-    note_model(request, parsed.model)
-    return msgspec.structs.replace(parsed, affinity=affinity, public_url=public_url(request))
+    route = note_model(request, parsed.model)
+    return msgspec.structs.replace(
+        parsed,
+        affinity=affinity,
+        stream=facts.is_stream,
+        images=fit_images(parsed.images, route.model.way),
+        public_url=public_url(request),
+    )
 
 
 async def take_for_chat(request: Request, chat: ChatRequest, caller: ClientKey | None) -> None:

@@ -399,9 +399,9 @@ def test_value_of_a_form_is_of_its_type() -> None:
 )
 def test_field_of_a_form_may_be_a_picture(name: str) -> None:
     assert is_reference_field(name)
-    (named,) = parse_form_references({name: "data:image/png;base64,AA==", "prompt": "x"})
+    (named,) = parse_form_references([(name, "data:image/png;base64,AA=="), ("prompt", "x")])
     assert named.param == name
-    assert parse_form_references({name: " "}) == ()
+    assert parse_form_references([(name, " ")]) == ()
 
 
 @pytest.mark.parametrize(
@@ -409,11 +409,11 @@ def test_field_of_a_form_may_be_a_picture(name: str) -> None:
 )
 def test_other_field_of_a_form_is_no_picture(name: str) -> None:
     assert not is_reference_field(name)
-    assert parse_form_references({name: "x"}) == ()
+    assert parse_form_references([(name, "x")]) == ()
 
 
 def test_picture_of_a_form_that_is_only_named_is_refused() -> None:
-    error = refusal_of(parse_form_references, {"input_reference[file_id]": "file-1"})
+    error = refusal_of(parse_form_references, [("input_reference[file_id]", "file-1")])
 
     assert (error.param, error.code) == ("input_reference[file_id]", "unsupported_value")
 

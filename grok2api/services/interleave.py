@@ -37,9 +37,6 @@ async def interleave(
             task.cancel()
         if running:
             await asyncio.wait(running)
-        for task in running:
-            if not task.cancelled():
-                task.exception()  # seen: one that failed as well is not worth a warning
         for source in sources[:following]:
             await source.aclose()
 

@@ -7,11 +7,11 @@ import msgspec
 from grok2api.dialects.fields import refusal
 from grok2api.dialects.openai_image_sizes import find_ratio
 from grok2api.dialects.openai_videos_request import parse_video_wish
-from grok2api.domain.images import ImageWay, ImageWish
+from grok2api.domain.images import MAX_PICTURES, ImageWay, ImageWish
 from grok2api.domain.video import VideoWish
 from grok2api.wire.openai.media_config import ImageConfig, VideoConfig
 
-MAX_PICTURES: Final = 10
+_MOST_PICTURES: Final = max(MAX_PICTURES.values())
 _FORMATS: Final = {"url": False, "b64_json": True}
 
 
@@ -24,8 +24,8 @@ def parse_image_config(wire: ImageConfig | None) -> ImageWish:
     if wire is None:
         return ImageWish()
     n = 1 if wire.n is None else wire.n
-    if not 1 <= n <= MAX_PICTURES:
-        raise refusal(f"'image_config.n' is 1 to {MAX_PICTURES}.", "image_config.n")
+    if not 1 <= n <= _MOST_PICTURES:
+        raise refusal(f"'image_config.n' is 1 to {_MOST_PICTURES}.", "image_config.n")
     named = (wire.response_format or "").strip().lower()
     if named and named not in _FORMATS:
         raise refusal(

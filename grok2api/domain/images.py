@@ -1,6 +1,9 @@
 """Pictures on demand: what is asked, and the events that answer it."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
 
 from msgspec import Struct
 
@@ -16,6 +19,14 @@ class ImageWay(StrEnum):
     QUALITY = "quality"
     EDIT = "edit"
     """From pictures that are given."""
+
+
+MAX_PROMPT_CHARS: Final = 32_000
+MAX_REFERENCES: Final = 5
+MAX_PICTURES: Mapping[ImageWay, int] = MappingProxyType(
+    {ImageWay.LITE: 4, ImageWay.SPEED: 10, ImageWay.QUALITY: 10, ImageWay.EDIT: 2}
+)
+"""What one request may ask for."""
 
 
 class ImageRequest(Struct, frozen=True, kw_only=True):

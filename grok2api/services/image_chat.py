@@ -20,6 +20,9 @@ from grok2api.domain.chat import (
 )
 from grok2api.domain.client_key import ClientKey
 from grok2api.domain.images import (
+    MAX_PICTURES,
+    MAX_PROMPT_CHARS,
+    MAX_REFERENCES,
     ImageBatch,
     ImageMade,
     ImageRequest,
@@ -34,8 +37,6 @@ from grok2api.services.files import FileDesk, GivenImage
 from grok2api.services.images import ImageService
 from grok2api.services.pictures import Pictures
 
-MAX_REFERENCES: Final = 5
-_MAX_PICTURES: Final = {ImageWay.LITE: 4, ImageWay.EDIT: 2}
 _DONE: Final = 100
 
 
@@ -111,9 +112,9 @@ class ImageChat:
             raise InvalidRequestError(
                 f"Model '{route.requested}' makes no pictures.", param="model"
             )
-        if wish.n > _MAX_PICTURES.get(way, wish.n):
+        if wish.n > MAX_PICTURES[way]:
             raise InvalidRequestError(
-                f"Model '{route.requested}' makes at most {_MAX_PICTURES[way]} pictures at once.",
+                f"Model '{route.requested}' makes at most {MAX_PICTURES[way]} pictures at once.",
                 param="image_config.n",
                 code="invalid_value",
             )
@@ -124,6 +125,12 @@ class ImageChat:
                 "The last message of the user says nothing that could be drawn.",
                 param=f"messages[{index}].content",
                 code="missing_required_parameter",
+            )
+        if len(prompt) > MAX_PROMPT_CHARS:
+            raise InvalidRequestError(
+                f"What shall be drawn is said in at most {MAX_PROMPT_CHARS} characters.",
+                param=f"messages[{index}].content",
+                code="invalid_value",
             )
         if way is not ImageWay.EDIT and any(isinstance(part, ImagePart) for part in said.parts):
             raise InvalidRequestError(

@@ -153,6 +153,7 @@ async def test_other_chat_apis_show_pictures_too(edge: Edge) -> None:
     ("body", "param"),
     [
         (asks("  "), "messages[0].content"),
+        (asks("x" * 32_001), "messages[0].content"),
         (asks(image_config={"n": 0}), "image_config.n"),
         (asks(image_config={"n": 11}), "image_config.n"),
         (asks(image_config={"n": 5}, model="grok-imagine-image-lite"), "image_config.n"),

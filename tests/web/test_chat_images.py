@@ -114,6 +114,26 @@ async def test_client_may_have_the_picture_in_the_answer(edge: Edge) -> None:
     assert content == f"![image](data:image/png;base64,{base64.b64encode(png()).decode()})"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_picture_in_the_answer_costs_the_tokens_of_a_picture(
+    edge: Edge, *, stream: bool
+) -> None:
+    async def paints(request: ImageRequest) -> AsyncIterator[ImageBatch]:
+        yield [ImageMade(0, png(800, 600, extra=bytes(range(256)) * 4000)), ImagesDone()]
+
+    edge.painter.play = paints
+    body = asks(image_config={"response_format": "b64_json"}, stream=stream)
+
+    response = await edge.client.post(CHAT, json=body | {"stream_options": {"include_usage": True}})
+
+    assert len(response.content) > 1_000_000
+    if stream:
+        usage = msgspec.json.decode(SSEParser().feed(response.content)[-2].data)["usage"]
+    else:
+        usage = response.json()["usage"]
+    assert 640 <= usage["completion_tokens"] < 700
+
+
 async def test_edit_takes_the_pictures_of_the_conversation(edge: Edge) -> None:
     picture = {"type": "image_url", "image_url": {"url": PNG_URL}}
     body = asks([{"type": "text", "text": "Make it blue."}, picture])

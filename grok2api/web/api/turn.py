@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from grok2api.dialects.json_body import find_unknown
 from grok2api.dialects.openai_chat_media import fit_images
+from grok2api.dialects.prompt_size import count_text_tokens
 from grok2api.domain.answer import Answer
 from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.client_key import ANONYMOUS, ClientKey
@@ -17,6 +18,7 @@ from grok2api.domain.usage import AttemptFact
 from grok2api.services.affinity import find_affinity
 from grok2api.services.attempt import AttemptRecord
 from grok2api.services.dispatch import TurnRecord
+from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.web.api.auth import take
 from grok2api.web.facts import RequestFacts, facts_of
 from grok2api.web.presence import client_present
@@ -115,6 +117,11 @@ def _fact_of(attempt: AttemptRecord, facts: RequestFacts) -> AttemptFact:
 def note_mode(facts: RequestFacts, record: TurnRecord) -> None:
     """Remember which mode answers."""
     facts.mode = record.mode.value if record.mode else ""
+
+
+def count_text(text: str) -> int:
+    """Estimate the tokens of a text in a chat."""
+    return count_text_tokens(text, estimate_tokens)
 
 
 async def list_ignored(

@@ -27,6 +27,7 @@ from tests.web.conftest import TEST_SETTINGS, Edge, EdgeMaker
 from tests.web.painter import png
 
 CHAT = "/v1/chat/completions"
+TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
 PNG_URL = "data:image/png;base64," + base64.b64encode(png()).decode()
 
 
@@ -174,6 +175,8 @@ async def test_other_chat_apis_show_pictures_too(edge: Edge) -> None:
     [
         (asks("  "), "messages[0].content"),
         (asks("x" * 32_001), "messages[0].content"),
+        (asks(tools=[TOOL], tool_choice="required"), "model"),
+        (asks(response_format={"type": "json_object"}), "model"),
         (asks(image_config={"n": 0}), "image_config.n"),
         (asks(image_config={"n": 11}), "image_config.n"),
         (asks(image_config={"n": 5}, model="grok-imagine-image-lite"), "image_config.n"),
@@ -286,3 +289,9 @@ async def test_withheld_picture_is_an_error_of_its_own(edge: Edge) -> None:
     response = await edge.client.post(CHAT, json=asks())
 
     assert error_of(response)[:2] == (400, "content_policy_violation")
+
+
+async def test_tools_that_need_not_be_called_do_not_stand_in_the_way(edge: Edge) -> None:
+    response = await edge.client.post(CHAT, json=asks(tools=[TOOL], tool_choice="auto"))
+
+    assert "![image](" in response.json()["choices"][0]["message"]["content"]

@@ -105,7 +105,7 @@ class ChatService:
             if is_demanding(request):
                 # Made all the same, it would be paid for, and not what the client asked for.
                 raise InvalidRequestError(
-                    f"Model '{route.requested}' calls no tools and answers no JSON: it makes media.",
+                    f"Model '{route.requested}' makes media: it calls no tools, answers no JSON.",
                     param="model",
                     code="unsupported_value",
                 )

@@ -196,6 +196,35 @@ async def test_pictures_that_were_made_are_named_when_the_others_fail(easel: Eas
     assert await easel.bench.open_leases() == 0
 
 
+async def test_part_that_is_refused_is_given_back_and_the_others_are_paid_for(
+    easel: Easel,
+) -> None:
+    """What was cut off in the middle may have been counted; what was refused was not."""
+    await easel.bench.add("one", "two", "three")
+    before = await easel.fast_left()
+    all_asked = asyncio.Event()
+
+    async def makes_then_waits(request: ImageRequest, name: str) -> AsyncIterator[ImageBatch]:
+        yield [ImageStep(0, 50)]
+        if len(easel.script.asked) == 3:
+            all_asked.set()
+        await asyncio.Event().wait()
+
+    async def refuses(request: ImageRequest, name: str) -> AsyncIterator[ImageBatch]:
+        await all_asked.wait()
+        async for batch in withholds(request, name):
+            yield batch
+
+    easel.script.plays = [refuses, makes_then_waits, makes_then_waits]
+
+    with pytest.raises(ContentRejectedError):
+        await easel.images.collect(wish(3), LITE, easel.record)
+
+    assert before - await easel.fast_left() == 2
+    assert sorted(attempt.units for attempt in easel.record.attempts) == [0, 1, 1]
+    assert await easel.bench.open_leases() == 0
+
+
 async def test_withheld_picture_is_not_tried_elsewhere(easel: Easel) -> None:
     await easel.bench.add("one", "two")
     easel.script.plays = [withholds]

@@ -234,7 +234,7 @@ def join_chat(
 ) -> ChatService:
     """Return what answers chats, with models of pictures and videos too."""
     features = settings.features
-    drawer = ImageChat(images, parts.files, parts.pictures, is_sensitive=features.enable_nsfw)
+    drawer = ImageChat(images, parts.files, parts.pictures, features)
     filmer = VideoChat(
         videos,
         parts.files,

@@ -49,7 +49,7 @@ from grok2api.services.rate_limits import RateLimits
 from grok2api.services.records import Records, build_records
 from grok2api.services.sessions import Sessions
 from grok2api.services.settings import ConfigTools, SettingsDesk
-from grok2api.services.settings_check import load_judged
+from grok2api.services.settings_check import with_check
 from grok2api.services.settings_watch import SettingsWatch
 from grok2api.services.setup import Setup
 from grok2api.store.account_edits import AccountEdits
@@ -130,7 +130,7 @@ async def _open_shared(
     Raises:
         SettingsError: a setting does not hold.
     """
-    sources = load_judged(boot.data_dir)
+    sources = with_check(load_sources(boot.data_dir))
     base = sources.compose().settings
     size = pool_size or base.performance.redis_connections
     async with (
@@ -293,4 +293,5 @@ async def open_config(boot: BootSettings) -> AsyncIterator[ConfigTools]:
         store = SettingsStore(redis, SecretCipher(list(boot.secret_keys)))
         # How many actions are kept may be what cannot be read: a note of here drives out none.
         actions = ActionLog(ActionLogStore(redis, max_entries=MOST_ACTIONS))
-        yield ConfigTools(SettingsDesk(store, load_judged(boot.data_dir), boot), actions)
+        desk = SettingsDesk(store, with_check(load_sources(boot.data_dir)), boot)
+        yield ConfigTools(desk, actions)

@@ -2,14 +2,16 @@
 
 from typing import Final
 
+import msgspec
+
 from grok2api.dialects.fields import refusal
 from grok2api.dialects.openai_image_sizes import find_ratio
 from grok2api.dialects.openai_videos_request import parse_video_wish
-from grok2api.domain.images import ImageWish
+from grok2api.domain.images import MAX_PICTURES, ImageWay, ImageWish
 from grok2api.domain.video import VideoWish
 from grok2api.wire.openai.media_config import ImageConfig, VideoConfig
 
-MAX_PICTURES: Final = 10
+_MOST_PICTURES: Final = max(MAX_PICTURES.values())
 _FORMATS: Final = {"url": False, "b64_json": True}
 
 
@@ -22,8 +24,8 @@ def parse_image_config(wire: ImageConfig | None) -> ImageWish:
     if wire is None:
         return ImageWish()
     n = 1 if wire.n is None else wire.n
-    if not 1 <= n <= MAX_PICTURES:
-        raise refusal(f"'image_config.n' is 1 to {MAX_PICTURES}.", "image_config.n")
+    if not 1 <= n <= _MOST_PICTURES:
+        raise refusal(f"'image_config.n' is 1 to {_MOST_PICTURES}.", "image_config.n")
     named = (wire.response_format or "").strip().lower()
     if named and named not in _FORMATS:
         raise refusal(
@@ -31,8 +33,25 @@ def parse_image_config(wire: ImageConfig | None) -> ImageWish:
             "image_config.response_format",
         )
     which = "aspect_ratio" if wire.aspect_ratio else "size"
-    ratio = find_ratio(wire.aspect_ratio or wire.size or "", f"image_config.{which}").ratio
-    return ImageWish(n=n, aspect_ratio=ratio, is_inline=_FORMATS.get(named, False))
+    found = find_ratio(wire.aspect_ratio or wire.size or "", f"image_config.{which}")
+    return ImageWish(
+        n=n,
+        aspect_ratio=found.ratio,
+        is_inline=_FORMATS.get(named, False),
+        warning=found.warning,
+    )
+
+
+def fit_images(wish: ImageWish, way: ImageWay | None) -> ImageWish:
+    """Return what becomes of `wish` with a model that makes pictures in this way."""
+    match way:
+        case None:
+            return msgspec.structs.replace(wish, warning="")
+        case ImageWay.LITE if wish.aspect_ratio:
+            warning = "image_config: this model chooses the aspect ratio itself"
+            return msgspec.structs.replace(wish, aspect_ratio="", warning=warning)
+        case _:
+            return wish
 
 
 def parse_video_config(wire: VideoConfig | None) -> VideoWish:

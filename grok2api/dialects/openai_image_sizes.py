@@ -34,10 +34,13 @@ _PAIR = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,3})?) ?[x*:\u00d7/] ?([0-9]{1,5}(?:
 
 
 class FoundRatio(Struct, frozen=True):
-    """A ratio of the upstream, "" for its own choice; `is_exact`: it is what the client named."""
+    """A ratio of the upstream, "" for its own choice.
+
+    `warning` says, so that a header can hold it, what became of a size that has no such ratio.
+    """
 
     ratio: str
-    is_exact: bool = True
+    warning: str = ""
 
 
 def find_ratio(named: str, param: str) -> FoundRatio:
@@ -62,7 +65,9 @@ def find_ratio(named: str, param: str) -> FoundRatio:
             param,
         )
     wanted = math.log(width / height)
-    return FoundRatio(min(RATIOS, key=lambda ratio: abs(_log_of(ratio) - wanted)), is_exact=False)
+    ratio = min(RATIOS, key=lambda ratio: abs(_log_of(ratio) - wanted))
+    shown = text.replace("\u00d7", "x")
+    return FoundRatio(ratio, f"{param}: {shown} became the aspect ratio {ratio}")
 
 
 def _log_of(ratio: str) -> float:

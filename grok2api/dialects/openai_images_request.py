@@ -11,7 +11,13 @@ from grok2api.dialects.errors import parse_problem
 from grok2api.dialects.fields import decode, header_names, is_given, missing, no_uploads, refusal
 from grok2api.dialects.openai_image_sizes import find_ratio
 from grok2api.domain.catalogue import CATALOGUE
-from grok2api.domain.images import ImageRequest, ImageWay
+from grok2api.domain.images import (
+    MAX_PICTURES,
+    MAX_PROMPT_CHARS,
+    MAX_REFERENCES,
+    ImageRequest,
+    ImageWay,
+)
 from grok2api.domain.model import Capability, Route
 from grok2api.wire.openai.images import (
     EditBody,
@@ -26,12 +32,8 @@ EDIT_DECODER: msgspec.json.Decoder[EditBody] = msgspec.json.Decoder(EditBody)
 GENERATION_MODEL: Final = "grok-imagine-image"
 EDIT_MODEL: Final = "grok-imagine-image-edit"
 
-MAX_PROMPT_CHARS: Final = 32_000
 MAX_PREVIEWS: Final = 3
-MAX_REFERENCES: Final = 5
 
-_MAX_PICTURES: Final = {ImageWay.LITE: 4, ImageWay.EDIT: 2}
-_MOST_PICTURES: Final = 10
 _ANY_QUALITY: Final = ("auto", "standard")
 _LOW_QUALITY: Final = ("low", "medium")
 _HIGH_QUALITY: Final = ("high", "hd", "xhigh", "max")
@@ -93,8 +95,7 @@ def parse_options(wire: ImageOptions, route: Route, way: ImageWay) -> ImageOrder
         raise missing("prompt")
     if len(prompt) > MAX_PROMPT_CHARS:
         raise refusal(f"'prompt' has at most {MAX_PROMPT_CHARS} characters.", "prompt")
-    limit = _MAX_PICTURES.get(way, _MOST_PICTURES)
-    n = _check_range("n", wire.n, 1, limit, default=1)
+    n = _check_range("n", wire.n, 1, MAX_PICTURES[way], default=1)
     previews = _check_range("partial_images", wire.partial_images, 0, MAX_PREVIEWS, default=0)
     is_stream = wire.stream is True
     warnings: list[str] = []
@@ -256,8 +257,6 @@ def _choose_ratio(wire: ImageOptions, way: ImageWay, warnings: list[str]) -> str
     if way is ImageWay.LITE and found.ratio:
         warnings.append(f"{param}: this model chooses the aspect ratio itself")
         return ""
-    if not found.is_exact:
-        # Digits and a sign by now, so that a header can hold it.
-        shown = (named or "").strip().replace("\u00d7", "x")
-        warnings.append(f"{param}: {shown} became the aspect ratio {found.ratio}")
+    if found.warning:
+        warnings.append(found.warning)
     return found.ratio

@@ -247,10 +247,8 @@ def _choose_ratio(wire: VideoOptions | VideoConfig, prefix: str, warnings: list[
     if which == "size" and named.lower() in _RATIO_OF_SIZE:
         return _RATIO_OF_SIZE[named.lower()]
     found = find_ratio(named, f"{prefix}{which}")
-    if not found.is_exact:
-        # Digits and a sign by now, so that a header can hold it.
-        shown = named.replace("\u00d7", "x")
-        warnings.append(f"{which}: {shown} became the aspect ratio {found.ratio}")
+    if found.warning:
+        warnings.append(found.warning)
     return found.ratio or DEFAULT_RATIO
 
 

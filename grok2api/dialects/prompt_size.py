@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Callable
 
 import msgspec
@@ -25,6 +26,7 @@ LEAST_FILE_TOKENS = 1500
 _FILE_BYTES_A_TOKEN = 40
 
 _HEAD_CHARS = 4 * 65_536
+_PICTURE = re.compile(r"data:image/[a-z.+-]{1,40};base64,[A-Za-z0-9+/]+=*")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -38,6 +40,14 @@ def count_input_tokens(request: ChatRequest, count_tokens: Callable[[str], int])
     if request.answer_format.schema:
         total += count_tokens(_encode(request.answer_format.schema).decode())
     return total + sum(_count_tool(tool, count_tokens) for tool in request.tools)
+
+
+def count_text_tokens(text: str, count_tokens: Callable[[str], int]) -> int:
+    """Count a text; a picture that is written out in it counts as a picture, not as letters."""
+    if ";base64," not in text:
+        return count_tokens(text)
+    pictures = sum(_count_image(found[0]) for found in _PICTURE.finditer(text))
+    return count_tokens(_PICTURE.sub("", text)) + pictures
 
 
 def _count_tool(tool: Tool, count_tokens: Callable[[str], int]) -> int:

@@ -67,12 +67,12 @@ class Message(Struct, frozen=True):
 class ChatRequest(Struct, frozen=True, kw_only=True):
     """What a client asks for, in no dialect.
 
-    `show_reasoning` is None where the client did not say. `max_output_tokens` and `stop` are
-    applied by us, since the upstream knows neither. `images` and `video` count with models that
-    make such. `affinity` is the conversation, "" for none; `hints` are what the body says of it.
-    `files` are there once it is dispatched: all that its parts name, whose `url` is then the `ref`
-    of one of them. `public_url` is where the client reaches us, for links in the answer; "" where
-    that cannot be told.
+    `stream` and `show_reasoning` are None where the client did not say. `max_output_tokens` and
+    `stop` are applied by us, since the upstream knows neither. `images` and `video` count with
+    models that make such. `affinity` is the conversation, "" for none; `hints` are what the body
+    says of it. `files` are there once it is dispatched: all that its parts name, whose `url` is
+    then the `ref` of one of them. `public_url` is where the client reaches us, for links in the
+    answer; "" where that cannot be told.
     """
 
     model: str

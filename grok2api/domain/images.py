@@ -1,6 +1,9 @@
 """Pictures on demand: what is asked, and the events that answer it."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
 
 from msgspec import Struct
 
@@ -16,6 +19,14 @@ class ImageWay(StrEnum):
     QUALITY = "quality"
     EDIT = "edit"
     """From pictures that are given."""
+
+
+MAX_PROMPT_CHARS: Final = 32_000
+MAX_REFERENCES: Final = 5
+MAX_PICTURES: Mapping[ImageWay, int] = MappingProxyType(
+    {ImageWay.LITE: 4, ImageWay.SPEED: 10, ImageWay.QUALITY: 10, ImageWay.EDIT: 2}
+)
+"""What one request may ask for."""
 
 
 class ImageRequest(Struct, frozen=True, kw_only=True):
@@ -36,11 +47,15 @@ class ImageRequest(Struct, frozen=True, kw_only=True):
 
 
 class ImageWish(Struct, frozen=True):
-    """What a chat wants of its pictures; `is_inline`: in the answer itself, not behind links."""
+    """What a chat wants of its pictures; `is_inline`: in the answer itself, not behind links.
+
+    `warning` says in one line what is served otherwise than asked.
+    """
 
     n: int = 1
     aspect_ratio: str = ""
     is_inline: bool = False
+    warning: str = ""
 
 
 class ImageStep(Struct, frozen=True, tag="step", gc=False):

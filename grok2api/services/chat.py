@@ -10,6 +10,7 @@ from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.client_key import ClientKey
 from grok2api.domain.limits import OutputLimiter
 from grok2api.domain.model import Capability, Route
+from grok2api.errors import InvalidRequestError
 from grok2api.services.dispatch import Dispatcher, TurnRecord
 from grok2api.services.models import ModelCatalog
 from grok2api.services.structured import Enforcer, is_demanding
@@ -101,6 +102,13 @@ class ChatService:
     ) -> AsyncGenerator[EventBatch, None]:
         """The upstream's events, cut at the client's stop sequences and token limit."""
         if (other := self._others.get(route.model.capability)) is not None:
+            if is_demanding(request):
+                # Made all the same, it would be paid for, and not what the client asked for.
+                raise InvalidRequestError(
+                    f"Model '{route.requested}' makes media: it calls no tools, answers no JSON.",
+                    param="model",
+                    code="unsupported_value",
+                )
             async with aclosing(other.stream(request, route, record, caller)) as batches:
                 async for batch in batches:
                     yield batch

@@ -40,6 +40,8 @@ class TurnRecord:
     """For accounts, all attempts together."""
     mode: Mode | None = None
     """What served it last."""
+    is_pool_dry: bool = False
+    """An attempt failed, and no other account was there to try."""
     is_enough: bool = False
     """Set by a reader that closes the stream because it has all it wants: no cancellation."""
 
@@ -139,6 +141,7 @@ class Dispatcher:
         except GatewayError as refusal:
             error = refusal.kind
             if failure is not None and isinstance(refusal, NoAccountAvailableError):
+                record.is_pool_dry = True
                 raise failure from None  # it says more than that nobody else is there
             raise
         finally:

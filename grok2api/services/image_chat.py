@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from grok2api.config.features import FeatureSettings
 from grok2api.domain.chat import (
     ChatRequest,
     EventBatch,
@@ -19,6 +20,9 @@ from grok2api.domain.chat import (
 )
 from grok2api.domain.client_key import ClientKey
 from grok2api.domain.images import (
+    MAX_PICTURES,
+    MAX_PROMPT_CHARS,
+    MAX_REFERENCES,
     ImageBatch,
     ImageMade,
     ImageRequest,
@@ -33,23 +37,21 @@ from grok2api.services.files import FileDesk, GivenImage
 from grok2api.services.images import ImageService
 from grok2api.services.pictures import Pictures
 
-MAX_REFERENCES: Final = 5
-_MAX_PICTURES: Final = {ImageWay.LITE: 4, ImageWay.EDIT: 2}
 _DONE: Final = 100
 
 
 class ImageChat:
     """Answers chats with models of pictures: progress as reasoning, pictures as text."""
 
-    __slots__ = ("_files", "_images", "_is_sensitive", "_pictures")
+    __slots__ = ("_features", "_files", "_images", "_pictures")
 
     def __init__(
-        self, images: ImageService, files: FileDesk, pictures: Pictures, *, is_sensitive: bool
+        self, images: ImageService, files: FileDesk, pictures: Pictures, features: FeatureSettings
     ) -> None:
         self._images = images
         self._files = files
         self._pictures = pictures
-        self._is_sensitive = is_sensitive
+        self._features = features
 
     async def stream(
         self,
@@ -69,10 +71,17 @@ class ImageChat:
         with await self._files.take_images(given) as intake:
             order = msgspec.structs.replace(order, references=intake.files)
             progress = _Progress(order.n)
-            source = self._images.stream(order, route, record, caller)
+            source = self._images.stream(
+                order, route, record, caller, shows_steps=self._shows_steps(request)
+            )
             async with aclosing(source) as batches:
                 async for batch in batches:
                     yield await self._show(batch, progress, request)
+
+    def _shows_steps(self, request: ChatRequest) -> bool:
+        """Whether the client sees progress as it comes; if not, another account may be tried."""
+        shows = request.show_reasoning
+        return request.stream is True and (self._features.thinking if shows is None else shows)
 
     async def _show(
         self, batch: ImageBatch, progress: "_Progress", request: ChatRequest
@@ -103,9 +112,9 @@ class ImageChat:
             raise InvalidRequestError(
                 f"Model '{route.requested}' makes no pictures.", param="model"
             )
-        if wish.n > _MAX_PICTURES.get(way, wish.n):
+        if wish.n > MAX_PICTURES[way]:
             raise InvalidRequestError(
-                f"Model '{route.requested}' makes at most {_MAX_PICTURES[way]} pictures at once.",
+                f"Model '{route.requested}' makes at most {MAX_PICTURES[way]} pictures at once.",
                 param="image_config.n",
                 code="invalid_value",
             )
@@ -116,6 +125,12 @@ class ImageChat:
                 "The last message of the user says nothing that could be drawn.",
                 param=f"messages[{index}].content",
                 code="missing_required_parameter",
+            )
+        if len(prompt) > MAX_PROMPT_CHARS:
+            raise InvalidRequestError(
+                f"What shall be drawn is said in at most {MAX_PROMPT_CHARS} characters.",
+                param=f"messages[{index}].content",
+                code="invalid_value",
             )
         if way is not ImageWay.EDIT and any(isinstance(part, ImagePart) for part in said.parts):
             raise InvalidRequestError(
@@ -129,8 +144,8 @@ class ImageChat:
             way=way,
             prompt=prompt,
             n=wish.n,
-            aspect_ratio="" if way is ImageWay.LITE else wish.aspect_ratio,
-            is_sensitive=self._is_sensitive,
+            aspect_ratio=wish.aspect_ratio,
+            is_sensitive=self._features.enable_nsfw,
         )
 
 

@@ -65,10 +65,11 @@ class ImageService:
                 async for batch in batches:
                     yield batch
             return
-        except NoAccountAvailableError:
-            if request.n == 1 or makes_one_each or record.is_committed:
+        except GatewayError as error:
+            is_dry = isinstance(error, NoAccountAvailableError) or record.is_pool_dry
+            if not is_dry or request.n == 1 or makes_one_each or record.is_committed:
                 raise
-        # No account has room for all of them; several may have for one each.
+        # No (other) account has room for all of them; several may have for one each.
         each = self._ask_for_each(request, route, record, caller, shows_steps=shows_steps)
         async with aclosing(each) as batches:
             async for batch in batches:
@@ -127,6 +128,7 @@ class ImageService:
             async with aclosing(interleave(sources, at_once=AT_ONCE)) as batches:
                 async for slot, batch in batches:
                     record.is_committed = True
+                    record.mode = records[slot].mode
                     made += sum(isinstance(event, ImageMade) for event in batch)
                     if shown := _moved(batch, slot):
                         yield shown
@@ -142,7 +144,7 @@ class ImageService:
             for own in records:
                 record.attempts += own.attempts
                 record.waited_s = max(record.waited_s, own.waited_s)
-                record.mode = own.mode or record.mode
+                record.mode = record.mode or own.mode
         yield [ImagesDone()]
 
 

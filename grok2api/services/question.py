@@ -7,7 +7,14 @@ from typing import Generic, TypeVar
 
 from grok2api.domain.chat import VISIBLE_EVENTS, ChatEvent, ChatRequest
 from grok2api.domain.files import InputFile
-from grok2api.domain.images import ImageEvent, ImageMade, ImagePreview, ImageRequest, ImagesDone
+from grok2api.domain.images import (
+    ImageEvent,
+    ImageMade,
+    ImagePreview,
+    ImageRequest,
+    ImagesDone,
+    ImageStep,
+)
 from grok2api.domain.model import Route
 from grok2api.errors import InvalidRequestError
 from grok2api.providers.base import Provider
@@ -92,6 +99,14 @@ class ImageQuestion(Question[ImageEvent]):
         return provider.images.make_images(self._request, session)
 
     def is_visible(self, batch: Sequence[ImageEvent]) -> bool:
-        # A finished picture is not shown to everybody, but it has been paid for.
-        finished = ImageMade | ImagePreview | ImagesDone
-        return any(self._shows_steps or isinstance(event, finished) for event in batch)
+        return any(self._binds(event) for event in batch)
+
+    def _binds(self, event: ImageEvent) -> bool:
+        match event:
+            case ImageMade() | ImagePreview() | ImagesDone():
+                # A finished picture is not shown to everybody, but it has been paid for.
+                return True
+            case ImageStep(percent=0):
+                return False  # that it has begun is nothing to show
+            case _:
+                return self._shows_steps

@@ -1,10 +1,7 @@
 """What only the parts that settings are for know of them: whether these could work with them."""
 
-from pathlib import Path
-
 from msgspec import structs
 
-from grok2api.config.loader import load_sources
 from grok2api.config.schema import Settings
 from grok2api.config.sources import Sources
 from grok2api.media.bucket import open_bucket
@@ -27,10 +24,6 @@ def check_settings(settings: Settings) -> None:
         open_bucket(settings.media)
 
 
-def load_judged(data_dir: Path) -> Sources:
-    """Read what settings are made of; none is used that this process could not be built from.
-
-    Raises:
-        SettingsError: the file, or the environment, does not hold.
-    """
-    return structs.replace(load_sources(data_dir), judge=check_settings)
+def with_check(sources: Sources) -> Sources:
+    """Return sources of which nothing comes that this process could not be built from."""
+    return structs.replace(sources, judge=check_settings)

@@ -1,6 +1,5 @@
 """Reads a request's form; files in it wait on disk until somebody has memory for them."""
 
-from collections import defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from types import TracebackType
@@ -32,19 +31,37 @@ class FormFile(Struct, frozen=True):
     content: Spool
 
 
+class FormText(Struct, frozen=True):
+    """A field of a form that is no file."""
+
+    field: str
+    text: str
+
+
 class Form(Struct, frozen=True):
-    """A form that has been read; leaving its context deletes its files.
+    """A form that has been read, in the order sent; leaving its context deletes its files."""
 
-    `texts` are the names and values of all that is no file, in the order sent.
-    """
+    parts: tuple[FormFile | FormText, ...]
 
-    texts: tuple[tuple[str, str], ...]
-    files: tuple[FormFile, ...]
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its fields, each once."""
+        return tuple(dict.fromkeys(part.field for part in self.parts))
+
+    @property
+    def texts(self) -> tuple[FormText, ...]:
+        """What is no file."""
+        return tuple(part for part in self.parts if isinstance(part, FormText))
 
     @property
     def fields(self) -> dict[str, str]:
-        """The texts by name; of those with one name the last wins."""
-        return dict(self.texts)
+        """The texts by their fields; of several with one name the last."""
+        return {part.field: part.text for part in self.texts}
+
+    @property
+    def files(self) -> tuple[FormFile, ...]:
+        """The files."""
+        return tuple(part for part in self.parts if isinstance(part, FormFile))
 
     def __enter__(self) -> Self:
         return self
@@ -57,13 +74,6 @@ class Form(Struct, frozen=True):
     ) -> None:
         for file in self.files:
             file.content.close()
-
-    def files_by_field(self) -> dict[str, list[FormFile]]:
-        """Return the files by their field, each in the order sent."""
-        found = defaultdict[str, list[FormFile]](list)
-        for file in self.files:
-            found[file.field].append(file)
-        return dict(found)
 
 
 def is_form(request: Request) -> bool:
@@ -89,13 +99,7 @@ async def read_form(request: Request, *, max_files: int) -> Form:
         raise ClientLeftError from None
     except MultiPartException as problem:
         raise _describe(problem.message) from None
-    texts = [(name, value) for name, value in data.multi_items() if isinstance(value, str)]
-    files = [
-        FormFile(name, value.filename or "", value.content_type or "", _spool_of(value))
-        for name, value in data.multi_items()
-        if isinstance(value, UploadFile)
-    ]
-    return Form(tuple(texts), tuple(files))
+    return Form(tuple(_part(name, value) for name, value in data.multi_items()))
 
 
 class _WholeParser(MultiPartParser):
@@ -142,8 +146,11 @@ def _kind_of(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _spool_of(upload: UploadFile) -> Spool:
-    return Spool(upload.size or 0, upload.file)
+def _part(name: str, value: UploadFile | str) -> FormFile | FormText:
+    if isinstance(value, str):
+        return FormText(name, value)
+    content = Spool(value.size or 0, value.file)
+    return FormFile(name, value.filename or "", value.content_type or "", content)
 
 
 def _describe(problem: str) -> InvalidRequestError | BodyTooLargeError:
@@ -153,4 +160,6 @@ def _describe(problem: str) -> InvalidRequestError | BodyTooLargeError:
             "send what is so large as a file.",
             code="request_too_large",
         )
-    return InvalidRequestError(f"The form in the body is damaged: {problem}", code="invalid_form")
+    is_damaged = not problem.startswith("Too many")
+    what = "is damaged" if is_damaged else "cannot be taken"
+    return InvalidRequestError(f"The form in the body {what}: {problem}", code="invalid_form")

@@ -127,6 +127,17 @@ def test_models_of_pictures_chat_with_links_that_open(studio: Studio, model: str
     assert is_picture(open_link(link))
 
 
+def test_chat_that_is_not_streamed_is_drawn_by_another_account(studio: Studio) -> None:
+    studio.here.script("imagine", "end=close; after=2")
+    messages: list[Any] = [{"role": "user", "content": "Draw a loom."}]
+
+    answer = client_of(studio).chat.completions.create(model=IMAGE, messages=messages)
+
+    (link,) = LINK.findall(answer.choices[0].message.content or "")
+    assert is_picture(open_link(link))
+    assert kinds_asked(studio) == [("image", 1, True)] * 2
+
+
 def test_chat_edits_the_picture_of_the_conversation(studio: Studio) -> None:
     url = "data:image/png;base64," + base64.b64encode(png(40, 30)).decode()
     parts = [
@@ -151,8 +162,11 @@ def test_withheld_picture_is_refused_and_asked_for_once(studio: Studio) -> None:
     assert {account.status for account in studio.accounts()} == {Status.ACTIVE}
 
 
-def test_picture_that_one_account_never_finishes_is_made_by_another(studio: Studio) -> None:
-    studio.here.script("imagine", "states=false; moderated=1")
+@pytest.mark.parametrize("end", ["states=false; moderated=1", "end=close; after=2"])
+def test_picture_that_one_account_never_finishes_is_made_by_another(
+    studio: Studio, end: str
+) -> None:
+    studio.here.script("imagine", end)
 
     (link,) = links_of(client_of(studio).images.generate(model=IMAGE, prompt="a mill"))
 

@@ -19,10 +19,12 @@ from grok2api.domain.images import (
 )
 from grok2api.domain.model import Model, Route
 from grok2api.domain.quota import QuotaReport, Reading
+from grok2api.error_kinds import LimitExtent
 from grok2api.errors import (
     ContentRejectedError,
     NoAccountAvailableError,
     UpstreamProtocolError,
+    UpstreamRateLimitError,
     UpstreamUnavailableError,
 )
 from grok2api.providers.session import UpstreamSession
@@ -77,6 +79,13 @@ async def takes_its_time(request: ImageRequest, name: str) -> AsyncIterator[Imag
 async def breaks(request: ImageRequest, name: str) -> AsyncIterator[ImageBatch]:
     yield [ImageStep(0, 10)]
     raise UpstreamUnavailableError("The socket broke.", status=503)
+
+
+async def is_out(request: ImageRequest, name: str) -> AsyncIterator[ImageBatch]:
+    yield []
+    error = UpstreamRateLimitError("Image rate limit reached.", code="rate_limit_exceeded")
+    error.extent = LimitExtent.WINDOW
+    raise error
 
 
 async def breaks_after_one(request: ImageRequest, name: str) -> AsyncIterator[ImageBatch]:
@@ -187,6 +196,35 @@ async def test_pictures_that_were_made_are_named_when_the_others_fail(easel: Eas
     assert await easel.bench.open_leases() == 0
 
 
+async def test_part_that_is_refused_is_given_back_and_the_others_are_paid_for(
+    easel: Easel,
+) -> None:
+    """What was cut off in the middle may have been counted; what was refused was not."""
+    await easel.bench.add("one", "two", "three")
+    before = await easel.fast_left()
+    all_asked = asyncio.Event()
+
+    async def makes_then_waits(request: ImageRequest, name: str) -> AsyncIterator[ImageBatch]:
+        yield [ImageStep(0, 50)]
+        if len(easel.script.asked) == 3:
+            all_asked.set()
+        await asyncio.Event().wait()
+
+    async def refuses(request: ImageRequest, name: str) -> AsyncIterator[ImageBatch]:
+        await all_asked.wait()
+        async for batch in withholds(request, name):
+            yield batch
+
+    easel.script.plays = [refuses, makes_then_waits, makes_then_waits]
+
+    with pytest.raises(ContentRejectedError):
+        await easel.images.collect(wish(3), LITE, easel.record)
+
+    assert before - await easel.fast_left() == 2
+    assert sorted(attempt.units for attempt in easel.record.attempts) == [0, 1, 1]
+    assert await easel.bench.open_leases() == 0
+
+
 async def test_withheld_picture_is_not_tried_elsewhere(easel: Easel) -> None:
     await easel.bench.add("one", "two")
     easel.script.plays = [withholds]
@@ -226,15 +264,51 @@ async def test_pool_without_accounts_is_told(easel: Easel) -> None:
         await easel.images.collect(wish(2, ImageWay.SPEED), SPEED, easel.record)
 
 
+async def add_with_room(easel: Easel, redis: RedisClient, **rooms: int) -> None:
+    """Add accounts, each with so many pictures left."""
+    edits = AccountEdits(redis)
+    for account_id, room in zip(await easel.bench.add(*rooms), rooms.values(), strict=True):
+        report = QuotaReport((Reading(Mode.IMAGE_PRO, room, None, 86_400, 3600.0),), {})
+        await edits.sync(account_id, Finding(report=report, next_in_s=3600.0))
+
+
 async def test_pictures_that_no_account_has_room_for_are_made_by_several(
     easel: Easel, redis: RedisClient
 ) -> None:
-    edits = AccountEdits(redis)
-    for account_id in await easel.bench.add("one", "two", "three"):
-        report = QuotaReport((Reading(Mode.IMAGE_PRO, 1, None, 86_400, 3600.0),), {})
-        await edits.sync(account_id, Finding(report=report, next_in_s=3600.0))
+    await add_with_room(easel, redis, one=1, two=1, three=1)
 
     made = await easel.images.collect(wish(3, ImageWay.SPEED), SPEED, easel.record)
 
     assert [picture.slot for picture in made] == [0, 1, 2]
     assert sorted(easel.script.asked) == [("one", 1), ("three", 1), ("two", 1)]
+
+
+async def test_pictures_that_no_other_account_has_room_for_are_made_by_several(
+    easel: Easel, redis: RedisClient
+) -> None:
+    """Only the upstream knew that the one with room for all of them has none left."""
+    await add_with_room(easel, redis, one=3, two=2, three=1)
+    easel.script.plays = [is_out]
+
+    made = await easel.images.collect(wish(3, ImageWay.SPEED), SPEED, easel.record)
+
+    assert [picture.slot for picture in made] == [0, 1, 2]
+    assert sorted(easel.script.asked) == [("one", 3), ("three", 1), ("two", 1), ("two", 1)]
+
+
+async def test_failure_after_all_attempts_is_told_and_not_begun_anew(easel: Easel) -> None:
+    await easel.bench.add(*"abcdefgh")
+    easel.script.otherwise = breaks
+
+    with pytest.raises(UpstreamUnavailableError):
+        await easel.images.collect(wish(3, ImageWay.SPEED), SPEED, easel.record)
+
+    assert [n for _, n in easel.script.asked] == [3, 3, 3]
+
+
+async def test_mode_is_known_while_several_accounts_still_work(easel: Easel) -> None:
+    await easel.bench.add("one")
+
+    async with aclosing(easel.images.stream(wish(2), LITE, easel.record)) as batches:
+        async for _ in batches:
+            assert easel.record.mode is Mode.FAST

@@ -482,7 +482,7 @@ class EdgeMaker:
         store, files = parts.accounts, parts.files
         dispatcher = Dispatcher(parts)
         images = ImageService(dispatcher, patience_s=settings.image.timeout_s)
-        drawer = ImageChat(images, files, parts.pictures, is_sensitive=True)
+        drawer = ImageChat(images, files, parts.pictures, settings.features)
         filmer = VideoChat(
             videos,
             files,

@@ -63,7 +63,8 @@ async def test_fields_and_files_come_apart_and_the_last_field_wins() -> None:
             ("mask", "a.png", "image/png", b""),
         ]
         assert [f.content.size_bytes for f in form.files] == [3, 3, 0]
-        assert [f.name for f in form.files_by_field()["image[]"]] == ["a.png", "b.png"]
+        assert form.names == ("n", "image[]", "mask")
+        assert [part.field for part in form.parts] == ["n", "image[]", "n", "image[]", "mask"]
 
 
 async def test_urlencoded_fields_are_read_too() -> None:

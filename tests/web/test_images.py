@@ -17,8 +17,7 @@ from grok2api.domain.files import InputFile
 from grok2api.domain.images import ImageBatch, ImageMade, ImageRequest, ImagesDone, ImageWay
 from grok2api.domain.media import MediaKind
 from grok2api.errors import ContentRejectedError, UpstreamUnavailableError
-from grok2api.web.api.openai_images import WARNING_HEADER
-from grok2api.web.api.turn import IGNORED_HEADER
+from grok2api.web.api.turn import IGNORED_HEADER, WARNING_HEADER
 from grok2api.wire.sse import SSEParser
 from tests.web.conftest import API_KEY, TEST_SETTINGS, Edge, EdgeMaker
 from tests.web.painter import paint_all, png
@@ -342,6 +341,30 @@ async def test_link_in_a_form_is_a_picture_too(edge: Edge) -> None:
 
     assert response.status_code == 200
     assert response.headers[IGNORED_HEADER] == "style"
+
+
+async def test_links_and_files_of_one_name_all_count_in_the_order_sent(edge: Edge) -> None:
+    pictures = [png(shade=shade) for shade in range(4)]
+    urls = ["data:image/png;base64," + base64.b64encode(each).decode() for each in pictures]
+    seen: list[bytes] = []
+
+    async def play(request: ImageRequest) -> AsyncIterator[ImageBatch]:
+        seen.extend(file.content for file in request.references)
+        yield [ImageMade(0, png()), ImagesDone()]
+
+    edge.painter.play = play
+    parts: list[tuple[str, Any]] = [
+        ("image[]", (None, urls[0])),
+        ("image[]", ("b.png", pictures[1], "image/png")),
+        ("image[]", (None, urls[2])),
+        ("image[]", ("d.png", pictures[3], "image/png")),
+    ]
+
+    form = await edge.client.post(EDITS, data=CAT, files=parts)
+    plain = await edge.client.post(EDITS, data=CAT | {"image": urls[:2]})
+
+    assert (form.status_code, plain.status_code) == (200, 200)
+    assert seen == pictures + pictures[:2]
 
 
 async def test_edit_is_streamed_under_names_of_its_own(edge: Edge) -> None:

@@ -17,9 +17,8 @@ from grok2api.domain.media import MediaKind
 from grok2api.domain.video import VideoEvent, VideoPart, VideoRequest
 from grok2api.errors import ContentRejectedError
 from grok2api.store.accounts import NewAccount
-from grok2api.web.api.openai_images import WARNING_HEADER
 from grok2api.web.api.openai_videos import POLL_AFTER_MS, POLL_HEADER
-from grok2api.web.api.turn import IGNORED_HEADER
+from grok2api.web.api.turn import IGNORED_HEADER, WARNING_HEADER
 from tests.web.conftest import TEST_SETTINGS, WAIT_S, Edge, EdgeMaker, wait_until
 from tests.web.filmer import mp4
 from tests.web.painter import png

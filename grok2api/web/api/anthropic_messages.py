@@ -21,9 +21,16 @@ from grok2api.dialects.anthropic_messages_request import (
 )
 from grok2api.dialects.anthropic_tools import wants_search
 from grok2api.dialects.prompt_size import count_input_tokens
-from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.web.api.auth import admit
-from grok2api.web.api.turn import JSON, Turn, list_ignored, note_model, note_request, take_for_chat
+from grok2api.web.api.turn import (
+    JSON,
+    Turn,
+    count_text,
+    list_ignored,
+    note_model,
+    note_request,
+    take_for_chat,
+)
 from grok2api.web.body import read_json
 from grok2api.web.facts import facts_of
 from grok2api.web.state import state_of
@@ -44,13 +51,13 @@ async def create_message(request: Request) -> Response:
     caller = await admit(request)
     wire = await read_json(request, MESSAGES_REQUEST_DECODER)
     chat_request = note_request(request, parse_request(wire), caller)
-    facts.input_tokens = count_input_tokens(chat_request, estimate_tokens)
+    facts.input_tokens = count_input_tokens(chat_request, count_text)
     await take_for_chat(request, chat_request, caller)
     frame = AnswerFrame(
         message_id=f"msg_{secrets.token_hex(12)}",
         model=chat_request.model,
         input_tokens=facts.input_tokens,
-        count_tokens=estimate_tokens,
+        count_tokens=count_text,
         show_reasoning=chat_request.show_reasoning is True,
         show_searches=wants_search(wire.tools),
         show_sources=state.settings.features.show_search_sources,
@@ -71,7 +78,7 @@ async def count_tokens(request: Request) -> Response:
     await admit(request)
     parsed = parse_request(await read_json(request, MESSAGES_REQUEST_DECODER))
     note_model(request, parsed.model)
-    tokens = count_input_tokens(parsed, estimate_tokens)
+    tokens = count_input_tokens(parsed, count_text)
     return Response(msgspec.json.encode(TokenCount(tokens)), media_type=JSON)
 
 

@@ -17,9 +17,16 @@ from grok2api.dialects.openai_chat import (
     render_completion,
 )
 from grok2api.dialects.prompt_size import count_input_tokens
-from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.web.api.auth import admit
-from grok2api.web.api.turn import JSON, OPENAI, Turn, list_ignored, note_request, take_for_chat
+from grok2api.web.api.turn import (
+    JSON,
+    OPENAI,
+    Turn,
+    count_text,
+    list_ignored,
+    note_request,
+    take_for_chat,
+)
 from grok2api.web.body import read_json
 from grok2api.web.facts import facts_of
 from grok2api.web.state import state_of
@@ -43,7 +50,7 @@ async def create_chat_completion(request: Request) -> Response:
     caller = await admit(request)
     wire = await read_json(request, CHAT_REQUEST_DECODER)
     chat_request = note_request(request, parse_request(wire), caller)
-    facts.input_tokens = count_input_tokens(chat_request, estimate_tokens)
+    facts.input_tokens = count_input_tokens(chat_request, count_text)
     await take_for_chat(request, chat_request, caller)
     shows = chat_request.show_reasoning
     turn = _ChatTurn(
@@ -68,7 +75,7 @@ def _stream(turn: _ChatTurn) -> Response:
         include_usage=turn.request.include_usage,
         show_reasoning=turn.show_reasoning,
         prompt_tokens=turn.facts.input_tokens,
-        count_tokens=estimate_tokens,
+        count_tokens=count_text,
         show_sources=turn.state.settings.features.show_search_sources,
         calls=turn.calls,
     )
@@ -90,9 +97,7 @@ async def _produce(turn: _ChatTurn, renderer: StreamRenderer, write: Write) -> b
 
 async def _complete(turn: _ChatTurn, request: Request) -> Response:
     answer = await turn.complete(request)
-    usage = measure_usage(
-        answer, prompt_tokens=turn.facts.input_tokens, count_tokens=estimate_tokens
-    )
+    usage = measure_usage(answer, prompt_tokens=turn.facts.input_tokens, count_tokens=count_text)
     turn.facts.output_tokens = usage.completion
     body = render_completion(
         answer,

@@ -49,13 +49,14 @@ from grok2api.web.api.turn import (
     IGNORED_HEADER,
     JSON,
     OPENAI,
+    WARNING_HEADER,
     note_mode,
     note_model,
     note_record,
 )
 from grok2api.web.body import read_json
 from grok2api.web.facts import RequestFacts, facts_of
-from grok2api.web.forms import Form, is_form, read_form
+from grok2api.web.forms import Form, FormFile, FormText, is_form, read_form
 from grok2api.web.presence import client_present
 from grok2api.web.public_url import public_url
 from grok2api.web.state import AppState, state_of
@@ -70,8 +71,6 @@ from grok2api.wire.openai.images import ImageOptions, InputDetails
 
 log = structlog.get_logger(__name__)
 
-WARNING_HEADER: Final = "x-grok2api-warning"
-"""Says in one line what was served otherwise than asked."""
 MAX_FORM_FILES: Final = 16
 """Read so far that the client can be told how many are too many."""
 _INLINE_BYTES: Final = 64 * 1024
@@ -198,8 +197,7 @@ async def edit_images(request: Request) -> Response:
     # The form is over, and its files are deleted, before the pictures are made.
     with await read_form(request, max_files=MAX_FORM_FILES) as form:
         options, given = _read_edit_form(form)
-        names = dict.fromkeys((*form.fields, *form.files_by_field()))
-        unknown = ignored_form_fields(names)
+        unknown = ignored_form_fields(form.names)
         call = await _prepare_edit(request, options, given, unknown, caller)
     return await _answer(request, call)
 
@@ -207,19 +205,17 @@ async def edit_images(request: Request) -> Response:
 def _read_edit_form(form: Form) -> tuple[ImageOptions, list[GivenImage]]:
     # Browsers send an empty part for a file that was not chosen.
     refuse_unsupported(file.field for file in form.files if file.content.size_bytes)
-    refuse_unsupported(name for name, text in form.fields.items() if text.strip())
-    given = [
-        GivenImage(file.field, content=file.content, name=file.name, media_type=file.media_type)
-        for file in form.files
-        if is_image_field(file.field)
-    ]
-    given += [
-        GivenImage(name, url=text)
-        for name, text in form.texts
-        if is_image_field(name) and text.strip()
-    ]
+    refuse_unsupported(part.field for part in form.texts if part.text.strip())
+    named = (part for part in form.parts if is_image_field(part.field))
+    given = [image for part in named if (image := _read_image(part))]
     check_count(len(given))
     return parse_form_options(form.fields), given
+
+
+def _read_image(part: FormFile | FormText) -> GivenImage | None:
+    if isinstance(part, FormText):
+        return GivenImage(part.field, url=part.text) if part.text.strip() else None
+    return GivenImage(part.field, content=part.content, name=part.name, media_type=part.media_type)
 
 
 async def _prepare_edit(

@@ -30,8 +30,7 @@ from grok2api.domain.client_key import ANONYMOUS, ClientKey
 from grok2api.domain.ids import ClientKeyId, ResponseId
 from grok2api.domain.response import KeptResponse, ResponseState
 from grok2api.errors import GatewayError
-from grok2api.telemetry.tokens import estimate_tokens
-from grok2api.web.api.turn import Turn, list_ignored, note_request, take_for_chat
+from grok2api.web.api.turn import Turn, count_text, list_ignored, note_request, take_for_chat
 from grok2api.web.facts import facts_of
 from grok2api.web.state import AppState, state_of
 from grok2api.wire.openai.response_object import ResponseBody
@@ -105,7 +104,7 @@ async def prepare(
     body = build_body(wire, response_id, created_s, is_stored=is_stored)
     if compacts:
         chat = ask_for_summary(chat)
-    facts.input_tokens = count_input_tokens(chat, estimate_tokens)
+    facts.input_tokens = count_input_tokens(chat, count_text)
     await take_for_chat(request, chat, caller)
     builds = _build_compaction if compacts else _build_renderer
     renderer = builds(state, owner, parsed, body, facts.input_tokens)
@@ -133,7 +132,7 @@ def _build_compaction(
         body,
         seal=partial(state.responses.summaries.seal, owner),
         prompt_tokens=prompt_tokens,
-        count_tokens=estimate_tokens,
+        count_tokens=count_text,
     )
 
 
@@ -150,7 +149,7 @@ def _build_renderer(
         show_reasoning=features.thinking if shows is None else shows,
         show_sources=features.show_search_sources,
     )
-    return ResponseRenderer(body, view, prompt_tokens=prompt_tokens, count_tokens=estimate_tokens)
+    return ResponseRenderer(body, view, prompt_tokens=prompt_tokens, count_tokens=count_text)
 
 
 async def _find_referred(

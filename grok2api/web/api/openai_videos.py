@@ -44,10 +44,10 @@ from grok2api.services.files import GivenImage
 from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.web.api.auth import admit, take
 from grok2api.web.api.files import BY_KEY
-from grok2api.web.api.openai_images import MAX_FORM_FILES, WARNING_HEADER
+from grok2api.web.api.openai_images import MAX_FORM_FILES
 from grok2api.web.api.openai_response_turn import owner_of
 from grok2api.web.api.queries import read_number
-from grok2api.web.api.turn import IGNORED_HEADER, JSON, OPENAI, note_model
+from grok2api.web.api.turn import IGNORED_HEADER, JSON, OPENAI, WARNING_HEADER, note_model
 from grok2api.web.body import read_json
 from grok2api.web.facts import RequestFacts, facts_of
 from grok2api.web.forms import Form, is_form, read_form
@@ -76,8 +76,7 @@ async def create_video(request: Request) -> Response:
         return await _create(request, wire, given, unknown, caller)
     with await read_form(request, max_files=MAX_FORM_FILES) as form:
         options, given = _read_form(form)
-        names = dict.fromkeys((*form.fields, *form.files_by_field()))
-        unknown = ignored_video_fields(names)
+        unknown = ignored_video_fields(form.names)
         return await _create(request, options, given, unknown, caller)
 
 
@@ -197,7 +196,10 @@ def _read_form(form: Form) -> tuple[VideoOptions, list[GivenImage]]:
         for file in form.files
         if is_reference_field(file.field) and (file.content.size_bytes or file.name)
     ]
-    given += [GivenImage(named.param, url=named.url) for named in parse_form_references(form.texts)]
+    given += [
+        GivenImage(named.param, url=named.url)
+        for named in parse_form_references((part.field, part.text) for part in form.texts)
+    ]
     check_reference_count(len(given))
     return parse_video_form(form.fields), given
 

@@ -7,6 +7,8 @@ import msgspec
 from starlette.requests import Request
 
 from grok2api.dialects.json_body import find_unknown
+from grok2api.dialects.openai_chat_media import fit_images
+from grok2api.dialects.prompt_size import count_text_tokens
 from grok2api.domain.answer import Answer, Usage
 from grok2api.domain.chat import ChatRequest, EventBatch
 from grok2api.domain.client_key import ANONYMOUS, ClientKey
@@ -16,6 +18,7 @@ from grok2api.domain.video_lengths import most_parts
 from grok2api.services.affinity import find_affinity
 from grok2api.services.attempt import AttemptRecord
 from grok2api.services.dispatch import TurnRecord
+from grok2api.telemetry.tokens import estimate_tokens
 from grok2api.web.api.auth import take
 from grok2api.web.facts import RequestFacts, facts_of
 from grok2api.web.presence import client_present
@@ -27,6 +30,8 @@ JSON: Final = "application/json"
 OPENAI: Final = "openai"
 MS_PER_S: Final = 1000
 IGNORED_HEADER: Final = "x-ignored-parameters"
+WARNING_HEADER: Final = "x-grok2api-warning"
+"""Says in one line what was served otherwise than asked."""
 
 
 class TurnRenderer(Protocol):
@@ -49,8 +54,10 @@ class Turn:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Tell which parameters had no effect, so that nobody wonders."""
-        return {IGNORED_HEADER: ", ".join(self.ignored)} if self.ignored else {}
+        """Tell which parameters had no effect, and what was served otherwise than asked."""
+        warning = self.request.images.warning
+        lines = {IGNORED_HEADER: ", ".join(self.ignored), WARNING_HEADER: warning}
+        return {name: line for name, line in lines.items() if line}
 
     @property
     def answer_headers(self) -> dict[str, str]:
@@ -126,6 +133,11 @@ def note_mode(facts: RequestFacts, record: TurnRecord) -> None:
     facts.mode = record.mode.value if record.mode else ""
 
 
+def count_text(text: str) -> int:
+    """Estimate the tokens of a text in a chat."""
+    return count_text_tokens(text, estimate_tokens)
+
+
 async def list_ignored(
     request: Request, wire: msgspec.Struct, named: tuple[str, ...]
 ) -> tuple[str, ...]:
@@ -134,7 +146,9 @@ async def list_ignored(
 
 
 def note_request(request: Request, parsed: ChatRequest, caller: ClientKey | None) -> ChatRequest:
-    """Find out which model and conversation a request is for; return it with the latter.
+    """Find out which model and conversation a request is for, and whether it is streamed.
+
+    Returns it with all of that.
 
     Raises:
         ModelNotFoundError: there is no such model.
@@ -143,8 +157,14 @@ def note_request(request: Request, parsed: ChatRequest, caller: ClientKey | None
     affinity = find_affinity(request.headers, parsed, salt=caller.id if caller else ANONYMOUS)
     facts.affinity = affinity.rule.value
     facts.is_stream = state.settings.features.stream if parsed.stream is None else parsed.stream
-    note_model(request, parsed.model)
-    return msgspec.structs.replace(parsed, affinity=affinity, public_url=public_url(request))
+    route = note_model(request, parsed.model)
+    return msgspec.structs.replace(
+        parsed,
+        affinity=affinity,
+        stream=facts.is_stream,
+        images=fit_images(parsed.images, route.model.way),
+        public_url=public_url(request),
+    )
 
 
 async def take_for_chat(request: Request, chat: ChatRequest, caller: ClientKey | None) -> None:

@@ -50,7 +50,11 @@ def test_usual_size_is_its_ratio(size: str, ratio: str) -> None:
     ],
 )
 def test_any_other_size_is_the_nearest_ratio_and_marked_so(size: str, ratio: str) -> None:
-    assert find_ratio(size, "size") == FoundRatio(ratio, is_exact=False)
+    found = find_ratio(size, "size")
+
+    assert found.ratio == ratio
+    assert found.warning.isascii()
+    assert found.warning.endswith(f" became the aspect ratio {ratio}")
 
 
 @pytest.mark.parametrize(

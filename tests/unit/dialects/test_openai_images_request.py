@@ -9,7 +9,6 @@ from grok2api.dialects.json_body import decode_body
 from grok2api.dialects.openai_images_request import (
     EDIT_DECODER,
     GENERATION_DECODER,
-    MAX_PROMPT_CHARS,
     ImageOrder,
     check_model,
     ignored_form_fields,
@@ -21,7 +20,7 @@ from grok2api.dialects.openai_images_request import (
     refuse_unsupported,
 )
 from grok2api.domain.catalogue import CATALOGUE
-from grok2api.domain.images import ImageWay
+from grok2api.domain.images import MAX_PROMPT_CHARS, ImageWay
 from grok2api.domain.model import Capability, Model, Route
 from grok2api.errors import InvalidRequestError
 

@@ -8,6 +8,7 @@ from grok2api.dialects.prompt_size import (
     MAX_IMAGE_TOKENS,
     OVERHEAD_TOKENS,
     count_input_tokens,
+    count_text_tokens,
 )
 from grok2api.domain.chat import (
     ChatRequest,
@@ -99,3 +100,15 @@ def test_calls_and_tools_count() -> None:
     )
 
     assert count_input_tokens(full, len) > count_input_tokens(plain, len) + len("lookLook.{}")
+
+
+def test_picture_written_into_a_text_counts_as_a_picture() -> None:
+    url = "data:image/png;base64," + base64.b64encode(png(750, 10) + bytes(90_000)).decode()
+
+    assert count_text_tokens(f"![image]({url})", len) == len("![image]()") + 10
+    assert count_text_tokens(f"{url}\n\n{url}", len) == 2 + 20
+
+
+@pytest.mark.parametrize("text", ["", "no picture;base64,", "data:text/plain;base64,AAAA"])
+def test_text_without_a_picture_is_counted_whole(text: str) -> None:
+    assert count_text_tokens(text, len) == len(text)

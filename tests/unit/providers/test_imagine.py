@@ -376,8 +376,15 @@ def test_error_after_a_picture_is_not_tried_elsewhere() -> None:
         (start(0), completed(0)),
     ],
 )
-def test_socket_closed_in_the_middle_leaves_too_few(messages: tuple[Message, ...]) -> None:
+def test_socket_closed_in_the_middle_may_be_tried_elsewhere(messages: tuple[Message, ...]) -> None:
     error = fail(1, *messages)
+
+    assert error.code == "image_generation_incomplete"
+    assert not error.is_final
+
+
+def test_socket_closed_after_one_was_withheld_is_not_tried_elsewhere() -> None:
+    error = fail(2, start(0), start(1), completed(0, moderated=True))
 
     assert error.code == "image_generation_incomplete"
     assert error.is_final

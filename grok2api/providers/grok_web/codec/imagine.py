@@ -241,7 +241,10 @@ class ImagineDecoder:
         elif all(slot.is_withheld for slot in slots):
             self._fail(image_failure.withheld())
         else:
-            self._fail(image_failure.incomplete(self._made, self._n))
+            error = image_failure.incomplete(self._made, self._n)
+            # Where nothing was made and nothing withheld, another account may fare better.
+            error.is_final = any(slot.is_withheld for slot in slots)
+            self._fail(error)
 
     def _fail(self, error: UpstreamError) -> None:
         # What is made is paid for; another account would make all of it anew.

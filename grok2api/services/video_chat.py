@@ -127,7 +127,8 @@ class VideoChat:
         made: list[VideoJob] = []
 
         async def create() -> None:
-            made.append(await self._videos.create(owner, order, shown={}, caller=caller))
+            begun = await self._videos.create(owner, order, shown={}, caller=caller)
+            made.append(begun.job)
 
         try:
             await self._cleanup.run(create())

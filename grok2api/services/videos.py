@@ -6,7 +6,7 @@ import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -38,6 +38,13 @@ FOLLOW_S: Final = 0.5
 RETRY_AFTER_S: Final = 10.0
 
 
+class Begun(NamedTuple):
+    """What came of asking for a video; `is_new` is false where the job was there already."""
+
+    job: VideoJob
+    is_new: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Videos:
     """The video jobs of all clients; `runner` works on them in this process."""
@@ -56,7 +63,7 @@ class Videos:
         shown: Mapping[str, str],
         idempotency_key: str = "",
         caller: ClientKey | None = None,
-    ) -> VideoJob:
+    ) -> Begun:
         """Keep a job; it is worked on from now on, here or elsewhere.
 
         The same question under the same `idempotency_key` gives the job that it gave before.
@@ -91,7 +98,7 @@ class Videos:
         match reply:
             case Existing():
                 await self.references.remove(references)
-                return await self.find(owner, reply.job_id)
+                return Begun(await self.find(owner, reply.job_id), is_new=False)
             case Reused():
                 await self.references.remove(references)
                 raise ConflictError(
@@ -107,7 +114,7 @@ class Videos:
                 )
             case _:
                 self.runner.nudge()
-                return await self.find(owner, job_id)
+                return Begun(await self.find(owner, job_id), is_new=True)
 
     async def find(self, owner: ClientKeyId, job_id: str) -> VideoJob:
         """Return a job.

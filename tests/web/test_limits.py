@@ -112,6 +112,25 @@ async def test_budget_in_units_counts_pictures(edge: Edge) -> None:
     assert len(edge.painter.requests) == 1
 
 
+async def test_budget_in_units_counts_a_video_once_however_often_it_is_asked_for(
+    edge: Edge,
+) -> None:
+    film = {"model": "grok-imagine-video", "prompt": "dunes", "seconds": 6}
+    headers = {"idempotency-key": "mine"}
+    async with await client_of(edge, day=Budget(units=3)) as client:
+        made = await client.post("/v1/videos", json=film, headers=headers)
+        again = [await client.post("/v1/videos", json=film, headers=headers) for _ in range(3)]
+        other = await client.post("/v1/videos", json=film | {"seconds": 10}, headers=headers)
+        broken = await client.post("/v1/videos", json=film | {"input_reference": "AAAA"})
+        await calls_are_over(edge, client)
+        used = await edge.state.admissions.usage([ClientKeyId(client.headers["x-key-id"])])
+
+    assert {answer.json()["id"] for answer in again} == {made.json()["id"]}
+    assert (other.status_code, broken.status_code) == (409, 400)
+    assert [use.day.units for use in used.values()] == [1]
+    assert sum(one.units for one in await logged(edge, 6)) == 1
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [

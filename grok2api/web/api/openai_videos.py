@@ -148,18 +148,20 @@ async def _create(
     token = _idempotency_key(request)
     facts = facts_of(request)
     facts.input_tokens = estimate_tokens(order.request.prompt)
-    facts.units = len(order.request.segments) * route.model.cost
-    await take(request, caller, units=facts.units)
+    units = len(order.request.segments) * route.model.cost
+    await take(request, caller, units=units)
     async with client_present(request.receive, state.drain):
         intake = await state.files.take_images(given)
     with intake:
-        job = await state.videos.create(
+        job, is_new = await state.videos.create(
             owner_of(caller),
             msgspec.structs.replace(order.request, references=intake.files),
             shown=order.shown,
             idempotency_key=token,
             caller=caller,
         )
+    # What was refused, or begun by an earlier request, is not taken from the key's budgets.
+    facts.units = units if is_new else 0
     response = _answer(request, job)
     response.headers.update(_notes(order, unknown))
     return response

@@ -371,4 +371,5 @@ def picture(name: str = "a.png") -> InputFile:
 
 async def make(worker: Worker, prompt: str = "a boat", key: str = "", **options: Any) -> VideoJob:
     request = ask(prompt, **options)
-    return await worker.videos.create(MINE, request, shown={"size": "x"}, idempotency_key=key)
+    begun = await worker.videos.create(MINE, request, shown={"size": "x"}, idempotency_key=key)
+    return begun.job

@@ -362,7 +362,7 @@ async def test_references_of_few_jobs_are_in_memory_at_once(bench: VideoBench) -
 async def test_an_alias_is_kept_as_the_model_that_it_stands_for(bench: VideoBench) -> None:
     await bench.add("a")
     async with bench.worker() as worker:
-        job = await worker.videos.create(
+        job, _ = await worker.videos.create(
             MINE, ask(model="grok-imagine-1.0-video"), shown={"model": "my-video"}
         )
         assert (job.model, job.shown["model"]) == ("grok-imagine-1.0-video", "my-video")

@@ -59,11 +59,13 @@ async def test_200_jobs_all_end_and_none_is_asked_for_twice(bench: VideoBench) -
     async with worker:
         await worker.runner.close(0.0)  # it only asks
         jobs = [
-            await worker.videos.create(
-                MINE,
-                ask(f"video {n}", references=(picture(),) if n % 10 == 0 else ()),
-                shown={},
-            )
+            (
+                await worker.videos.create(
+                    MINE,
+                    ask(f"video {n}", references=(picture(),) if n % 10 == 0 else ()),
+                    shown={},
+                )
+            ).job
             for n in range(JOBS)
         ]
         with running(bench) as processes:

@@ -21,7 +21,7 @@ from grok2api.account_commands import (
     accounts_untag,
 )
 from grok2api.administration import administer, flags_of
-from grok2api.arguments import build_parser
+from grok2api.arguments import read_arguments
 from grok2api.batches import (
     batches_cancel,
     batches_list,
@@ -76,7 +76,7 @@ _DEMO_FOLDER = Path("data", "demo")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and end the process with its exit code."""
-    parsed = build_parser(COMMANDS).parse_args(arguments)
+    parsed = read_arguments(COMMANDS, arguments)
     run: Callable[[Namespace], int] = parsed.run
     try:
         code = run(parsed)

@@ -110,8 +110,6 @@ def keys_list(arguments: Namespace) -> int:
 def keys_revoke(arguments: Namespace) -> int:
     """Revoke a client key at once."""
     count = administer(arguments, lambda admin: admin.keys.revoke(arguments.key))
-    if not count:
-        raise SettingsError("no key has this id or name; see `grok2api keys list`")
     say(f"{count} revoked")
     return 0
 
@@ -136,7 +134,7 @@ def _state(key: ClientKey, now_s: float) -> str:
     if not key.is_enabled:
         return "disabled"
     if not key.expires_at_s:
-        return ""
+        return "active"
     moment = datetime.fromtimestamp(key.expires_at_s, UTC)
     return ("expired " if key.expires_at_s <= now_s else "until ") + f"{moment:%Y-%m-%d %H:%M}"
 

@@ -54,7 +54,7 @@ from grok2api.console import (
     say_table,
     silence_output,
 )
-from grok2api.doctor import Grade, examine
+from grok2api.doctor import STORE_REMEDY, Grade, examine
 from grok2api.domain.ids import AccountId
 from grok2api.errors import GatewayError, SettingsError, StoreUnavailableError
 from grok2api.inspection import accounts_explain, sessions_clear, sessions_list
@@ -67,10 +67,6 @@ from grok2api.transfer import accounts_export, accounts_import
 from grok2api.usage_commands import explain, log, stats
 
 _DONE, _BROKEN, _MISUSED, _INTERRUPTED = 0, 1, 2, 130
-_STORE_REMEDY = (
-    "start it, or correct --redis-url (GROK2API_REDIS_URL, store.redis_url); "
-    "`grok2api doctor` tells more"
-)
 _DEMO_FOLDER = Path("data", "demo")
 
 
@@ -81,7 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = run(parsed)
     except StoreUnavailableError as error:
-        remark(f"grok2api: the store cannot be used ({error.detail}); {_STORE_REMEDY}")
+        more = f"{STORE_REMEDY}; `grok2api doctor` tells more"
+        remark(f"grok2api: the store cannot be used ({error.detail}); {more}")
         code = _BROKEN
     except GatewayError as error:
         detail = f" ({error.detail})" if error.detail else ""

@@ -1,11 +1,11 @@
 """Flags of the commands that look at accounts and change them."""
 
-import argparse
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from grok2api.argument_types import one_of, whole_number
 from grok2api.domain.account import Status, Tier
 
 _LIST_EXAMPLES = """\
@@ -49,8 +49,8 @@ def _ids(parser: ArgumentParser) -> None:
 
 def _list(parser: ArgumentParser) -> None:
     parser.epilog = _LIST_EXAMPLES
-    parser.add_argument("--status", choices=list(Status), type=Status, help="only these")
-    parser.add_argument("--tier", choices=list(Tier), type=Tier, help="only this plan")
+    parser.add_argument("--status", choices=list(Status), type=one_of(Status), help="only these")
+    parser.add_argument("--tier", choices=list(Tier), type=one_of(Tier), help="only this plan")
     parser.add_argument("--tag", metavar="TAG", help="only those that have it")
 
 
@@ -91,14 +91,16 @@ def _tags(parser: ArgumentParser, *, is_required: bool) -> None:
 def _move(parser: ArgumentParser) -> None:
     parser.epilog = _MOVE_EXAMPLES
     _ids(parser)
-    parser.add_argument("--tier", choices=list(Tier), type=Tier, required=True, help="the plan")
+    parser.add_argument(
+        "--tier", choices=list(Tier), type=one_of(Tier), required=True, help="the plan"
+    )
 
 
 def _limit(parser: ArgumentParser) -> None:
     _ids(parser)
     parser.add_argument(
         "--to",
-        type=_count,
+        type=whole_number(),
         required=True,
         metavar="N",
         help="requests at the same time; 0: as account.max_concurrency says",
@@ -108,12 +110,6 @@ def _limit(parser: ArgumentParser) -> None:
 def _refresh(parser: ArgumentParser) -> None:
     parser.epilog = _REFRESH_EXAMPLES
     _ids(parser)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError("must be a whole number")
-    return int(text)
 
 
 ACCOUNT_ARGUMENTS: Final[Mapping[str, Callable[[ArgumentParser], None]]] = MappingProxyType(

@@ -1,11 +1,12 @@
 """The command line: commands, flags, and help that teaches."""
 
 import argparse
-from argparse import ArgumentParser
-from collections.abc import Callable
-from typing import Any
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 from grok2api.account_arguments import ACCOUNT_ARGUMENTS
+from grok2api.argument_types import one_of, whole_number
 from grok2api.batch_arguments import BATCH_ARGUMENTS, add_result_arguments
 from grok2api.config_arguments import CONFIG_ARGUMENTS
 from grok2api.domain.account import Tier
@@ -23,6 +24,19 @@ from grok2api.key_arguments import KEY_ARGUMENTS
 from grok2api.usage_arguments import USAGE_ARGUMENTS
 
 _HIGHEST_PORT = 65_535
+_MISUSED = 2
+
+
+def read_arguments(
+    commands: dict[str, Callable[..., int]], arguments: Sequence[str] | None
+) -> Namespace:
+    """Return what was asked for; end the process with one line where that is no command."""
+    parser = build_parser(commands)
+    parsed, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        program = f"{parser.prog} {parsed.command}"
+        parser.exit(_MISUSED, f"{program}: not known: {unknown[0]}; see `{program} --help`\n")
+    return parsed
 
 
 def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
@@ -84,11 +98,14 @@ def build_parser(commands: dict[str, Callable[..., int]]) -> ArgumentParser:
 
 
 class _Parser(ArgumentParser):
-    """Keeps the line breaks of examples, and takes no shortened flags."""
+    """Keeps the line breaks of examples, takes no shortened flags, and complains in one line."""
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_MISUSED, f"{self.prog}: {message}; see `{self.prog} --help`\n")
 
 
 def _data_dir(parser: ArgumentParser) -> None:
@@ -147,10 +164,18 @@ def _demo(parser: ArgumentParser) -> None:
 def _simulate(parser: ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="default: 127.0.0.1")
     parser.add_argument(
-        "--port", type=_port, default=8900, metavar="N", help="default: 8900; 0 takes a free one"
+        "--port",
+        type=whole_number(0, _HIGHEST_PORT),
+        default=8900,
+        metavar="N",
+        help="default: 8900; 0 takes a free one",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="same seed, same answers (default: 0)"
+        "--seed",
+        type=whole_number(),
+        default=0,
+        metavar="N",
+        help="same seed, same answers (default: 0)",
     )
     parser.add_argument(
         "--accept-any", action="store_true", help="take every session token for a healthy account"
@@ -158,7 +183,7 @@ def _simulate(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--tier",
         choices=list(Tier),
-        type=Tier,
+        type=one_of(Tier),
         default=Tier.BASIC,
         help="plan of accounts that are registered without one (default: basic)",
     )
@@ -187,7 +212,7 @@ def _accounts_import(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--tier",
         choices=list(Tier),
-        type=Tier,
+        type=one_of(Tier),
         help="plan of these accounts (default: what the file says, else basic)",
     )
     parser.add_argument(
@@ -272,9 +297,3 @@ def _scripts_expand(parser: ArgumentParser) -> None:
 
 def _nothing(parser: ArgumentParser) -> None:
     """Add nothing: the command has no flags."""
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > _HIGHEST_PORT:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {_HIGHEST_PORT}")
-    return int(text)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from grok2api.argument_types import one_of, whole_number
 from grok2api.domain.account import Status, Tier
 from grok2api.domain.batch import BatchKind
 
@@ -39,7 +40,11 @@ examples:
 def _start(parser: ArgumentParser) -> None:
     parser.epilog = _START_EXAMPLES
     parser.add_argument(
-        "kind", choices=list(BatchKind), type=BatchKind, metavar="KIND", help=", ".join(BatchKind)
+        "kind",
+        choices=list(BatchKind),
+        type=one_of(BatchKind),
+        metavar="KIND",
+        help=", ".join(BatchKind),
     )
     parser.add_argument(
         "ids", nargs="*", metavar="ID", help="as `accounts list` shows it; right behind KIND"
@@ -50,10 +55,12 @@ def _start(parser: ArgumentParser) -> None:
         "--where-status",
         action="append",
         choices=list(Status),
-        type=Status,
+        type=one_of(Status),
         help="only these; may be given several times",
     )
-    parser.add_argument("--where-tier", choices=list(Tier), type=Tier, help="only of this plan")
+    parser.add_argument(
+        "--where-tier", choices=list(Tier), type=one_of(Tier), help="only of this plan"
+    )
     parser.add_argument("--where-tag", metavar="TAG", help="only those that have it")
     parser.add_argument(
         "--where-text", metavar="TEXT", help="only those with it in id, hint, tag or user id"
@@ -61,10 +68,10 @@ def _start(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--tag", action="append", dest="tags", metavar="TAG", help="what tag and untag need"
     )
-    parser.add_argument("--tier", choices=list(Tier), type=Tier, help="what move needs")
+    parser.add_argument("--tier", choices=list(Tier), type=one_of(Tier), help="what move needs")
     parser.add_argument(
         "--max-concurrency",
-        type=int,
+        type=whole_number(),
         metavar="N",
         help="what concurrency needs; 0: the general one",
     )

@@ -21,7 +21,7 @@ from grok2api.account_commands import (
     accounts_untag,
 )
 from grok2api.administration import administer, flags_of
-from grok2api.arguments import build_parser
+from grok2api.arguments import read_arguments
 from grok2api.batches import (
     batches_cancel,
     batches_list,
@@ -54,7 +54,7 @@ from grok2api.console import (
     say_table,
     silence_output,
 )
-from grok2api.doctor import Grade, examine
+from grok2api.doctor import STORE_REMEDY, Grade, examine
 from grok2api.domain.ids import AccountId
 from grok2api.errors import GatewayError, SettingsError, StoreUnavailableError
 from grok2api.inspection import accounts_explain, sessions_clear, sessions_list
@@ -69,21 +69,18 @@ from grok2api.transfer import accounts_export, accounts_import
 from grok2api.usage_commands import explain, log, stats
 
 _DONE, _BROKEN, _MISUSED, _INTERRUPTED = 0, 1, 2, 130
-_STORE_REMEDY = (
-    "start it, or correct --redis-url (GROK2API_REDIS_URL, store.redis_url); "
-    "`grok2api doctor` tells more"
-)
 _DEMO_FOLDER = Path("data", "demo")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and end the process with its exit code."""
-    parsed = build_parser(COMMANDS).parse_args(arguments)
+    parsed = read_arguments(COMMANDS, arguments)
     run: Callable[[Namespace], int] = parsed.run
     try:
         code = run(parsed)
     except StoreUnavailableError as error:
-        remark(f"grok2api: the store cannot be used ({error.detail}); {_STORE_REMEDY}")
+        more = f"{STORE_REMEDY}; `grok2api doctor` tells more"
+        remark(f"grok2api: the store cannot be used ({error.detail}); {more}")
         code = _BROKEN
     except GatewayError as error:
         detail = f" ({error.detail})" if error.detail else ""

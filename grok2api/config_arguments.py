@@ -4,6 +4,8 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from typing import Final
 
+from grok2api.argument_types import whole_number
+
 
 def _set(parser: ArgumentParser) -> None:
     parser.add_argument("key", metavar="KEY", help="such as retry.max_attempts")
@@ -18,7 +20,9 @@ def _unset(parser: ArgumentParser) -> None:
 
 
 def _rollback(parser: ArgumentParser) -> None:
-    parser.add_argument("revision", type=int, metavar="N", help="as `config history` shows it")
+    parser.add_argument(
+        "revision", type=whole_number(1), metavar="N", help="as `config history` shows it"
+    )
 
 
 def _history(_: ArgumentParser) -> None:

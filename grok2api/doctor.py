@@ -15,10 +15,11 @@ from grok2api.config.files import make_folder
 from grok2api.config.schema import BootSettings, Settings
 from grok2api.config.secret_key import FILE_NAME as KEY_FILE_NAME, KEY_BYTES
 from grok2api.domain.account import Status
-from grok2api.errors import GatewayError, SettingsError
+from grok2api.errors import GatewayError, SettingsError, StoreUnavailableError
 from grok2api.store.server_facts import ServerFacts
 from grok2api.supervisor import check_port, gateway_answers, local_url, running_store
 
+STORE_REMEDY = "start it, or correct --redis-url (GROK2API_REDIS_URL, store.redis_url)"
 _MIN_MAJOR = 7
 _LITTLE_SPACE_MB, _NO_SPACE_MB = 1024, 100
 _FULL_MEMORY = 0.9
@@ -74,7 +75,7 @@ def _examine_folder(boot: BootSettings) -> Iterator[Finding]:
     try:
         make_folder(boot.data_dir)
     except SettingsError as error:
-        yield Finding(Grade.BROKEN, "data folder", error.message)
+        yield Finding(Grade.BROKEN, "data folder", error.message.removeprefix("data folder "))
         return
     free_mb = shutil.disk_usage(boot.data_dir).free >> 20
     text = f"{boot.data_dir} is writable, {free_mb} MB free"
@@ -136,6 +137,9 @@ def _examine_store(boot: BootSettings) -> Iterator[Finding]:
     try:
         with running_store(boot) as with_store:
             yield from asyncio.run(_collect(_ask_store(with_store)))
+    except StoreUnavailableError as error:
+        text = f"it does not answer ({error.detail}); {STORE_REMEDY}"
+        yield Finding(Grade.BROKEN, "store", text)
     except GatewayError as error:
         detail = f" ({error.detail})" if error.detail else ""
         yield Finding(Grade.BROKEN, "store", f"{error.message}{detail}")

@@ -17,7 +17,7 @@ key and the administrator's password, once.
 examples:
   grok2api serve
   grok2api serve --host 0.0.0.0 --port 80 --workers 8 --data-dir /var/lib/grok2api
-  grok2api serve --redis-url rediss://user:password@store.example:6380/0
+  GROK2API_REDIS_URL=rediss://user:password@store.example:6380/0 grok2api serve
 
 Ctrl-C lets running answers end; a second Ctrl-C hurries.
 """
@@ -26,7 +26,7 @@ MAINTENANCE_EXAMPLES = """\
 take over within seconds. Ctrl-C ends it, and another one leads soon after.
 
 examples:
-  grok2api maintenance --redis-url rediss://user:password@store.example:6380/0
+  GROK2API_REDIS_URL=rediss://user:password@store.example:6380/0 grok2api maintenance
 """
 IMPORT_EXAMPLES = """\
 Reads session tokens (one a line, bare, as `sso=…` or as a whole cookie string), JSON that gateways

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
+from grok2api.argument_types import whole_number
 from grok2api.domain.client_key import MAX_WEIGHT, Budget
 
 _LIMIT_HELP = """\
@@ -92,12 +93,6 @@ def _names(text: str) -> tuple[str, ...]:
     return () if text in _EMPTY else tuple(part.strip() for part in text.split(","))
 
 
-def _weight(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= MAX_WEIGHT:
-        raise argparse.ArgumentTypeError(f"must be a number from 1 to {MAX_WEIGHT}")
-    return int(text)
-
-
 def _fields(parser: ArgumentParser) -> None:
     def add(flag: str, read: Callable[[str], object], metavar: str, text: str) -> None:
         parser.add_argument(flag, type=read, metavar=metavar, help=text)
@@ -110,7 +105,12 @@ def _fields(parser: ArgumentParser) -> None:
     add("--concurrency", _amount, "N", "requests at the same time")
     for period in ("day", "week", "month"):
         add(f"--budget-{period}", _budget, "WHAT=N,…", f"most a {period}: requests, tokens, units")
-    add("--weight", _weight, "N", "turns where requests wait, 1 to 64: twice as many with 2")
+    add(
+        "--weight",
+        whole_number(1, MAX_WEIGHT),
+        "N",
+        "turns where requests wait, 1 to 64: twice as many with 2",
+    )
     parser.add_argument(
         "--tag",
         action="append",

@@ -14,7 +14,7 @@ from grok2api.console import remark, say, say_json, say_table
 from grok2api.domain.admission import KeyUse, Used
 from grok2api.domain.client_key import Budget, ClientKey
 from grok2api.domain.ids import ClientKeyId
-from grok2api.errors import InvalidRequestError, NotFoundError, SettingsError
+from grok2api.errors import InvalidRequestError, SettingsError
 from grok2api.key_arguments import read_expiry
 from grok2api.services.key_changes import KeyChanges
 
@@ -109,16 +109,8 @@ def keys_list(arguments: Namespace) -> int:
 
 def keys_revoke(arguments: Namespace) -> int:
     """Revoke a client key at once."""
-
-    async def revoke(admin: AdminTools) -> int:
-        count = await admin.keys.revoke(arguments.key)
-        if not count:
-            raise NotFoundError(
-                "no key has this id or name; see `grok2api keys list`", code="key_not_found"
-            )
-        return count
-
-    say(f"{administer(arguments, revoke)} revoked")
+    count = administer(arguments, lambda admin: admin.keys.revoke(arguments.key))
+    say(f"{count} revoked")
     return 0
 
 
@@ -142,7 +134,7 @@ def _state(key: ClientKey, now_s: float) -> str:
     if not key.is_enabled:
         return "disabled"
     if not key.expires_at_s:
-        return ""
+        return "active"
     moment = datetime.fromtimestamp(key.expires_at_s, UTC)
     return ("expired " if key.expires_at_s <= now_s else "until ") + f"{moment:%Y-%m-%d %H:%M}"
 

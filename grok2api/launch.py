@@ -3,6 +3,8 @@
 import asyncio
 import http.client
 import os
+import secrets
+import shlex
 import socket
 import sys
 import time
@@ -27,6 +29,7 @@ _DEMO_KEY = "demo"
 _MAINTENANCE = "maintenance process"
 _SIMULATOR_START_S = 20.0
 _PORTS_TRIED = 20
+_PASSWORD_BYTES = 12
 
 Environment = Callable[[BootSettings], dict[str, str]]
 
@@ -34,7 +37,8 @@ _DEMO_TEXT = """
 The demo runs: {url}
 It has {accounts} pretend accounts and a simulated upstream; nothing leaves this machine.
 
-  key    {key}
+  key       {key}
+  password  {password}  (the administrator's: /admin/api and /metrics)
 
   curl -N {url}/v1/chat/completions \\
     -H "Authorization: Bearer {key}" -H "Content-Type: application/json" \\
@@ -45,6 +49,10 @@ It has {accounts} pretend accounts and a simulated upstream; nothing leaves this
   stream = client.chat.completions.create(model="grok-chat-fast", stream=True, messages=[{{"role": "user", "content": "Hi"}}])
   for chunk in stream:
       print(chunk.choices[0].delta.content or "", end="")
+
+What was asked, and what came of it:
+
+  {program} log --data-dir {folder}
 
 Ctrl-C ends it.
 """  # noqa: E501 -- lines to be copied whole
@@ -84,7 +92,7 @@ def demo(boot: BootSettings, environment: Environment, say: Say, *, may_move: bo
         SettingsError: something it needs cannot be used.
     """
     boot = _find_port(boot) if may_move else boot
-    upstream_port = _free_port()
+    upstream_port, password = _free_port(), secrets.token_urlsafe(_PASSWORD_BYTES)
 
     async def prepare(boot: BootSettings) -> Sequence[str]:
         await asyncio.to_thread(_register_accounts, upstream_port)
@@ -97,13 +105,22 @@ def demo(boot: BootSettings, environment: Environment, say: Say, *, may_move: bo
                 if fresh.refused:
                     raise InternalError(f"a pretend account was refused: {fresh.refused[0].why}")
             _, key = await admin.keys.replace(_DEMO_KEY)
-        count = sum(map(len, _DEMO_SESSIONS.values()))
-        return [_DEMO_TEXT.format(url=local_url(boot), key=key, accounts=count)]
+        return [
+            _DEMO_TEXT.format(
+                url=local_url(boot),
+                key=key,
+                password=password,
+                accounts=sum(map(len, _DEMO_SESSIONS.values())),
+                program=shlex.join(_program()),
+                folder=shlex.quote(str(boot.data_dir)),
+            )
+        ]
 
     def with_simulator(boot: BootSettings) -> dict[str, str]:
         upstream = f"http://127.0.0.1:{upstream_port}"
         hosts = ("GROK_URL", "ASSETS_URL", "IMAGINE_PUBLIC_URL")
-        return environment(boot) | {f"GROK_UPSTREAM_{host}": upstream for host in hosts}
+        site = {f"GROK_UPSTREAM_{host}": upstream for host in hosts}
+        return environment(boot) | site | {"GROK_APP_APP_KEY": password}
 
     say("Starting the demo …")
     return supervise(
@@ -161,6 +178,12 @@ async def _hint(admin: AdminTools) -> list[str]:
     async for _ in admin.operator.accounts.list():
         return []
     return ["It has no account yet: grok2api accounts import FILE"]
+
+
+def _program() -> list[str]:
+    """Return how this program was called, for lines that are to be copied."""
+    called = sys.argv[0]
+    return [called] if called.endswith("grok2api") else [sys.executable, "-m", "grok2api"]
 
 
 def _session_of(name: str) -> str:

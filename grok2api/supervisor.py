@@ -1,6 +1,7 @@
 """`serve`: the embedded store, helpers and gunicorn as children of one process."""
 
 import asyncio
+import errno
 import fcntl
 import http.client
 import os
@@ -248,8 +249,10 @@ def _try_port(host: str, port: int) -> str | None:
             probe.bind(address)
     except OSError as error:
         remedy = "stop what uses it, or choose another with --port (SERVER_PORT, server.port)"
-        if isinstance(error, socket.gaierror):
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
             remedy = "choose an address of this machine with --host (SERVER_HOST, server.host)"
+        elif isinstance(error, PermissionError):
+            remedy = "choose one from 1024 on with --port (SERVER_PORT, server.port)"
         return f"cannot listen on {host} port {port}: {error.strerror}; {remedy}"
     return None
 

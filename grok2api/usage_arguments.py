@@ -1,10 +1,11 @@
 """Flags of the commands that show what was used."""
 
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from grok2api.argument_types import one_of, whole_number
 from grok2api.domain.statistics import Dimension
 
 _STATS_EXAMPLES = """\
@@ -29,10 +30,12 @@ examples:
 def _stats(parser: ArgumentParser) -> None:
     parser.epilog = _STATS_EXAMPLES
     span = parser.add_mutually_exclusive_group()
-    span.add_argument("--hours", type=_positive, metavar="N", help="the last N hours (default: 24)")
-    span.add_argument("--days", type=_positive, metavar="N", help="the last N days")
+    span.add_argument(
+        "--hours", type=whole_number(1), metavar="N", help="the last N hours (default: 24)"
+    )
+    span.add_argument("--days", type=whole_number(1), metavar="N", help="the last N days")
     parser.add_argument(
-        "--by", choices=list(Dimension), type=Dimension, help="tell requests apart by this"
+        "--by", choices=list(Dimension), type=one_of(Dimension), help="tell requests apart by this"
     )
 
 
@@ -40,7 +43,7 @@ def _log(parser: ArgumentParser) -> None:
     parser.epilog = _LOG_EXAMPLES
     parser.add_argument("--since", metavar="WHEN", help="requests that ended since then")
     parser.add_argument("--until", metavar="WHEN", help="requests that ended before then")
-    parser.add_argument("--key", default="", metavar="ID", help="only of this client key")
+    parser.add_argument("--key", default="", metavar="ID_OR_NAME", help="only of this client key")
     parser.add_argument("--model", default="", metavar="M", help="only for this model")
     parser.add_argument("--account", default="", metavar="ID", help="only those that tried it")
     parser.add_argument("--status", default="", metavar="S", help="as 429 or 4xx")
@@ -48,9 +51,12 @@ def _log(parser: ArgumentParser) -> None:
     parser.add_argument("--text", default="", metavar="T", help="part of an id or an address")
     parser.add_argument("--failed", action="store_true", help="only those that went wrong")
     parser.add_argument(
-        "--limit", type=_positive, default=20, metavar="N", help="rows to show (default: 20)"
+        "--limit",
+        type=whole_number(1),
+        metavar="N",
+        help="at most so many (default: 20; with --csv and --json all)",
     )
-    parser.add_argument("--csv", action="store_true", help="print all of them as CSV")
+    parser.add_argument("--csv", action="store_true", help="print CSV")
 
 
 def _explain(parser: ArgumentParser) -> None:
@@ -60,9 +66,3 @@ def _explain(parser: ArgumentParser) -> None:
 USAGE_ARGUMENTS: Final[Mapping[str, Callable[[ArgumentParser], None]]] = MappingProxyType(
     {"stats": _stats, "log": _log, "explain": _explain}
 )
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError("must be a whole number above 0")
-    return int(text)

@@ -8,12 +8,14 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Final
 
+from msgspec import structs
+
 from grok2api.administration import administer
 from grok2api.bootstrap import AdminTools
 from grok2api.clock import SystemClock
 from grok2api.console import say, say_json, say_table
 from grok2api.domain.client_key import ANONYMOUS
-from grok2api.domain.statistics import Usage, sum_usage
+from grok2api.domain.statistics import Dimension, Usage, sum_usage
 from grok2api.domain.usage import FinishedRequest, UsageCount
 from grok2api.domain.video_job import VideoJob
 from grok2api.errors import SettingsError
@@ -23,6 +25,8 @@ from grok2api.services.request_story import tell_request
 from grok2api.store.request_log import LoggedRequest
 
 _DEFAULT_HOURS: Final = 24
+_DEFAULT_ROWS: Final = 20
+_KEY_ID: Final = "key_"
 _COUNTED: Final = ("requests", "failed", "tokens in", "tokens out", "queries", "time", "to output")
 _AGE = re.compile(r"(\d{1,9})([mhd])")
 _AGE_S: Final = {"m": 60, "h": 3600, "d": 86_400}
@@ -50,7 +54,9 @@ def log(arguments: Namespace) -> int:
         form = LogForm.CSV if arguments.csv else LogForm.JSONL
 
         async def write(admin: AdminTools) -> None:
-            async with aclosing(admin.records.requests.export(wanted, form)) as parts:
+            known = await _with_key(admin, wanted)
+            source = admin.records.requests.export(known, form, limit=arguments.limit)
+            async with aclosing(source) as parts:
                 async for part in parts:
                     sys.stdout.buffer.write(part)
             sys.stdout.buffer.flush()
@@ -59,13 +65,10 @@ def log(arguments: Namespace) -> int:
         return 0
 
     async def collect(admin: AdminTools) -> list[LoggedRequest]:
-        found: list[LoggedRequest] = []
-        async with aclosing(admin.records.requests.iterate(wanted)) as parts:
-            async for some in parts:
-                found += some
-                if len(found) >= arguments.limit:
-                    break
-        return found[: arguments.limit]
+        known = await _with_key(admin, wanted)
+        source = admin.records.requests.iterate(known, limit=arguments.limit or _DEFAULT_ROWS)
+        async with aclosing(source) as parts:
+            return [entry async for some in parts for entry in some]
 
     heads = ("ended", "id", "status", "model", "key", "account", "time", "tokens", "error")
     say_table(heads, [_as_row(entry) for entry in administer(arguments, collect)])
@@ -90,6 +93,13 @@ def explain(arguments: Namespace) -> int:
     return 0
 
 
+async def _with_key(admin: AdminTools, wanted: RequestFilter) -> RequestFilter:
+    """Return the filter with the id of a key that was named; an id may be of a revoked one."""
+    if not wanted.key_id or wanted.key_id.startswith(_KEY_ID):
+        return wanted
+    return structs.replace(wanted, key_id=(await admin.keys.find(wanted.key_id)).id)
+
+
 def _show_times(arguments: Namespace) -> int:
     days, hours = arguments.days, arguments.hours or _DEFAULT_HOURS
 
@@ -110,15 +120,17 @@ def _show_times(arguments: Namespace) -> int:
 def _show_members(arguments: Namespace) -> int:
     by, days, hours = arguments.by, arguments.days, arguments.hours or _DEFAULT_HOURS
 
-    async def read(admin: AdminTools) -> Mapping[str, UsageCount]:
+    async def read(admin: AdminTools) -> tuple[Mapping[str, UsageCount], dict[str, str]]:
         statistics = admin.records.statistics
-        return await (statistics.by_days(by, days) if days else statistics.by_hours(by, hours))
+        found = await (statistics.by_days(by, days) if days else statistics.by_hours(by, hours))
+        keys = await admin.keys.list() if by is Dimension.KEY else []
+        return found, {key.id: f"{key.id} {key.name}" for key in (*keys, *admin.keys.configured)}
 
-    found = administer(arguments, read)
+    found, names = administer(arguments, read)
     if arguments.json:
         say_json(found)
         return 0
-    rows = [(member or "(none)", *_cells(count)) for member, count in found.items()]
+    rows = [(names.get(one, one) or "(none)", *_cells(count)) for one, count in found.items()]
     total = sum_usage(found.values())
     say_table((by.value, *_COUNTED), [*rows, ("total", *_cells(total))])
     return 0

@@ -125,7 +125,7 @@ class BootSettings(Struct, frozen=True, kw_only=True):
             title="Trace collector",
             description=(
                 "Address of an OTLP collector (HTTP) that gets spans of every request; needs "
-                "`pip install 'grok2api[tracing]'`. Empty: none are made."
+                "`pip install '.[tracing]'`. Empty: none are made."
             ),
             pattern=r"^(https?://\S+)?$",
             extra={

@@ -62,7 +62,7 @@ def _render_field(spec: FieldSpec) -> Iterator[str]:
 def _limits(spec: FieldSpec) -> str:
     if spec.kind in {Kind.BOOL, Kind.LIST, Kind.MAPPING}:
         return ""
-    unit = f", in {spec.unit}" if spec.unit else ""
+    unit = f", {'' if spec.unit.startswith('per ') else 'in '}{spec.unit}" if spec.unit else ""
     allowed = spec.allowed[0].upper() + spec.allowed[1:]
     return "" if allowed == "A text" else f"{allowed}{unit}."
 

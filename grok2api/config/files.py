@@ -22,8 +22,9 @@ def make_folder(path: Path) -> None:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
+        why = "it is no folder" if isinstance(error, FileExistsError) else error.strerror
         raise SettingsError(
-            f"data folder {path}: {error.strerror}; choose another with --data-dir or DATA_DIR, "
+            f"data folder {path}: {why}; choose another with --data-dir or DATA_DIR, "
             "or let this user write to it"
         ) from None
 

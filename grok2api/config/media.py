@@ -111,9 +111,9 @@ class MediaSettings(Struct, frozen=True, kw_only=True):
         str,
         Meta(
             title="Store",
-            description="s3://bucket/folder of any S3-compatible store; empty: the data folder.",
+            description="Folder in a bucket of any S3-compatible store; empty: the data folder.",
             pattern=r"^(s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9._/-]*)?)?$",
-            extra={"form": "s3://bucket/folder"},
+            extra={"form": "an s3://bucket/folder address"},
         ),
     ] = ""
     s3_endpoint: Annotated[

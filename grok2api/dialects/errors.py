@@ -194,6 +194,8 @@ def _headers(error: GatewayError, row: _Row) -> dict[str, str]:
 
 _PLACE = re.compile(r" - at `(?:key in )?\$(?P<path>.*)`$")
 _MISSING = re.compile(r"^Object missing required field `(?P<name>.+)`$")
+_UNKNOWN = re.compile(r"^Object contains unknown field `(?P<name>.+)`$", re.DOTALL)
+_LONGEST_NAME = 64
 
 
 def parse_problem(
@@ -221,6 +223,11 @@ def parse_problem(
             f"Missing required parameter: '{param}'.",
             param=param,
             code="missing_required_parameter",
+        )
+    if unknown := _UNKNOWN.match(text):
+        param = _join(_join(at, path), "." + unknown["name"][:_LONGEST_NAME])
+        return InvalidRequestError(
+            f"Unknown parameter: '{param}'.", param=param, code="unknown_parameter"
         )
     param = _join(at, path)
     return InvalidRequestError(

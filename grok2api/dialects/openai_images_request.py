@@ -1,14 +1,14 @@
 """Requests for pictures: wire Struct to domain. All that can be refused is refused here."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
-from grok2api.dialects.errors import parse_problem
-from grok2api.dialects.fields import decode, header_names, is_given, missing, no_uploads, refusal
+from grok2api.dialects.fields import header_names, is_given, missing, refusal
+from grok2api.dialects.named_images import NamedImage, find_images
 from grok2api.dialects.openai_image_sizes import find_ratio
 from grok2api.domain.catalogue import CATALOGUE
 from grok2api.domain.images import (
@@ -19,13 +19,7 @@ from grok2api.domain.images import (
     ImageWay,
 )
 from grok2api.domain.model import Capability, Route
-from grok2api.wire.openai.images import (
-    EditBody,
-    GenerationBody,
-    ImageOptions,
-    ReferenceBody,
-    UrlBody,
-)
+from grok2api.wire.openai.images import EditBody, GenerationBody, ImageOptions
 
 GENERATION_DECODER: msgspec.json.Decoder[GenerationBody] = msgspec.json.Decoder(GenerationBody)
 EDIT_DECODER: msgspec.json.Decoder[EditBody] = msgspec.json.Decoder(EditBody)
@@ -39,7 +33,6 @@ _LOW_QUALITY: Final = ("low", "medium")
 _HIGH_QUALITY: Final = ("high", "hd", "xhigh", "max")
 _FORMATS: Final = ("url", "b64_json")
 
-_REFERENCES = msgspec.json.Decoder(str | ReferenceBody | list[str | ReferenceBody])
 _IMAGE_FIELD = re.compile(r"images?(\[[0-9]{0,3}\])?")
 _OPTIONS: Final = frozenset(field.encode_name for field in msgspec.structs.fields(ImageOptions))
 _UNSUPPORTED: Final = ("mask", "markup")
@@ -58,13 +51,6 @@ class ImageOrder(Struct, frozen=True, kw_only=True):
     quality: str
     warnings: tuple[str, ...]
     ignored: tuple[str, ...] = ()
-
-
-class NamedImage(Struct, frozen=True):
-    """A picture in a JSON body: an address or its content, and where it stands."""
-
-    param: str
-    url: str
 
 
 def check_model(route: Route, wanted: Capability) -> ImageWay:
@@ -139,17 +125,9 @@ def parse_references(wire: EditBody) -> tuple[NamedImage, ...]:
         InvalidRequestError: there are none, too many, or some that cannot be had.
     """
     refuse_unsupported(name for name in _UNSUPPORTED if is_given(getattr(wire, name)))
-    found: list[NamedImage] = []
-    for name in ("image", "images"):
-        raw: Raw = getattr(wire, name)
-        if is_given(raw):
-            given = decode(_REFERENCES, raw, name)
-            if isinstance(given, list):
-                found += [_reference(each, f"{name}[{i}]") for i, each in enumerate(given)]
-            else:
-                found.append(_reference(given, name))
+    found = find_images(wire, ("image", "images"))
     check_count(len(found))
-    return tuple(found)
+    return found
 
 
 def check_count(references: int) -> None:
@@ -184,38 +162,10 @@ def is_image_field(name: str) -> bool:
     return _IMAGE_FIELD.fullmatch(name) is not None
 
 
-def parse_form_options(fields: Mapping[str, str]) -> ImageOptions:
-    """Return the options in a form; an empty field is as good as none.
-
-    Raises:
-        InvalidRequestError: a value is not of its type.
-    """
-    given = {name: text for name, text in fields.items() if name in _OPTIONS and text.strip()}
-    try:
-        return msgspec.convert(given, ImageOptions, strict=False)
-    except msgspec.ValidationError as problem:
-        raise parse_problem(problem) from None
-
-
 def ignored_form_fields(names: Iterable[str]) -> tuple[str, ...]:
     """Return the names of fields that change nothing and that a header can hold."""
     unknown = [name for name in names if name not in _OPTIONS and not is_image_field(name)]
     return header_names(unknown)
-
-
-def _reference(given: str | ReferenceBody, at: str) -> NamedImage:
-    if isinstance(given, str):
-        return _filled(given, at)
-    if given.file_id and not given.image_url:
-        raise no_uploads(f"{at}.file_id", "in 'image_url'")
-    named = given.image_url.url if isinstance(given.image_url, UrlBody) else given.image_url
-    return _filled(named or given.url or given.b64_json or "", at)
-
-
-def _filled(text: str, at: str) -> NamedImage:
-    if not text.strip():
-        raise refusal("The image is empty.", at, "invalid_image_input")
-    return NamedImage(at, text)
 
 
 def _parse_format(named: str | None) -> bool:

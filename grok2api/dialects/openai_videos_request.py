@@ -5,12 +5,11 @@ from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
-from grok2api.dialects.errors import parse_problem
-from grok2api.dialects.fields import decode, header_names, is_given, missing, no_uploads, refusal
+from grok2api.dialects.fields import header_names, missing, no_uploads, refusal
+from grok2api.dialects.named_images import NamedImage, find_images
 from grok2api.dialects.openai_image_sizes import find_ratio
-from grok2api.dialects.openai_images_request import NamedImage
 from grok2api.domain.catalogue import CATALOGUE
 from grok2api.domain.model import Capability, Route
 from grok2api.domain.video import (
@@ -22,7 +21,6 @@ from grok2api.domain.video import (
     VideoWish,
 )
 from grok2api.domain.video_lengths import allowed_lengths, choose_segments
-from grok2api.wire.openai.images import ReferenceBody, UrlBody
 from grok2api.wire.openai.media_config import VideoConfig
 from grok2api.wire.openai.videos import VideoBody, VideoOptions
 
@@ -37,7 +35,6 @@ _RATIO_OF_SIZE: Final = {"1024x1792": "9:16", "1792x1024": "16:9"}
 _QUALITIES: Final = ("standard", "auto", "low", "medium")
 _HIGH_QUALITIES: Final = ("high", "hd")
 _SHORT_SIDE: Final = {Resolution.P480: 480, Resolution.P720: 720}
-_REFERENCES = msgspec.json.Decoder(str | ReferenceBody | list[str | ReferenceBody])
 _REFERENCE_FIELDS: Final = ("input_reference", "input_references", "image", "images", "image_url")
 _REFERENCE_FIELD = re.compile(
     r"(input_references?|images?|image_url)(\[[0-9]{0,3}\])?(\[(image_url|url|b64_json|file_id)\])?"
@@ -151,17 +148,9 @@ def parse_video_references(wire: VideoBody) -> tuple[NamedImage, ...]:
     Raises:
         InvalidRequestError: there are too many, or some that cannot be had.
     """
-    found: list[NamedImage] = []
-    for name in _REFERENCE_FIELDS:
-        raw: Raw = getattr(wire, name)
-        if is_given(raw):
-            given = decode(_REFERENCES, raw, name)
-            if isinstance(given, list):
-                found += [_reference(each, f"{name}[{at}]") for at, each in enumerate(given)]
-            else:
-                found.append(_reference(given, name))
+    found = find_images(wire, _REFERENCE_FIELDS)
     check_reference_count(len(found))
-    return tuple(found)
+    return found
 
 
 def check_reference_count(count: int) -> None:
@@ -172,7 +161,7 @@ def check_reference_count(count: int) -> None:
     """
     if count > MAX_REFERENCES:
         raise refusal(
-            f"At most {MAX_REFERENCES} pictures can be given.",
+            f"At most {MAX_REFERENCES} images can be given.",
             "input_reference",
             "too_many_images",
         )
@@ -198,19 +187,6 @@ def parse_form_references(texts: Iterable[tuple[str, str]]) -> tuple[NamedImage,
         if named.param.endswith(_BY_ID):
             raise no_uploads(named.param, "itself")
     return tuple(given)
-
-
-def parse_video_form(fields: Mapping[str, str]) -> VideoOptions:
-    """Return the options in a form; an empty field is as good as none.
-
-    Raises:
-        InvalidRequestError: a value is not of its type.
-    """
-    given = {name: text for name, text in fields.items() if name in _OPTIONS and text.strip()}
-    try:
-        return msgspec.convert(given, VideoOptions, strict=False)
-    except msgspec.ValidationError as problem:
-        raise parse_problem(problem) from None
 
 
 def ignored_video_fields(names: Iterable[str]) -> tuple[str, ...]:
@@ -271,16 +247,3 @@ def _size_text(ratio: str, resolution: Resolution) -> str:
 
 def _even(pixels: float) -> int:
     return 2 * round(pixels / 2)
-
-
-def _reference(given: str | ReferenceBody, at: str) -> NamedImage:
-    if isinstance(given, str):
-        text = given
-    elif given.file_id and not given.image_url:
-        raise no_uploads(f"{at}.file_id", "in 'image_url'")
-    else:
-        url = given.image_url.url if isinstance(given.image_url, UrlBody) else given.image_url
-        text = url or given.url or given.b64_json or ""
-    if not text.strip():
-        raise refusal("The picture is empty.", at, "invalid_image_input")
-    return NamedImage(at, text)

@@ -179,11 +179,7 @@ class ClientKeys:
         known = [*self._configured.values(), *await self._store.list()]
         found = [key for key in known if id_or_name in (key.id, key.name)]
         if not found:
-            raise NotFoundError(
-                "No client key has this id or name; `grok2api keys list` shows them.",
-                param="key",
-                code="key_not_found",
-            )
+            raise _unknown()
         if len(found) > 1:
             raise InvalidRequestError(
                 "Several client keys have this name; give the id of one.",
@@ -227,11 +223,17 @@ class ClientKeys:
         return {key_id: await self._store.revoke(key_id) for key_id in dict.fromkeys(key_ids)}
 
     async def revoke(self, id_or_name: str) -> int:
-        """Revoke the key of this id, or all keys of this name; return how many that were."""
+        """Revoke the key of this id, or all keys of this name; return how many that were.
+
+        Raises:
+            NotFoundError: there is none. The error does not repeat what may be a secret.
+        """
         count = 0
         for key in await self._store.list():
             if id_or_name in (key.id, key.name):
                 count += await self._store.revoke(key.id)
+        if not count:
+            raise _unknown()
         return count
 
     def draft(self, name: str) -> tuple[ClientKey, str]:
@@ -244,6 +246,14 @@ class ClientKeys:
             hint=_hint(plain),
         )
         return record, plain
+
+
+def _unknown() -> NotFoundError:
+    return NotFoundError(
+        "No client key has this id or name; `grok2api keys list` shows them.",
+        param="key",
+        code="key_not_found",
+    )
 
 
 def _hint(key: str) -> str:

@@ -1,6 +1,7 @@
 """Search in the log of finished requests, and write it out."""
 
 import re
+import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from enum import StrEnum
@@ -102,19 +103,25 @@ class RequestLog:
                 return RequestPage(tuple(found), "")
         return RequestPage(tuple(found), place)
 
-    async def iterate(self, wanted: RequestFilter) -> AsyncGenerator[Sequence[LoggedRequest], None]:
-        """Yield all requests that are wanted, the newest first, some at a time.
+    async def iterate(
+        self, wanted: RequestFilter, *, limit: int | None = None
+    ) -> AsyncGenerator[Sequence[LoggedRequest], None]:
+        """Yield all requests that are wanted, or `limit`, the newest first, some at a time.
 
         Raises:
             InvalidRequestError: a filter is none.
         """
         fits, place = _build_filter(wanted), _start(wanted, "")
-        while entries := await self._read(place, wanted):
+        left = sys.maxsize if limit is None else limit
+        while left and (entries := await self._read(place, wanted)):
             place = entries[-1].place
-            if some := [entry for entry in entries if fits(entry.finished)]:
+            if some := [entry for entry in entries if fits(entry.finished)][:left]:
+                left -= len(some)
                 yield some
 
-    async def export(self, wanted: RequestFilter, form: LogForm) -> AsyncGenerator[bytes, None]:
+    async def export(
+        self, wanted: RequestFilter, form: LogForm, *, limit: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
         """Yield what `iterate` does as a file: JSON lines, or CSV with a line of heads.
 
         Raises:
@@ -123,7 +130,7 @@ class RequestLog:
         if form is LogForm.CSV:
             yield encode_csv_heads()
         encode = encode_csv if form is LogForm.CSV else encode_lines
-        async with aclosing(self.iterate(wanted)) as parts:
+        async with aclosing(self.iterate(wanted, limit=limit)) as parts:
             async for some in parts:
                 yield encode([entry.finished for entry in some])
 

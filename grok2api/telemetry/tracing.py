@@ -83,7 +83,7 @@ def open_tracing(endpoint: str) -> AbstractAsyncContextManager[Tracing] | None:
         # Not at the top: it costs time and memory, and needs what is not always installed.
         collector = import_module(_COLLECTOR)
     except ModuleNotFoundError:
-        log.warning("tracing_unavailable", hint="pip install 'grok2api[tracing]'")
+        log.warning("tracing_unavailable", hint="pip install '.[tracing]'")
         return None
     opened: AbstractAsyncContextManager[Tracing] = collector.open_collector(endpoint)
     return opened

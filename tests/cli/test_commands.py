@@ -178,6 +178,25 @@ def test_port_in_use_is_one_line_that_says_what_to_do(run: Run, words: tuple[str
     assert f"cannot listen on 127.0.0.1 port {port}: Address already in use; " in lines[0]
 
 
+def test_address_of_another_machine_is_one_line_that_says_what_to_do(run: Run) -> None:
+    done = run("serve", "--host", "192.0.2.1", "--port", str(free_port()))
+
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "; choose an address of this machine with --host (" in done.stderr
+
+
+def test_doctor_says_what_to_do_about_a_folder_and_a_store(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    nowhere = f"redis://:hunter2@127.0.0.1:{free_port()}"
+
+    done = run("doctor", "--data-dir", "file", GROK2API_REDIS_URL=nowhere)
+
+    assert f"✗ data folder: {tmp_path / 'file'}: it is no folder; choose another " in done.stdout
+    assert "✗ store: it does not answer (" in done.stdout
+    assert "start it, or correct --redis-url" in done.stdout
+    assert "hunter2" not in done.stdout
+
+
 @pytest.mark.parametrize("words", [("serve",), ("keys", "list")])
 def test_store_that_does_not_answer_is_one_line(run: Run, words: tuple[str, ...]) -> None:
     done = run(*words, "--redis-url", f"redis://:hunter2@127.0.0.1:{free_port()}")

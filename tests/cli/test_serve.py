@@ -206,15 +206,25 @@ def test_demo_prints_a_line_that_works_and_ends_whole(start: Start) -> None:
     family = demo.family()
 
     command = re.search(r"curl -N .*?\n\n", demo.said, re.DOTALL)
+    password = re.search(r"password  (\S+)", demo.said)
+    look = re.search(r"\S+ -m grok2api log .*", demo.said)
     assert command is not None
+    assert password is not None
+    assert look is not None
     answer = subprocess.run(
         ["/bin/sh", "-c", command[0]], capture_output=True, text=True, timeout=60, check=True
+    )
+    verified = status_of(port, "/admin/api/verify", password[1])
+    log = subprocess.run(
+        ["/bin/sh", "-c", look[0]], capture_output=True, text=True, timeout=60, check=True
     )
     code = demo.end(signal.SIGINT)
 
     assert answer.stdout.startswith("data: {")
     assert answer.stdout.rstrip().endswith("data: [DONE]")
     assert '"error"' not in answer.stdout
+    assert verified == 200
+    assert "grok-chat-fast" in log.stdout
     assert code == 0
     assert [p for p in family if not is_gone(p)] == []
 

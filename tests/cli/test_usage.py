@@ -42,15 +42,16 @@ REQUESTS = [
 ]
 
 
+async def settle(redis_url: str, *requests: FinishedRequest) -> None:
+    async with open_redis(redis_url) as redis:
+        await UsageStore(redis, UsageLimits()).settle(requests, recorder=requests[0].id, batch=1)
+
+
 @pytest.fixture
 def ask(run: Run, redis_url: str) -> Ask:
     """Run a command on a store that holds `REQUESTS`."""
 
-    async def settle() -> None:
-        async with open_redis(redis_url) as redis:
-            await UsageStore(redis, UsageLimits()).settle(REQUESTS, recorder="w", batch=1)
-
-    asyncio.run(settle())
+    asyncio.run(settle(redis_url, *REQUESTS))
     return lambda *words: run(*words, "--redis-url", redis_url)
 
 
@@ -86,6 +87,25 @@ def test_log_finds_what_is_asked_for(ask: Ask) -> None:
     assert "req_good" not in ask("log", "--status", "4xx").stdout
     assert "req_good" not in ask("log", "--until", "2000-01-01").stdout
     assert len(ask("log", "--limit", "1").stdout.splitlines()) == 2
+    assert [
+        line.count("req_bad") for line in ask("log", "--json", "--limit", "1").stdout.splitlines()
+    ] == [1]
+    assert len(ask("log", "--csv", "--limit", "1").stdout.splitlines()) == 2
+    assert "req_good" in ask("log", "--key", "key_1").stdout
+
+
+def test_keys_go_by_their_names(ask: Ask, redis_url: str) -> None:
+    key_id = msgspec.json.decode(ask("keys", "create", "laptop", "--json").stdout)["id"]
+    asyncio.run(settle(redis_url, msgspec.structs.replace(REQUESTS[0], id="r", key_id=key_id)))
+
+    assert [line.split()[:3] for line in ask("stats", "--by", "key").stdout.splitlines()].count(
+        [key_id, "laptop", "1"]
+    ) == 1
+    log = ask("log", "--key", "laptop", "--json")
+    assert [msgspec.json.decode(line)["id"] for line in log.stdout.splitlines()] == ["r"]
+    nobody = ask("log", "--key", "desktop")
+    assert (nobody.returncode, nobody.stdout) == (1, "")
+    assert nobody.stderr.startswith("grok2api: No client key has this id or name; ")
 
 
 def test_request_is_explained(ask: Ask) -> None:

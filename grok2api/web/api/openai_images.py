@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from grok2api.dialects.json_body import find_unknown
+from grok2api.dialects.named_images import read_options
 from grok2api.dialects.openai_images import (
     ImageStreamRenderer,
     ShownImage,
@@ -30,7 +31,6 @@ from grok2api.dialects.openai_images_request import (
     check_model,
     ignored_form_fields,
     is_image_field,
-    parse_form_options,
     parse_options,
     parse_references,
     refuse_images,
@@ -209,7 +209,7 @@ def _read_edit_form(form: Form) -> tuple[ImageOptions, list[GivenImage]]:
     named = (part for part in form.parts if is_image_field(part.field))
     given = [image for part in named if (image := _read_image(part))]
     check_count(len(given))
-    return parse_form_options(form.fields), given
+    return read_options(ImageOptions, form.fields), given
 
 
 def _read_image(part: FormFile | FormText) -> GivenImage | None:

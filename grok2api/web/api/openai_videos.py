@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from grok2api.dialects.json_body import find_unknown
+from grok2api.dialects.named_images import read_options
 from grok2api.dialects.openai_videos import (
     render_deleted_video,
     render_video,
@@ -25,7 +26,6 @@ from grok2api.dialects.openai_videos_request import (
     is_reference_field,
     parse_form_references,
     parse_video,
-    parse_video_form,
     parse_video_references,
 )
 from grok2api.domain.client_key import ClientKey
@@ -201,7 +201,7 @@ def _read_form(form: Form) -> tuple[VideoOptions, list[GivenImage]]:
         for named in parse_form_references((part.field, part.text) for part in form.texts)
     ]
     check_reference_count(len(given))
-    return parse_video_form(form.fields), given
+    return read_options(VideoOptions, form.fields), given
 
 
 async def _begin(request: Request) -> tuple[ClientKeyId, str]:

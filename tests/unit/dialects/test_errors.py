@@ -3,10 +3,12 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 from anthropic.types import ErrorResponse
+from msgspec import Struct
 from openai.types.shared import ErrorObject
 
 from grok2api.dialects.errors import (
     openai_status,
+    parse_problem,
     render_anthropic_error,
     render_openai_error,
 )
@@ -244,3 +246,29 @@ def test_detail_is_not_told_to_clients() -> None:
 
 def test_blocked_exit_says_what_the_operator_can_do() -> None:
     assert "proxy" in str(error_of(EgressBlockedError("The upstream refused."))["message"])
+
+
+class Inner(Struct, forbid_unknown_fields=True):
+    known: int = 0
+
+
+class Strict(Struct, forbid_unknown_fields=True):
+    inner: list[Inner]
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (b'{"inner":[],"innner":1}', "innner"),
+        (b'{"inner":[{},{"knwon":1}]}', "inner[1].knwon"),
+        (b'{"' + b"x" * 999 + b'":1}', "x" * 64),
+    ],
+)
+def test_field_that_nobody_knows_is_named(body: bytes, param: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as problem:
+        msgspec.json.decode(body, type=Strict)
+
+    error = parse_problem(problem.value)
+
+    assert (error.param, error.code) == (param, "unknown_parameter")
+    assert error.message == f"Unknown parameter: '{param}'."

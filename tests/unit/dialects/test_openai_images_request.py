@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from grok2api.dialects.json_body import decode_body
+from grok2api.dialects.named_images import read_options
 from grok2api.dialects.openai_images_request import (
     EDIT_DECODER,
     GENERATION_DECODER,
@@ -13,7 +14,6 @@ from grok2api.dialects.openai_images_request import (
     check_model,
     ignored_form_fields,
     is_image_field,
-    parse_form_options,
     parse_options,
     parse_references,
     refuse_images,
@@ -23,6 +23,7 @@ from grok2api.domain.catalogue import CATALOGUE
 from grok2api.domain.images import MAX_PROMPT_CHARS, ImageWay
 from grok2api.domain.model import Capability, Model, Route
 from grok2api.errors import InvalidRequestError
+from grok2api.wire.openai.images import ImageOptions
 
 BY_NAME: dict[str, Model] = {model.name: model for model in CATALOGUE}
 SPEED, QUALITY = "grok-imagine-image", "grok-imagine-image-pro"
@@ -281,7 +282,7 @@ def test_pictures_for_a_generation_are_refused_rather_than_passed_over(name: str
 
 def test_form_says_the_same_as_json() -> None:
     fields = {"prompt": "a cat", "n": "2", "stream": "true", "partial_images": "1", "size": ""}
-    wire = parse_form_options(fields | {"quality": " ", "background": "opaque"})
+    wire = read_options(ImageOptions, fields | {"quality": " ", "background": "opaque"})
     route = route_of(SPEED)
 
     order = parse_options(wire, route, ImageWay.SPEED)
@@ -291,7 +292,7 @@ def test_form_says_the_same_as_json() -> None:
 
 @pytest.mark.parametrize(("name", "text"), [("n", "two"), ("n", "1.5"), ("stream", "maybe")])
 def test_form_value_of_another_type_is_refused_with_its_field(name: str, text: str) -> None:
-    error = refusal_of(parse_form_options, {name: text})
+    error = refusal_of(read_options, ImageOptions, {name: text})
 
     assert (error.param, error.code) == (name, "invalid_value")
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from grok2api.dialects.json_body import decode_body
+from grok2api.dialects.named_images import read_options
 from grok2api.dialects.openai_image_sizes import RATIOS
 from grok2api.dialects.openai_videos_request import (
     DEFAULT_SECONDS,
@@ -20,7 +21,6 @@ from grok2api.dialects.openai_videos_request import (
     is_reference_field,
     parse_form_references,
     parse_video,
-    parse_video_form,
     parse_video_references,
 )
 from grok2api.domain.catalogue import CATALOGUE
@@ -35,6 +35,7 @@ from grok2api.domain.video import (
 )
 from grok2api.domain.video_lengths import MAX_SINGLE_S, allowed_lengths, choose_segments
 from grok2api.errors import InvalidRequestError
+from grok2api.wire.openai.videos import VideoOptions
 
 ROUTES = {
     model.name: Route(requested=model.name, model=model, modes=(model.mode,)) for model in CATALOGUE
@@ -378,15 +379,15 @@ def test_form_means_what_json_means() -> None:
         "user": "u",
     }
 
-    order = parse_video(parse_video_form(fields), ROUTE, has_references=False)
+    order = parse_video(read_options(VideoOptions, fields), ROUTE, has_references=False)
 
     json = {name: text for name, text in fields.items() if text.strip()}
     assert order == parse(**json | {"seconds": 10, "upscale": False})
 
 
 def test_value_of_a_form_is_of_its_type() -> None:
-    assert parse_video_form({"upscale": "true"}).upscale is True
-    assert refusal_of(parse_video_form, {"upscale": "perhaps"}).param == "upscale"
+    assert read_options(VideoOptions, {"upscale": "true"}).upscale is True
+    assert refusal_of(read_options, VideoOptions, {"upscale": "perhaps"}).param == "upscale"
 
 
 @pytest.mark.parametrize(

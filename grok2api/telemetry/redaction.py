@@ -48,12 +48,23 @@ def redact_text(text: str) -> str:
     """Return `text` without what looks like a secret, of a long one only beginning and end."""
     if len(text) <= MAX_TEXT_CHARS:
         return _SECRET_SHAPES.sub(REDACTED, text)
-    # Cut first, so that a huge text costs no more than a long one. The cut may halve a secret and
-    # so hide its shape: what touches it goes too. The end of a traceback says what went wrong.
+    # Cut first, so that a huge text costs no more than a long one. The cut may halve a secret or
+    # part it from its name, and so hide its shape: what it goes through goes too, and what touches
+    # it. The end of a traceback says what went wrong.
     half = MAX_TEXT_CHARS // 2
-    head, tail = _without_last_word(text[:half]), _without_first_word(text[-half:])
+    end, start = _around(text, half)[0], _around(text, len(text) - half)[1]
+    head, tail = _without_last_word(text[:end]), _without_half_word(text, start)
     head, tail = (_SECRET_SHAPES.sub(REDACTED, part) for part in (head, tail))
     return f"{head}…[{len(text)} characters]…{tail}"
+
+
+def _around(text: str, place: int) -> tuple[int, int]:
+    """Return where the secret that a place lies in begins and ends; the place, if in none."""
+    near = (max(0, place - _LONGEST_WORD), place + _LONGEST_WORD)
+    for found in _SECRET_SHAPES.finditer(text, *near):
+        if found.start() < place < found.end():
+            return found.span()
+    return place, place
 
 
 def _without_last_word(text: str) -> str:
@@ -61,11 +72,13 @@ def _without_last_word(text: str) -> str:
     return text[: max(last + 1, len(text) - _LONGEST_WORD)]
 
 
-def _without_first_word(text: str) -> str:
-    """Also without breaks before it: what they part it from may be the name of a secret."""
-    text = text.lstrip(_BREAKS + "=:")
-    found = [place for mark in _BREAKS if (place := text.find(mark)) >= 0]
-    return text[min([*found, _LONGEST_WORD]) :]
+def _without_half_word(text: str, start: int) -> str:
+    """Return `text` from `start`, or from the end of the word that this is in."""
+    if start and text[start - 1] in _BREAKS:
+        return text[start:]
+    word = text[start : start + _LONGEST_WORD]
+    found = [place for mark in _BREAKS if (place := word.find(mark)) >= 0]
+    return text[start + min([*found, _LONGEST_WORD]) :]
 
 
 def redact(value: Any, depth: int = 0) -> Any:

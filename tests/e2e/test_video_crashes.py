@@ -258,7 +258,7 @@ def test_workers_that_die_again_and_again_lose_no_job(build: Callable[..., Studi
 
     ended = asyncio.run(storm.run())
 
-    assert storm.kills > 10
+    assert storm.kills >= 5, "that was no storm"
     assert len({job["id"] for job in ended}) == JOBS
     ends = Counter(map(how, ended))
     assert set(ends) <= {"completed", "video_state_unknown"}, ends

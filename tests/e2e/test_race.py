@@ -13,6 +13,7 @@ import pytest
 from redis import Redis
 
 from grok2api.domain.account import Tier
+from grok2api.services.cleanup import end_if_cancelled
 from grok2api.store.account_pages import PoolCount, read_pool_counts
 from grok2api.store.connection import open_redis
 from tests.e2e.installation import Installation, is_forgotten, wait_until
@@ -104,6 +105,7 @@ class Race:
                 ledger = (await client.get(f"{self._here.sim}/_sim/ledger")).json()
                 self._books.look(ledger, await self._count(redis))
                 await asyncio.sleep(0.05)
+                end_if_cancelled()
 
     async def _kill_workers(self) -> None:
         while True:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from grok2api.domain.account import Status, Tier
+from grok2api.services.cleanup import end_if_cancelled
 from grok2api.store.connection import RedisClient
 from grok2api.store.leader import Elected, LeaderStore
 from grok2api.web.admin import batches
@@ -45,6 +46,7 @@ class Cluster:
         while True:
             assert await self.third.edge.state.operator.batch_runner.run(self.epoch)
             await asyncio.sleep(0.02)
+            end_if_cancelled()
 
     async def do(self, path: str, body: object, **params: Any) -> dict[str, Any]:
         """Start a batch and wait for its end."""

@@ -15,6 +15,7 @@ from grok2api.domain.account import Lease, Mode, Outcome, Status
 from grok2api.domain.ids import LeaseId
 from grok2api.domain.quota import DAY_S, Source, Window
 from grok2api.domain.selection import SelectionPolicy, Wish
+from grok2api.services.cleanup import end_if_cancelled
 from grok2api.store import keys
 from grok2api.store.account_timers import AccountTimers
 from grok2api.store.accounts import AccountStore, Release
@@ -84,6 +85,7 @@ async def check_for_ever(view: KeyView, checks: list[int]) -> None:
         assert settled <= BUCKET
         checks.append(settled)
         await asyncio.sleep(random.random() * 0.005)  # noqa: S311 - no secret
+        end_if_cancelled()
 
 
 class Workers:

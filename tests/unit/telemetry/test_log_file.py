@@ -96,6 +96,7 @@ def test_lines_that_find_no_room_are_counted(
     path = tmp_path / "g.log"
     os.mkfifo(path)  # nobody reads: the thread stands still
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    writer = os.open(path, os.O_WRONLY)  # a pipe that nobody has open for writing is at its end
     file = LogFile(path, max_bytes=10**9, backups=1)
     for number in range(3000):
         file.write(f"{number} " + "x" * 1000)
@@ -105,6 +106,7 @@ def test_lines_that_find_no_room_are_counted(
         reading = thread.submit(pipe.read)
         file.close()
         os.close(file._fd)
+        os.close(writer)
         rows = reading.result().splitlines()
 
     notes = [msgspec.json.decode(row) for row in rows if b"log_lines_dropped" in row]

@@ -209,10 +209,12 @@ def say(word):
     log.debug(word); theirs.debug(word); logging.getLogger("httpx").info("url")
 follow_logging(LoggingSettings(level="debug"))
 configure_process_logging(boot, LoggingSettings()); say("quiet")
-follow_logging(LoggingSettings(level="debug", file_max_mb=1, file_backups=1)); say("loud")
+small = {"file_max_mb": 1, "file_backups": 1}
+follow_logging(LoggingSettings(level="debug", **small)); say("loud")
 for _ in range(400):
     log.debug("x" * 8000)
-follow_logging(LoggingSettings(level="error")); say("quiet again"); theirs.warning("quiet again")
+follow_logging(LoggingSettings(level="error", **small)); say("quiet again")
+theirs.warning("quiet again")
 """
 
 

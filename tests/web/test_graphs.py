@@ -243,8 +243,8 @@ def test_settings_that_look_the_same_are_the_same() -> None:
     assert msgspec.structs.replace(settings_of(1)) == settings_of(1)
 
 
-async def test_background_response_keeps_its_graph_open(graphs: Graphs) -> None:
-    go_on = asyncio.Event()
+async def start_aside(state: AppState, name: str, go_on: asyncio.Event) -> KeptResponse:
+    """Begin a background response that is whole once `go_on` is set."""
 
     async def produce(_: Tell) -> Ending:
         await go_on.wait()
@@ -254,13 +254,19 @@ async def test_background_response_keeps_its_graph_open(graphs: Graphs) -> None:
         raise AssertionError(error)
 
     kept = KeptResponse(
-        id=ResponseId("resp_1"),
+        id=ResponseId(name),
         owner=ClientKeyId("key_1"),
         body=b"begun",
         state=ResponseState.IN_PROGRESS,
     )
+    await state.responses.background.start(kept, produce, fail)
+    return kept
+
+
+async def test_background_response_keeps_its_graph_open(graphs: Graphs) -> None:
+    go_on = asyncio.Event()
     with graphs.use() as old:
-        await old.responses.background.start(kept, produce, fail)
+        kept = await start_aside(old, "resp_1", go_on)
     await graphs.replace(settings_of(1))
     await graphs.replace(settings_of(2))
     await settle(graphs, 2)
@@ -276,39 +282,23 @@ async def test_background_response_keeps_its_graph_open(graphs: Graphs) -> None:
 async def test_limits_of_a_worker_hold_over_all_its_graphs(graphs: Graphs) -> None:
     go_on = asyncio.Event()
 
-    async def produce(_: Tell) -> Ending:
-        await go_on.wait()
-        return Ending(ResponseState.COMPLETED, b"whole", EventSlice(1, 1, b"x"))
-
-    def fail(error: GatewayError) -> Ending:
-        raise AssertionError(error)
-
     def limited(most: int) -> Settings:
         return Settings(
             responses=ResponsesSettings(max_background=most), files=FileSettings(memory_mb=most)
         )
 
-    async def start(name: str) -> None:
-        kept = KeptResponse(
-            id=ResponseId(name),
-            owner=ClientKeyId("key_1"),
-            body=b"begun",
-            state=ResponseState.IN_PROGRESS,
-        )
-        await graphs.current.responses.background.start(kept, produce, fail)
-
     await graphs.replace(limited(2))
     old = graphs.current
-    await start("resp_1")
+    await start_aside(old, "resp_1", go_on)
     async with old.files.uploads.hold(3):
         await graphs.replace(limited(1))
         with pytest.raises(RateLimitExceededError):
-            await start("resp_2")
+            await start_aside(graphs.current, "resp_2", go_on)
         assert graphs.current.files.uploads.free == FileSettings().upload_concurrency - 3
         assert old.files.free_bytes == graphs.current.files.free_bytes == BYTES_PER_MB
 
     await graphs.replace(limited(2))
-    await start("resp_3")
+    await start_aside(graphs.current, "resp_3", go_on)
     go_on.set()
     await settle(graphs)
 

@@ -280,6 +280,18 @@ async def test_client_that_waits_as_long_as_it_is_told_is_refused_once(
     assert (REFUSED, REFUSED) not in set(pairwise(statuses))
 
 
+def open_sdk(
+    edge: Edge, key: str, note: Callable[[httpx2.Response], Awaitable[None]]
+) -> openai.AsyncOpenAI:
+    """Open the official client; `note` is called with every answer, also of those asked again."""
+    hooks: Any = {"response": [note]}
+    return openai.AsyncOpenAI(
+        base_url=f"{edge.url}/v1",
+        api_key=key,
+        http_client=openai.DefaultAsyncHttpxClient(event_hooks=hooks),
+    )
+
+
 async def test_sdk_comes_back_by_itself_when_a_place_is_free(edge: Edge) -> None:
     refused, gate = asyncio.Event(), asyncio.Event()
 
@@ -294,12 +306,7 @@ async def test_sdk_comes_back_by_itself_when_a_place_is_free(edge: Edge) -> None
 
     edge.script.play = hold
     _, key = await edge.state.keys.create("team", KeyChanges(concurrency=1))
-    hooks: Any = {"response": [note]}
-    async with openai.AsyncOpenAI(
-        base_url=f"{edge.url}/v1",
-        api_key=key,
-        http_client=openai.DefaultAsyncHttpxClient(event_hooks=hooks),
-    ) as client:
+    async with open_sdk(edge, key, note) as client:
         ask = partial(client.chat.completions.create, **chat())
         async with asyncio.timeout(WAIT_S), asyncio.TaskGroup() as group:
             group.create_task(ask())
@@ -318,12 +325,7 @@ async def test_sdk_gives_up_at_once_where_it_would_wait_too_long(edge: Edge) -> 
         statuses.append(response.status_code)
 
     _, key = await edge.state.keys.create("team", KeyChanges(day=Budget(requests=1)))
-    hooks: Any = {"response": [note]}
-    async with openai.AsyncOpenAI(
-        base_url=f"{edge.url}/v1",
-        api_key=key,
-        http_client=openai.DefaultAsyncHttpxClient(event_hooks=hooks),
-    ) as client:
+    async with open_sdk(edge, key, note) as client:
         await client.chat.completions.create(**chat())
         with pytest.raises(openai.RateLimitError) as refused:
             await client.chat.completions.create(**chat())

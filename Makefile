@@ -32,7 +32,8 @@ $(CLIENTS)/.installed: tests/clients/requirements.txt tests/clients/node/package
 	@$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
 	@mkdir -p $(CLIENTS)/node
 	@cp tests/clients/node/package.json tests/clients/node/package-lock.json $(CLIENTS)/node
-	@PATH="$(CURDIR)/$(CLIENTS)/bin:$$PATH" npm ci --prefix $(CLIENTS)/node --silent --no-audit --no-fund
+	@PATH="$(CURDIR)/$(CLIENTS)/bin:$$PATH" npm ci --prefix $(CLIENTS)/node --loglevel=error --no-audit --no-fund || \
+	  { echo "npm could not install the JavaScript clients: is its registry reachable from here?"; exit 1; }
 	@touch $@
 
 clients: $(CLIENTS)/.installed ## Install the client libraries that the tests drive
